@@ -1,0 +1,172 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace DynConv.Cpu;
+
+/// <summary>
+/// The float32 vector operations that a CPU kernel is written in. A kernel is generic over this interface and is
+/// compiled once for each width; <see cref="Simd"/> says which one runs.
+/// </summary>
+/// <remarks>
+/// <see cref="Load"/> and <see cref="Store"/> need no alignment. <see cref="MultiplyAdd"/> is fused where the machine
+/// has fused multiply-add, at every width alike, so that a scalar tail rounds as the vector body does.
+/// </remarks>
+internal unsafe interface ISimd<TVector>
+    where TVector : struct
+{
+    static abstract int Width { get; }
+    static abstract TVector Zero { get; }
+    static abstract TVector Load(float* source);
+    static abstract void Store(float* destination, TVector value);
+    static abstract TVector Broadcast(float value);
+    static abstract TVector Add(TVector a, TVector b);
+    static abstract TVector Subtract(TVector a, TVector b);
+    static abstract TVector Multiply(TVector a, TVector b);
+    static abstract TVector Divide(TVector a, TVector b);
+    static abstract TVector Max(TVector a, TVector b);
+    static abstract TVector Min(TVector a, TVector b);
+    static abstract TVector Sqrt(TVector a);
+    static abstract TVector Abs(TVector a);
+
+    /// <summary><c>a * b + c</c>.</summary>
+    static abstract TVector MultiplyAdd(TVector a, TVector b, TVector c);
+
+    /// <summary>The nearest integer, ties to even.</summary>
+    static abstract TVector Round(TVector a);
+
+    /// <summary>2 to the power of an integer-valued vector in [-126, 127].</summary>
+    static abstract TVector PowerOfTwo(TVector exponent);
+
+    /// <summary>The sum of all lanes, in an order that is fixed for the width.</summary>
+    static abstract float Sum(TVector a);
+
+    /// <summary>The largest lane.</summary>
+    static abstract float MaxElement(TVector a);
+}
+
+internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+{
+    public static int Width => 16;
+    public static Vector512<float> Zero => Vector512<float>.Zero;
+    public static Vector512<float> Load(float* source) => Vector512.Load(source);
+    public static void Store(float* destination, Vector512<float> value) => value.Store(destination);
+    public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
+    public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
+    public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
+    public static Vector512<float> Multiply(Vector512<float> a, Vector512<float> b) => a * b;
+    public static Vector512<float> Divide(Vector512<float> a, Vector512<float> b) => a / b;
+    public static Vector512<float> Max(Vector512<float> a, Vector512<float> b) => Vector512.Max(a, b);
+    public static Vector512<float> Min(Vector512<float> a, Vector512<float> b) => Vector512.Min(a, b);
+    public static Vector512<float> Sqrt(Vector512<float> a) => Vector512.Sqrt(a);
+    public static Vector512<float> Abs(Vector512<float> a) => Vector512.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> MultiplyAdd(Vector512<float> a, Vector512<float> b, Vector512<float> c) =>
+        Vector512.MultiplyAddEstimate(a, b, c);
+
+    public static Vector512<float> Round(Vector512<float> a) => Vector512.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> PowerOfTwo(Vector512<float> exponent) =>
+        Vector512.ShiftLeft(Vector512.ConvertToInt32Native(exponent) + Vector512.Create(127), 23).AsSingle();
+
+    public static float Sum(Vector512<float> a) => Vector512.Sum(a);
+
+    public static float MaxElement(Vector512<float> a) =>
+        Simd256.MaxElement(Vector256.Max(a.GetLower(), a.GetUpper()));
+}
+
+internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+{
+    public static int Width => 8;
+    public static Vector256<float> Zero => Vector256<float>.Zero;
+    public static Vector256<float> Load(float* source) => Vector256.Load(source);
+    public static void Store(float* destination, Vector256<float> value) => value.Store(destination);
+    public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
+    public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
+    public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
+    public static Vector256<float> Multiply(Vector256<float> a, Vector256<float> b) => a * b;
+    public static Vector256<float> Divide(Vector256<float> a, Vector256<float> b) => a / b;
+    public static Vector256<float> Max(Vector256<float> a, Vector256<float> b) => Vector256.Max(a, b);
+    public static Vector256<float> Min(Vector256<float> a, Vector256<float> b) => Vector256.Min(a, b);
+    public static Vector256<float> Sqrt(Vector256<float> a) => Vector256.Sqrt(a);
+    public static Vector256<float> Abs(Vector256<float> a) => Vector256.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> MultiplyAdd(Vector256<float> a, Vector256<float> b, Vector256<float> c) =>
+        Vector256.MultiplyAddEstimate(a, b, c);
+
+    public static Vector256<float> Round(Vector256<float> a) => Vector256.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> PowerOfTwo(Vector256<float> exponent) =>
+        Vector256.ShiftLeft(Vector256.ConvertToInt32Native(exponent) + Vector256.Create(127), 23).AsSingle();
+
+    public static float Sum(Vector256<float> a) => Vector256.Sum(a);
+
+    public static float MaxElement(Vector256<float> a) =>
+        Simd128.MaxElement(Vector128.Max(a.GetLower(), a.GetUpper()));
+}
+
+internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+{
+    public static int Width => 4;
+    public static Vector128<float> Zero => Vector128<float>.Zero;
+    public static Vector128<float> Load(float* source) => Vector128.Load(source);
+    public static void Store(float* destination, Vector128<float> value) => value.Store(destination);
+    public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
+    public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
+    public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
+    public static Vector128<float> Multiply(Vector128<float> a, Vector128<float> b) => a * b;
+    public static Vector128<float> Divide(Vector128<float> a, Vector128<float> b) => a / b;
+    public static Vector128<float> Max(Vector128<float> a, Vector128<float> b) => Vector128.Max(a, b);
+    public static Vector128<float> Min(Vector128<float> a, Vector128<float> b) => Vector128.Min(a, b);
+    public static Vector128<float> Sqrt(Vector128<float> a) => Vector128.Sqrt(a);
+    public static Vector128<float> Abs(Vector128<float> a) => Vector128.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> MultiplyAdd(Vector128<float> a, Vector128<float> b, Vector128<float> c) =>
+        Vector128.MultiplyAddEstimate(a, b, c);
+
+    public static Vector128<float> Round(Vector128<float> a) => Vector128.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> PowerOfTwo(Vector128<float> exponent) =>
+        Vector128.ShiftLeft(Vector128.ConvertToInt32Native(exponent) + Vector128.Create(127), 23).AsSingle();
+
+    public static float Sum(Vector128<float> a) => Vector128.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MaxElement(Vector128<float> a) =>
+        MathF.Max(MathF.Max(a[0], a[1]), MathF.Max(a[2], a[3]));
+}
+
+/// <summary>One lane: the path for machines without vectors, and the tail of every wider one.</summary>
+internal readonly unsafe struct SimdScalar : ISimd<float>
+{
+    public static int Width => 1;
+    public static float Zero => 0f;
+    public static float Load(float* source) => *source;
+    public static void Store(float* destination, float value) => *destination = value;
+    public static float Broadcast(float value) => value;
+    public static float Add(float a, float b) => a + b;
+    public static float Subtract(float a, float b) => a - b;
+    public static float Multiply(float a, float b) => a * b;
+    public static float Divide(float a, float b) => a / b;
+    public static float Max(float a, float b) => MathF.Max(a, b);
+    public static float Min(float a, float b) => MathF.Min(a, b);
+    public static float Sqrt(float a) => MathF.Sqrt(a);
+    public static float Abs(float a) => MathF.Abs(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float MultiplyAdd(float a, float b, float c) => float.MultiplyAddEstimate(a, b, c);
+
+    public static float Round(float a) => MathF.Round(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static float PowerOfTwo(float exponent) =>
+        BitConverter.Int32BitsToSingle(((int)exponent + 127) << 23);
+
+    public static float Sum(float a) => a;
+    public static float MaxElement(float a) => a;
+}

@@ -1,0 +1,83 @@
+namespace DynConv;
+
+/// <summary>
+/// A failure that its message explains to the person who caused it: what was wrong, where, and what to do.
+/// </summary>
+public class DynConvException : Exception
+{
+    /// <summary>Creates the failure.</summary>
+    /// <param name="message">One sentence or two, on one line.</param>
+    public DynConvException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Creates the failure from the one that led to it.</summary>
+    /// <param name="message">One sentence or two, on one line.</param>
+    /// <param name="innerException">What led to it.</param>
+    public DynConvException(string message, Exception innerException)
+        : base(message, innerException)
+    {
+    }
+}
+
+/// <summary>An op was given a tensor whose shape, strides, dtype or device it cannot take.</summary>
+public sealed class TensorException : DynConvException
+{
+    /// <summary>Creates the failure.</summary>
+    /// <param name="op">The op's name, as in <c>rms_norm</c>.</param>
+    /// <param name="problem">What is wrong, without the op's name.</param>
+    /// <param name="tensors">The tensors concerned.</param>
+    public TensorException(string op, string problem, params ReadOnlySpan<Tensor?> tensors)
+        : base($"{op}: {problem}")
+    {
+        Op = op;
+        var shapes = new List<Shape>();
+        var dtypes = new List<DType>();
+        foreach (Tensor? tensor in tensors)
+        {
+            if (tensor is not null)
+            {
+                shapes.Add(tensor.Shape);
+                dtypes.Add(tensor.DType);
+            }
+        }
+
+        Shapes = shapes;
+        DTypes = dtypes;
+    }
+
+    /// <summary>The op that refused.</summary>
+    public string Op { get; }
+
+    /// <summary>Shapes of the tensors concerned.</summary>
+    public IReadOnlyList<Shape> Shapes { get; }
+
+    /// <summary>Element types of the tensors concerned.</summary>
+    public IReadOnlyList<DType> DTypes { get; }
+}
+
+/// <summary>An op produced an infinity or a NaN while <see cref="FiniteCheck"/> was on.</summary>
+public sealed class NonFiniteException : DynConvException
+{
+    /// <summary>Creates the failure.</summary>
+    /// <param name="op">The op's name.</param>
+    /// <param name="place">Where it was called, as in <c>model.layers.3.mlp</c>; empty if unknown.</param>
+    /// <param name="gradient">Whether a gradient, and not the result, was not finite.</param>
+    public NonFiniteException(string op, string place, bool gradient)
+        : base($"{op}{(place.Length > 0 ? $" in {place}" : "")} produced a non-finite {(gradient ? "gradient" : "value")}.")
+    {
+        Op = op;
+        Place = place;
+        IsGradient = gradient;
+    }
+
+    /// <summary>The op's name.</summary>
+    public string Op { get; }
+
+    /// <summary>Where it was called; empty if unknown.</summary>
+    public string Place { get; }
+
+    /// <summary>Whether a gradient, and not the result, was not finite.</summary>
+    public bool IsGradient { get; }
+}

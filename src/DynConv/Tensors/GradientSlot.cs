@@ -1,0 +1,161 @@
+namespace DynConv;
+
+/// <summary>
+/// The gradient of one tensor while it is being summed. Views of the tensor write straight into their part of it; what
+/// no view has written counts as zero and is filled in when somebody asks for the whole.
+/// </summary>
+internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool isLeaf)
+{
+    private readonly List<(long Start, long End)> _written = [];
+    private int _dimension = -1;
+    private bool _complete;
+    private Tensor? _gradient;
+
+    public bool IsLeaf { get; } = isLeaf;
+
+    public bool IsReached => _gradient is not null;
+
+    /// <summary>Where the gradient of <paramref name="view"/> goes, and whether to add to what is there.</summary>
+    public GradientTarget Target(Tensor view)
+    {
+        GradientRegion? region = view.Region is { IsWhole: true } ? null : view.Region;
+        bool fresh = _gradient is null;
+        MakeWritable();
+        bool accumulate = true;
+        if (region is null)
+        {
+            accumulate = !fresh;
+            if (accumulate)
+            {
+                FillGaps();
+            }
+
+            _complete = true;
+        }
+        else if (!_complete)
+        {
+            accumulate = Claim(region, fresh);
+        }
+
+        return new GradientTarget(view.Through(_gradient!), accumulate);
+    }
+
+    /// <summary>Adds <paramref name="contribution"/>, sharing its buffer where it is the first one.</summary>
+    public void Add(Tensor view, Tensor contribution)
+    {
+        if (_gradient is null && view.Region is null && contribution.Shape == shape)
+        {
+            _gradient = contribution.Alias();
+            _complete = true;
+            return;
+        }
+
+        GradientTarget target = Target(view);
+        if (target.Accumulate)
+        {
+            Ops.StridedCopy.Add(contribution, target.Tensor);
+        }
+        else
+        {
+            Ops.StridedCopy.Copy(contribution, target.Tensor);
+        }
+    }
+
+    /// <summary>The whole gradient, still the slot's own; null if nothing has reached it.</summary>
+    public Tensor? Whole()
+    {
+        if (_gradient is not null)
+        {
+            FillGaps();
+        }
+
+        return _gradient;
+    }
+
+    public void Release()
+    {
+        _gradient?.Dispose();
+        _gradient = null;
+        _written.Clear();
+        _dimension = -1;
+        _complete = false;
+    }
+
+    // A shared buffer is another tensor's gradient too, and an expanded one has no room for sums of its own.
+    private void MakeWritable()
+    {
+        if (_gradient is null)
+        {
+            _gradient = TensorScope.Release(Tensor.Empty(shape, dtype, device));
+        }
+        else if (!_gradient.Storage.IsExclusive || !_gradient.IsContiguous)
+        {
+            Tensor copy = TensorScope.Release(Tensor.Empty(shape, dtype, device));
+            Ops.StridedCopy.Copy(_gradient, copy);
+            _gradient.Dispose();
+            _gradient = copy;
+        }
+    }
+
+    /// <summary>Notes that a region is about to be written; false if the writer finds no value there yet.</summary>
+    private bool Claim(GradientRegion region, bool fresh)
+    {
+        if (region.IsIrregular || (!fresh && region.Dimension != _dimension))
+        {
+            FillGaps();
+            _complete = true;
+            return true;
+        }
+
+        _dimension = region.Dimension;
+        (long Start, long End) interval = (region.Start, region.Start + region.Length);
+        if (_written.Contains(interval))
+        {
+            return true;
+        }
+
+        if (_written.Any(other => other.Start < interval.End && interval.Start < other.End))
+        {
+            FillGaps();
+            _complete = true;
+            return true;
+        }
+
+        _written.Add(interval);
+        return false;
+    }
+
+    private void FillGaps()
+    {
+        if (_complete)
+        {
+            return;
+        }
+
+        using var scope = new TensorScope();
+        if (_dimension < 0)
+        {
+            _gradient!.Clear();
+        }
+        else
+        {
+            long position = 0;
+            foreach ((long start, long end) in _written.Order().Append((shape[_dimension], shape[_dimension])))
+            {
+                if (start > position)
+                {
+                    _gradient!.Slice(_dimension, position, start - position).Clear();
+                }
+
+                position = end;
+            }
+        }
+
+        _complete = true;
+    }
+}
+
+/// <summary>Where a backward rule writes the gradient of an input.</summary>
+/// <param name="Tensor">Has the input's shape; its strides may be those of a slice.</param>
+/// <param name="Accumulate">Whether to add to the values there; if not, they are undefined.</param>
+public readonly record struct GradientTarget(Tensor Tensor, bool Accumulate);

@@ -1,0 +1,160 @@
+namespace DynConv;
+
+/// <summary>
+/// Memory of one device. A buffer comes from the pool, goes back at a known line, and is given out again; the garbage
+/// collector has no part in it. Any thread may use a pool.
+/// </summary>
+public abstract class MemoryPool
+{
+    private readonly Lock _gate = new();
+    private readonly Dictionary<long, Stack<nint>> _free = [];
+    private long _liveBuffers;
+    private long _liveBytes;
+    private long _reservedBytes;
+    private long _peakLiveBytes;
+
+    private protected MemoryPool()
+    {
+    }
+
+    /// <summary>
+    /// Whether fresh buffers are filled with NaN, so that a read of memory that nothing wrote shows in the result.
+    /// For tests; the environment variable <c>DYNCONV_POISON=1</c> sets it at start.
+    /// </summary>
+    public bool Poison { get; set; } = Environment.GetEnvironmentVariable("DYNCONV_POISON") == "1";
+
+    /// <summary>Buffers that are in use now.</summary>
+    public long LiveBuffers => Interlocked.Read(ref _liveBuffers);
+
+    /// <summary>Bytes of the buffers in use, rounded up as the pool does.</summary>
+    public long LiveBytes => Interlocked.Read(ref _liveBytes);
+
+    /// <summary>The most that <see cref="LiveBytes"/> has been since the last <see cref="ResetPeak"/>.</summary>
+    public long PeakLiveBytes => Interlocked.Read(ref _peakLiveBytes);
+
+    /// <summary>Bytes taken from the device: those in use and those kept for the next request.</summary>
+    public long ReservedBytes => Interlocked.Read(ref _reservedBytes);
+
+    /// <summary>Starts the measurement of <see cref="PeakLiveBytes"/> anew.</summary>
+    public void ResetPeak()
+    {
+        lock (_gate)
+        {
+            _peakLiveBytes = _liveBytes;
+        }
+    }
+
+    /// <summary>Gives all memory that is not in use back to the device.</summary>
+    public void Trim()
+    {
+        lock (_gate)
+        {
+            foreach ((long size, Stack<nint> buffers) in _free)
+            {
+                while (buffers.TryPop(out nint buffer))
+                {
+                    FreeDevice(buffer, size);
+                    _reservedBytes -= size;
+                }
+            }
+        }
+    }
+
+    internal nint Rent(long bytes, out long rented)
+    {
+        rented = RoundUp(bytes);
+        nint buffer;
+        lock (_gate)
+        {
+            if (!_free.TryGetValue(rented, out Stack<nint>? buffers) || !buffers.TryPop(out buffer))
+            {
+                buffer = AllocateOrTrim(rented);
+                _reservedBytes += rented;
+            }
+
+            _liveBuffers++;
+            _liveBytes += rented;
+            _peakLiveBytes = Math.Max(_peakLiveBytes, _liveBytes);
+        }
+
+        if (Poison)
+        {
+            FillNaN(buffer, rented);
+        }
+
+        return buffer;
+    }
+
+    internal void Return(nint buffer, long rented)
+    {
+        lock (_gate)
+        {
+            if (!_free.TryGetValue(rented, out Stack<nint>? buffers))
+            {
+                _free[rented] = buffers = new Stack<nint>();
+            }
+
+            buffers.Push(buffer);
+            _liveBuffers--;
+            _liveBytes -= rented;
+        }
+    }
+
+    private protected abstract nint AllocateDevice(long bytes);
+
+    private protected abstract void FreeDevice(nint buffer, long bytes);
+
+    private protected abstract void FillNaN(nint buffer, long bytes);
+
+    private nint AllocateOrTrim(long bytes)
+    {
+        try
+        {
+            return AllocateDevice(bytes);
+        }
+        catch (OutOfMemoryException)
+        {
+            Trim();
+        }
+
+        try
+        {
+            return AllocateDevice(bytes);
+        }
+        catch (OutOfMemoryException exception)
+        {
+            throw new DynConvException(
+                $"Out of memory: {bytes:N0} bytes asked for, {_liveBytes:N0} in use in {_liveBuffers:N0} buffers; a smaller batch or context needs less.",
+                exception);
+        }
+    }
+
+    // Sizes are rounded to an eighth of their power of two, so that shapes which vary a little share buffers and at
+    // most an eighth is lost.
+    private static long RoundUp(long bytes)
+    {
+        const long Smallest = 256;
+        if (bytes <= Smallest)
+        {
+            return Smallest;
+        }
+
+        int log = 63 - System.Numerics.BitOperations.LeadingZeroCount((ulong)(bytes - 1));
+        long step = Math.Max(Smallest, 1L << Math.Max(0, log - 3));
+        return (bytes + step - 1) / step * step;
+    }
+}
+
+/// <summary>Main memory, aligned to 64 bytes.</summary>
+internal sealed unsafe class CpuMemoryPool : MemoryPool
+{
+    private protected override nint AllocateDevice(long bytes) =>
+        (nint)System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)bytes, 64);
+
+    private protected override void FreeDevice(nint buffer, long bytes) =>
+        System.Runtime.InteropServices.NativeMemory.AlignedFree((void*)buffer);
+
+    // All bits set is a NaN as float32 and as bfloat16, and an invalid id as int32.
+    private protected override void FillNaN(nint buffer, long bytes) =>
+        System.Runtime.InteropServices.NativeMemory.Fill((void*)buffer, (nuint)bytes, 0xFF);
+}

@@ -1,0 +1,37 @@
+namespace DynConv;
+
+/// <summary>A buffer of a device's pool, shared by the tensors that view it; the last one gives it back.</summary>
+internal sealed class Storage
+{
+    private readonly long _rented;
+    private nint _pointer;
+    private int _references = 1;
+
+    public Storage(Device device, long bytes)
+    {
+        Device = device;
+        _pointer = device.Memory.Rent(bytes, out _rented);
+    }
+
+    public Device Device { get; }
+
+    public nint Pointer => _pointer != 0 ? _pointer : throw new ObjectDisposedException(nameof(Tensor));
+
+    /// <summary>Whether one tensor alone holds this buffer, so that it may be written in place.</summary>
+    public bool IsExclusive => Volatile.Read(ref _references) == 1;
+
+    public Storage Retain()
+    {
+        Interlocked.Increment(ref _references);
+        return this;
+    }
+
+    public void Release()
+    {
+        if (Interlocked.Decrement(ref _references) == 0)
+        {
+            Device.Memory.Return(_pointer, _rented);
+            _pointer = 0;
+        }
+    }
+}

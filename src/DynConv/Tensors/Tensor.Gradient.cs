@@ -1,0 +1,63 @@
+namespace DynConv;
+
+public sealed partial class Tensor
+{
+    private GradientSlot? _slot;
+    private GradientRegion? _region;
+    private Func<Tensor, Tensor>? _path;
+
+    /// <summary>Whether gradients flow through this tensor.</summary>
+    public bool RequiresGradient => _slot is not null;
+
+    /// <summary>
+    /// What <see cref="Tape.Backward(Tensor, Tensor?)"/> has left here: a view with this tensor's shape, summed over all passes since
+    /// <see cref="ClearGradient"/>; null if no pass has reached it. Only for tensors made with
+    /// <see cref="RequireGradient"/> and their views.
+    /// </summary>
+    public Tensor? Gradient
+    {
+        get
+        {
+            Tensor? whole = _slot is { IsLeaf: true } ? _slot.Whole() : null;
+            return whole is null ? null : Through(whole);
+        }
+    }
+
+    /// <summary>Asks for this tensor's gradient in later backward passes; the tensor becomes a leaf.</summary>
+    /// <returns>This tensor.</returns>
+    public Tensor RequireGradient()
+    {
+        if (DType == DType.Int32)
+        {
+            throw new TensorException("gradient", "whole numbers have no gradient.", this);
+        }
+
+        _slot ??= new GradientSlot(Shape, DType, Device, isLeaf: true);
+        return this;
+    }
+
+    /// <summary>Gives the gradient's memory back; the next pass starts from zero.</summary>
+    public void ClearGradient() => _slot?.Release();
+
+    internal GradientSlot? Slot => _slot;
+
+    internal GradientRegion? Region => _region;
+
+    internal void Track(GradientSlot slot) => _slot = slot;
+
+    /// <summary>The part of the root's gradient that belongs to this view.</summary>
+    internal Tensor Through(Tensor whole) => _path is null ? whole.Detach() : _path(whole.Detach());
+
+    private Tensor Inherit(Tensor view, GradientRegion? region, Func<Tensor, Tensor> step)
+    {
+        if (_slot is not null)
+        {
+            Func<Tensor, Tensor>? before = _path;
+            view._slot = _slot;
+            view._region = region;
+            view._path = before is null ? step : g => step(before(g));
+        }
+
+        return view;
+    }
+}

@@ -1,0 +1,167 @@
+namespace DynConv;
+
+public sealed partial class Tensor
+{
+    /// <summary>
+    /// The part of one dimension from <paramref name="start"/> on, <paramref name="length"/> long: a view, without a
+    /// copy. Its gradient goes into the same part of this tensor's.
+    /// </summary>
+    /// <param name="dimension">Which dimension; -1 is the innermost.</param>
+    /// <param name="start">First index kept.</param>
+    /// <param name="length">How many are kept.</param>
+    public Tensor Slice(int dimension, long start, long length)
+    {
+        int index = Normalize(dimension);
+        if (start < 0 || length < 0 || start + length > Shape[index])
+        {
+            throw new TensorException(
+                "slice", $"{start}..{start + length} lies outside dimension {index} of shape {Shape}.", this);
+        }
+
+        Tensor view = View(Shape.With(index, length), _strides, _offset + (start * _strides[index]));
+        return Inherit(view, GradientRegion.Slice(_region, index, start, length, Shape), g => g.Slice(index, start, length));
+    }
+
+    /// <summary>
+    /// The same elements in other dimensions: a view where the strides allow it, a copy where they do not. One
+    /// dimension may be -1 and is then worked out.
+    /// </summary>
+    /// <param name="dimensions">The new dimensions.</param>
+    public Tensor Reshape(params ReadOnlySpan<long> dimensions)
+    {
+        Shape shape = InferShape(dimensions);
+        if (TryReshapeStrides(shape) is { } strides)
+        {
+            return Inherit(View(shape, strides, _offset), GradientRegion.Reshape(_region), g => g.Reshape(shape.Dimensions));
+        }
+
+        Tensor copy = Contiguous();
+        Tensor view = copy.Reshape(shape.Dimensions);
+        copy.Dispose();
+        return view;
+    }
+
+    /// <summary>The same elements with two dimensions exchanged: a view.</summary>
+    /// <param name="first">One dimension; -1 is the innermost.</param>
+    /// <param name="second">The other.</param>
+    public Tensor Transpose(int first, int second)
+    {
+        int a = Normalize(first);
+        int b = Normalize(second);
+        long[] dimensions = Shape.Dimensions.ToArray();
+        var strides = (long[])_strides.Clone();
+        (dimensions[a], dimensions[b]) = (dimensions[b], dimensions[a]);
+        (strides[a], strides[b]) = (strides[b], strides[a]);
+        return Inherit(
+            View(Shape.Create(dimensions), strides, _offset), GradientRegion.Reshape(_region), g => g.Transpose(a, b));
+    }
+
+    /// <summary>
+    /// Repeats dimensions of length 1 (and leading ones that are not there) without a copy, by a stride of 0. The
+    /// result takes no part in gradients.
+    /// </summary>
+    /// <param name="shape">The wanted shape.</param>
+    public Tensor Expand(Shape shape)
+    {
+        int added = shape.Rank - Rank;
+        var strides = new long[shape.Rank];
+        for (int i = 0; i < shape.Rank; i++)
+        {
+            bool fits = i < added || Shape[i - added] == shape[i] || Shape[i - added] == 1;
+            if (added < 0 || !fits)
+            {
+                throw new TensorException("expand", $"shape {Shape} cannot be repeated to {shape}.", this);
+            }
+
+            strides[i] = i < added || Shape[i - added] != shape[i] ? 0 : _strides[i - added];
+        }
+
+        return View(shape, strides, _offset);
+    }
+
+    /// <summary>A tensor with the same elements one after the other: a view if this one is, else a copy.</summary>
+    public Tensor Contiguous() => IsContiguous
+        ? Inherit(View(Shape, Shape.ContiguousStrides(), _offset), _region, static g => g)
+        : Clone();
+
+    /// <summary>A contiguous copy.</summary>
+    public Tensor Clone()
+    {
+        Tensor copy = Empty(Shape, DType, Device);
+        Ops.StridedCopy.Copy(this, copy);
+        return Tape.Record("clone", copy, [this], [], static g => g.Add(0, g.Gradient(0)!));
+    }
+
+    /// <summary>A view of the same elements that takes no part in gradients.</summary>
+    public Tensor Detach() => View(Shape, _strides, _offset);
+
+    private int Normalize(int dimension)
+    {
+        int index = dimension < 0 ? dimension + Rank : dimension;
+        return index >= 0 && index < Rank
+            ? index
+            : throw new TensorException("view", $"shape {Shape} has no dimension {dimension}.", this);
+    }
+
+    private Shape InferShape(ReadOnlySpan<long> dimensions)
+    {
+        long[] wanted = dimensions.ToArray();
+        int unknown = Array.IndexOf(wanted, -1);
+        if (unknown >= 0)
+        {
+            wanted[unknown] = 1;
+            long known = Shape.Create(wanted).Count;
+            wanted[unknown] = known == 0 ? 0 : Count / known;
+        }
+
+        Shape shape = Shape.Create(wanted);
+        return shape.Count == Count
+            ? shape
+            : throw new TensorException(
+                "reshape", $"{Count} elements of shape {Shape} do not fit [{string.Join(", ", dimensions.ToArray())}].", this);
+    }
+
+    // Walks both shapes from the inside out. Old dimensions that are contiguous with one another form a run, and a new
+    // dimension can be cut out of a run but cannot reach over its end.
+    private long[]? TryReshapeStrides(Shape shape)
+    {
+        if (Count == 0)
+        {
+            return shape.ContiguousStrides();
+        }
+
+        var strides = new long[shape.Rank];
+        int old = Rank - 1;
+        long left = 1;
+        long stride = 1;
+        for (int i = shape.Rank - 1; i >= 0; i--)
+        {
+            if (shape[i] == 1)
+            {
+                strides[i] = stride * left;
+                continue;
+            }
+
+            while (left == 1 && old >= 0)
+            {
+                stride = _strides[old];
+                left = Shape[old];
+                for (old--; old >= 0 && (Shape[old] == 1 || (left > 1 && _strides[old] == stride * left)); old--)
+                {
+                    left *= Shape[old];
+                }
+            }
+
+            if (left % shape[i] != 0)
+            {
+                return null;
+            }
+
+            strides[i] = stride;
+            stride *= shape[i];
+            left /= shape[i];
+        }
+
+        return strides;
+    }
+}
