@@ -130,8 +130,8 @@ internal sealed class BpeVocabulary
         for (int rank = 0; rank < pairs.Count; rank++)
         {
             (string left, string right) = pairs[rank];
-            var merge = new Merge(rank, Find(left + right));
-            if (!merges.TryAdd(Key(Find(left), Find(right)), merge))
+            long key = Key(Find(left), Find(right));
+            if (!merges.TryAdd(key, new Merge(rank, Find(left + right))))
             {
                 throw new DynConvException($"merge {rank} '{left} {right}' stands there twice");
             }

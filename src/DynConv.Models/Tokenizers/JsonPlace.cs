@@ -99,14 +99,14 @@ internal readonly struct JsonPlace
             .Select((item, index) => new JsonPlace(array._file, $"{array._path}[{index}]", item));
     }
 
-    /// <summary>The object's properties: token ids by token.</summary>
+    /// <summary>The object's properties as token ids by token.</summary>
     public Dictionary<string, int> Ids()
     {
         Expect(JsonValueKind.Object, "an object");
         var ids = new Dictionary<string, int>();
         foreach (JsonProperty property in _element.EnumerateObject())
         {
-            string token = property.Name;
+            string token = NameOf(property);
             if (!ids.TryAdd(token, new JsonPlace(_file, $"{_path}['{token}']", property.Value).Id()))
             {
                 throw Failure($"has the token '{token}' twice");
@@ -120,6 +120,18 @@ internal readonly struct JsonPlace
     /// <param name="problem">A predicate, as in <c>must be a string</c>.</param>
     public DynConvException Failure(string problem) =>
         new($"{_file}: {(_path.Length == 0 ? "the root" : _path)} {problem}.");
+
+    private string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Failure("has half a surrogate pair in a token");
+        }
+    }
 
     private void Expect(JsonValueKind kind, string description)
     {
