@@ -82,11 +82,16 @@ internal sealed class BpeVocabulary
 
         foreach (AddedToken token in added)
         {
-            if (ids.TryGetValue(token.Content, out int id) ? id != token.Id : !names.TryAdd(token.Id, token.Content))
+            if (ids.TryGetValue(token.Content, out int id))
             {
-                throw new DynConvException(names.TryGetValue(token.Id, out string? other) && other != token.Content
-                    ? $"added token '{token.Content}' has the id {token.Id} of '{other}'"
-                    : $"added token '{token.Content}' has id {token.Id}, but id {id} in the vocabulary");
+                if (id != token.Id)
+                {
+                    throw new DynConvException($"added token '{token.Content}' has id {token.Id}, but id {id} in the vocabulary");
+                }
+            }
+            else if (!names.TryAdd(token.Id, token.Content))
+            {
+                throw new DynConvException($"added token '{token.Content}' has the id {token.Id} of '{names[token.Id]}'");
             }
 
             bytes[token.Id] = Encoding.UTF8.GetBytes(token.Content);

@@ -77,7 +77,7 @@ internal readonly struct JsonPlace
         }
         catch (InvalidOperationException)
         {
-            throw Failure("has half a surrogate pair");
+            throw Failure("is not Unicode text");
         }
     }
 
@@ -129,7 +129,7 @@ internal readonly struct JsonPlace
         }
         catch (InvalidOperationException)
         {
-            throw Failure("has half a surrogate pair in a token");
+            throw Failure("has a token that is not Unicode text");
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace DynConv.Models.Tokenizers;
 
@@ -65,12 +66,18 @@ internal static class PieceCounter
 
     private static int CutAfter(ReadOnlySpan<byte> text, int index)
     {
-        while (index < text.Length && !(char.IsAsciiLetter((char)text[index - 1]) && text[index] is (byte)' ' or (byte)'\n'))
+        while (index < text.Length && !(text[index] is (byte)' ' or (byte)'\n' && EndsInLetter(text[..index])))
         {
             index++;
         }
 
         return index;
+    }
+
+    private static bool EndsInLetter(ReadOnlySpan<byte> text)
+    {
+        Rune.DecodeLastFromUtf8(text, out _, out int length);
+        return CharacterClasses.At(text, text.Length - length, out _) == CharacterClass.Letter;
     }
 
     private delegate bool NextPortion(out ReadOnlyMemory<byte> portion);

@@ -58,10 +58,15 @@ internal static class TokenizerFiles
 
             File.Move(temporary, path, overwrite: true);
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        catch (Exception exception)
         {
             DeleteIfThere(temporary);
-            throw new DynConvException($"Cannot write {path}: {exception.Message}", exception);
+            if (exception is IOException or UnauthorizedAccessException)
+            {
+                throw new DynConvException($"Cannot write {path}: {exception.Message}", exception);
+            }
+
+            throw;
         }
     }
 

@@ -1,8 +1,7 @@
 using System.IO.Compression;
 using System.Text;
-using System.Text.RegularExpressions;
+using System.Text.Json;
 using DynConv.Models.Tokenizers;
-using Peer = Microsoft.ML.Tokenizers;
 
 namespace DynConv.Models.Tests.Tokenizers;
 
@@ -29,7 +28,7 @@ public sealed class Gpt2TokenizerTests
     [Fact]
     public void An_independent_tokenizer_gives_the_same_ids()
     {
-        Peer.BpeTokenizer peer = MakePeer();
+        Microsoft.ML.Tokenizers.BpeTokenizer peer = MakePeer();
         var random = new Random(6);
         string[] texts =
         [
@@ -51,18 +50,14 @@ public sealed class Gpt2TokenizerTests
         Assert.All(Lines("tinyshakespeare.txt.gz", 500), text => Assert.Equal(Gpt2.Encode(text), loaded.Encode(text)));
     }
 
-    private static Peer.BpeTokenizer MakePeer()
+    private static Microsoft.ML.Tokenizers.BpeTokenizer MakePeer()
     {
         using Stream vocabulary = Open("gpt2-tokenizer", "encoder.json.gz");
-        using Stream merges = Open("gpt2-tokenizer", "vocab.bpe.gz");
-        var ids = System.Text.Json.JsonSerializer.Deserialize<Dictionary<string, int>>(vocabulary)!;
-        using var reader = new StreamReader(merges);
-        return Peer.BpeTokenizer.Create(new Peer.BpeOptions(ids)
-        {
-            Merges = [.. reader.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1)],
-            PreTokenizer = new Peer.RegexPreTokenizer(new Regex(PretokenizerRegex.Gpt2), null),
-            ByteLevel = true,
-        });
+        using var merges = new StreamReader(Open("gpt2-tokenizer", "vocab.bpe.gz"));
+        return Peer.Of(
+            JsonSerializer.Deserialize<Dictionary<string, int>>(vocabulary)!,
+            merges.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries)[1..],
+            PretokenizerRegex.Gpt2);
     }
 
     private static IEnumerable<string> Lines(string file, int count)

@@ -126,7 +126,7 @@ public sealed class TokenizerLoaderTests
     [InlineData("pre_tokenizer", "type", "\"Metaspace\"", "pre_tokenizer is of type Metaspace; supported is")]
     [InlineData("pre_tokenizer", "use_regex", "1", "pre_tokenizer.use_regex must be true or false, but is a number")]
     [InlineData("added_tokens", "0", "{\"id\":5,\"content\":\"x y\"}", "added token 'x y' has the id 5 of ")]
-    [InlineData("added_tokens", "0", "{\"id\":5,\"content\":\"hello\"}", "added token 'hello' has the id 5 of ")]
+    [InlineData("added_tokens", "0", "{\"id\":5,\"content\":\"hello\"}", "added token 'hello' has id 5, but id 259 in the vocabulary")]
     [InlineData("added_tokens", "0", "{\"id\":261}", "added_tokens[0] has no 'content'")]
     [InlineData("added_tokens", "0", "{\"id\":270,\"content\":\"<x>\"}", "no token has id 261, though there are 262 tokens with ids up to 270")]
     public void A_corrupt_part_is_named(string part, string name, string? value, string expected)
@@ -157,8 +157,8 @@ public sealed class TokenizerLoaderTests
     }
 
     [Theory]
-    [InlineData("\"h e\"", "model.merges[0] has half a surrogate pair.")]
-    [InlineData("\"hello\":", "model.vocab has half a surrogate pair in a token.")]
+    [InlineData("\"h e\"", "model.merges[0] is not Unicode text.")]
+    [InlineData("\"hello\":", "model.vocab has a token that is not Unicode text.")]
     public void Strings_that_are_no_text_are_refused(string place, string expected)
     {
         using var folder = new TemporaryFolder();
@@ -216,6 +216,33 @@ public sealed class TokenizerLoaderTests
         {
             Assert.Contains(" is not valid JSON: line 1, byte ", Refused(folder.Write("tokenizer.json", json[..length])), StringComparison.Ordinal);
         }
+    }
+
+    [Fact]
+    public void A_file_with_random_damage_is_read_or_refused_with_a_sentence()
+    {
+        using var folder = new TemporaryFolder();
+        byte[] json = Encoding.UTF8.GetBytes(SmallVocabulary.Make().ToJsonString());
+        string path = folder.File("tokenizer.json");
+        var random = new Random(12);
+        int refused = 0;
+        for (int i = 0; i < 1000; i++)
+        {
+            byte[] damaged = [.. json];
+            damaged[random.Next(json.Length)] = (byte)random.Next(256);
+            File.WriteAllBytes(path, damaged);
+            try
+            {
+                TokenizerLoader.Load(path);
+            }
+            catch (DynConvException exception)
+            {
+                refused++;
+                Assert.StartsWith(path, exception.Message, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.InRange(refused, 500, 1000);
     }
 
     [Fact]

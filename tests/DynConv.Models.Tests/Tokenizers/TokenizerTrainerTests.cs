@@ -72,19 +72,31 @@ public sealed class TokenizerTrainerTests
     }
 
     [Fact]
-    public void A_trained_tokenizer_comes_back_from_its_file()
+    public void Text_without_ASCII_letters_is_cut_too()
     {
-        byte[] text = RandomText.MakeBytes(new Random(10), 2000);
-        BpeTokenizer tokenizer = Trained.On([text], 400, new TokenizerTrainerOptions { Pattern = PretokenizerPattern.Llama3 });
+        byte[] document = Utf8(string.Concat(Enumerable.Repeat("слово ", 200_000)));
+        Assert.InRange(PieceCounter.Portions(document).Count(), 4, 5);
+    }
+
+    [Theory]
+    [InlineData(PretokenizerPattern.Gpt2, PretokenizerRegex.Gpt2)]
+    [InlineData(PretokenizerPattern.Llama3, PretokenizerRegex.Llama3)]
+    public void A_trained_tokenizer_encodes_alike_from_its_file_and_in_an_independent_one(PretokenizerPattern pattern, string regex)
+    {
+        var random = new Random(10);
+        BpeTokenizer tokenizer = Trained.On(
+            [Utf8(RandomText.Make(random, 5000))], 500, new TokenizerTrainerOptions { Pattern = pattern });
         using var folder = new TemporaryFolder();
         tokenizer.Save(folder.File("tokenizer.json"));
         ITokenizer loaded = TokenizerLoader.Load(folder.Path);
-        List<int> expected = [];
-        List<int> actual = [];
-        tokenizer.Encode(text, expected);
-        loaded.Encode(text, actual);
-        Assert.Equal(expected, actual);
-        Assert.Equal(tokenizer.EndOfTextId, loaded.EndOfTextId);
+        Microsoft.ML.Tokenizers.BpeTokenizer peer = Peer.Of(folder.File("tokenizer.json"), regex);
+        Assert.Equal(500, loaded.VocabularySize);
+        Assert.Equal(499, loaded.EndOfTextId);
+        Assert.All(Enumerable.Range(0, 500).Select(_ => RandomText.Make(random, 20)), text =>
+        {
+            Assert.Equal(peer.EncodeToIds(text), tokenizer.Encode(text));
+            Assert.Equal(peer.EncodeToIds(text), loaded.Encode(text));
+        });
     }
 
     [Fact]
