@@ -18,10 +18,12 @@ public interface ITokenizer
     void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens);
 
     /// <summary>The bytes that <paramref name="tokens"/> stand for; the inverse of <see cref="Encode"/>.</summary>
-    /// <param name="tokens">Ids of this vocabulary.</param>
+    /// <param name="tokens">Ids of this vocabulary; a special token stands for the UTF-8 bytes of its name.</param>
+    /// <exception cref="DynConvException">An id is not in the vocabulary.</exception>
     byte[] Decode(ReadOnlySpan<int> tokens);
 
     /// <summary>Writes Hugging Face's <c>tokenizer.json</c>, complete or not at all.</summary>
-    /// <param name="path">The file.</param>
+    /// <param name="path">The file; one that is there is replaced.</param>
+    /// <exception cref="DynConvException">The file cannot be written.</exception>
     void Save(string path);
 }
