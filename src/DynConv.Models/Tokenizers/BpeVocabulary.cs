@@ -86,12 +86,14 @@ internal sealed class BpeVocabulary
             {
                 if (id != token.Id)
                 {
-                    throw new DynConvException($"added token '{token.Content}' has id {token.Id}, but id {id} in the vocabulary");
+                    throw new DynConvException(
+                        $"added token '{token.Content}' has id {token.Id}, but id {id} in the vocabulary");
                 }
             }
             else if (!names.TryAdd(token.Id, token.Content))
             {
-                throw new DynConvException($"added token '{token.Content}' has the id {token.Id} of '{names[token.Id]}'");
+                throw new DynConvException(
+                    $"added token '{token.Content}' has the id {token.Id} of '{names[token.Id]}'");
             }
 
             bytes[token.Id] = Encoding.UTF8.GetBytes(token.Content);
@@ -106,7 +108,8 @@ internal sealed class BpeVocabulary
         for (int id = 0; id < ordered.Length; id++)
         {
             ordered[id] = bytes.GetValueOrDefault(id) ?? throw new DynConvException(
-                $"no token has id {id}, though there are {bytes.Count} tokens with ids up to {bytes.Keys.Max()}; ids must have no holes");
+                $"no token has id {id}, though there are {bytes.Count} tokens with ids up to {bytes.Keys.Max()}; "
+                + "ids must have no holes");
         }
 
         return ordered;
@@ -121,7 +124,8 @@ internal sealed class BpeVocabulary
             byteIds[value] = ids.TryGetValue(token, out int id)
                 ? id
                 : throw new DynConvException(
-                    $"the vocabulary has no token '{token}' for the byte 0x{value:X2}; only byte-level BPE with all 256 bytes is supported");
+                    $"the vocabulary has no token '{token}' for the byte 0x{value:X2}; "
+                    + "only byte-level BPE with all 256 bytes is supported");
         }
 
         return byteIds;
@@ -143,7 +147,8 @@ internal sealed class BpeVocabulary
 
             int Find(string token) => ids.TryGetValue(token, out int id)
                 ? id
-                : throw new DynConvException($"merge {rank} '{left} {right}' needs the token '{token}', which the vocabulary lacks");
+                : throw new DynConvException(
+                    $"merge {rank} '{left} {right}' needs the token '{token}', which the vocabulary lacks");
         }
 
         return merges.ToFrozenDictionary();

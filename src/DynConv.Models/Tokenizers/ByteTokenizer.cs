@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 
 namespace DynConv.Models.Tokenizers;
 
@@ -50,10 +51,11 @@ public sealed class ByteTokenizer : ITokenizer
                     bytes.Add((byte)token);
                     break;
                 case EndOfText:
-                    bytes.AddRange("<|endoftext|>"u8);
+                    bytes.AddRange(Encoding.UTF8.GetBytes(AddedToken.EndOfText));
                     break;
                 default:
-                    throw new DynConvException($"Token id {token} is not in the vocabulary: ids run from 0 to {EndOfText}.");
+                    throw new DynConvException(
+                        $"Token id {token} is not in the vocabulary: ids run from 0 to {EndOfText}.");
             }
         }
 

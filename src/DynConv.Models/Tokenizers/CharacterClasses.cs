@@ -27,7 +27,7 @@ internal static class CharacterClasses
         return AtLong(text, index, out end);
     }
 
-    /// <summary>The index after the characters of class <paramref name="wanted"/> that start at <paramref name="index"/>.</summary>
+    /// <summary>The index after the characters of one class that start at <paramref name="index"/>.</summary>
     public static int RunEnd(ReadOnlySpan<byte> text, int index, CharacterClass wanted)
     {
         while (index < text.Length && At(text, index, out int end) == wanted)

@@ -12,7 +12,10 @@ public interface ITokenizer
     /// <summary>The id that separates documents; null if the vocabulary has none.</summary>
     int? EndOfTextId { get; }
 
-    /// <summary>Appends the ids of <paramref name="text"/> to <paramref name="tokens"/>; special tokens in the text are plain text.</summary>
+    /// <summary>
+    /// Appends the ids of <paramref name="text"/> to <paramref name="tokens"/>; special tokens in the text are plain
+    /// text.
+    /// </summary>
     /// <param name="text">Any bytes.</param>
     /// <param name="tokens">Where the ids go.</param>
     void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens);

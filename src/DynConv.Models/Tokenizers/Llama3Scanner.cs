@@ -71,7 +71,8 @@ internal sealed class Llama3Scanner : PieceScanner
 
     private static int ContractionLength(ReadOnlySpan<byte> text) => text switch
     {
-        [_, (byte)'s' or (byte)'S' or (byte)'t' or (byte)'T' or (byte)'m' or (byte)'M' or (byte)'d' or (byte)'D', ..] => 2,
+        [_, (byte)'s' or (byte)'S' or (byte)'t' or (byte)'T', ..] => 2,
+        [_, (byte)'m' or (byte)'M' or (byte)'d' or (byte)'D', ..] => 2,
         [_, (byte)'r' or (byte)'R' or (byte)'v' or (byte)'V', (byte)'e' or (byte)'E', ..] => 3,
         [_, (byte)'l' or (byte)'L', (byte)'l' or (byte)'L', ..] => 3,
         [_, 0xC5, 0xBF, ..] => 3,

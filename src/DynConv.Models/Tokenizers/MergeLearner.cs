@@ -39,8 +39,8 @@ internal sealed class MergeLearner
         EnqueueNewPairs();
     }
 
-    private static Comparer<(long Count, long Pair)> MostFrequentFirst { get; } = Comparer<(long Count, long Pair)>.Create(
-        (x, y) => x.Count != y.Count ? y.Count.CompareTo(x.Count) : x.Pair.CompareTo(y.Pair));
+    private static Comparer<(long Count, long Pair)> MostFrequentFirst { get; } = Comparer<(long, long)>.Create(
+        ((long Count, long Pair) x, (long Count, long Pair) y) => x.Count != y.Count ? y.Count.CompareTo(x.Count) : x.Pair.CompareTo(y.Pair));
 
     /// <summary>The bytes of each token so far.</summary>
     public IReadOnlyList<byte[]> Tokens => _tokens;
@@ -51,7 +51,7 @@ internal sealed class MergeLearner
     /// <summary>The merges so far; merge i made token 256 + i.</summary>
     public IReadOnlyList<(int Left, int Right)> Merges => _merges;
 
-    /// <summary>Makes the token of the most frequent pair; false if no pair occurs <paramref name="minimumCount"/> times.</summary>
+    /// <summary>Makes the token of the most frequent pair; false if no pair occurs that often.</summary>
     public bool MergeMostFrequent(long minimumCount)
     {
         while (_queue.TryDequeue(out long key, out (long Count, long Pair) queued))

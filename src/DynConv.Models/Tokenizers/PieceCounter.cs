@@ -23,10 +23,15 @@ internal static class PieceCounter
         using IEnumerator<ReadOnlyMemory<byte>> portions = documents.SelectMany(Portions).GetEnumerator();
         var counts = new Dictionary<byte[], long>[options.Threads];
         var gate = new Lock();
-        var parallel = new ParallelOptions { MaxDegreeOfParallelism = options.Threads, CancellationToken = cancellationToken };
+        var parallel = new ParallelOptions
+        {
+            MaxDegreeOfParallelism = options.Threads,
+            CancellationToken = cancellationToken,
+        };
         try
         {
-            Parallel.For(0, options.Threads, parallel, thread => counts[thread] = CountSome(PieceScanner.For(options.Pattern), Next));
+            var scanner = PieceScanner.For(options.Pattern);
+            Parallel.For(0, options.Threads, parallel, thread => counts[thread] = CountSome(scanner, Next));
         }
         catch (AggregateException exception)
         {

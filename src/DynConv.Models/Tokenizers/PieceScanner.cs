@@ -1,6 +1,6 @@
 namespace DynConv.Models.Tokenizers;
 
-/// <summary>Finds the pieces of a pre-tokenization pattern in UTF-8 text, without a regular expression's engine.</summary>
+/// <summary>Finds the pieces of a pre-tokenization pattern in UTF-8 text, without an engine for regular expressions.</summary>
 internal abstract class PieceScanner
 {
     /// <summary>The scanner of a pattern.</summary>
@@ -11,7 +11,7 @@ internal abstract class PieceScanner
         _ => new WholeTextScanner(),
     };
 
-    /// <summary>The index after the piece that starts at <paramref name="start"/>, which is before the end of the text.</summary>
+    /// <summary>The index after the piece that starts at <paramref name="start"/>, before the end of the text.</summary>
     public abstract int PieceEnd(ReadOnlySpan<byte> text, int start);
 
     /// <summary>

@@ -16,7 +16,7 @@ public sealed class StreamingDecoder(ITokenizer tokenizer)
     /// <exception cref="DynConvException">The id is not in the vocabulary.</exception>
     public string Append(int token) => Decode(tokenizer.Decode([token]), flush: false);
 
-    /// <summary>What is left at the end: U+FFFD for an unfinished character, else nothing. The stream then starts anew.</summary>
+    /// <summary>What is left at the end: U+FFFD for an unfinished character, else nothing. It then starts anew.</summary>
     public string Finish() => Decode([], flush: true);
 
     private string Decode(byte[] bytes, bool flush)

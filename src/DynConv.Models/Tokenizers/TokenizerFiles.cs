@@ -7,7 +7,7 @@ internal static class TokenizerFiles
 {
     private const string Compressed = ".gz";
 
-    /// <summary>The first of the names that is a file in the folder, plain or with <c>.gz</c> at its end; else null.</summary>
+    /// <summary>The first of the names that is a file in the folder, plain or with <c>.gz</c> after it; else null.</summary>
     public static string? Find(string folder, params IEnumerable<string> names) => names
         .SelectMany(name => new[] { name, name + Compressed })
         .Select(name => Path.Combine(folder, name))
@@ -37,7 +37,8 @@ internal static class TokenizerFiles
             gzip.CopyTo(unpacked);
             return unpacked.ToArray();
         }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
         {
             throw new DynConvException($"Cannot read {path}: {exception.Message}", exception);
         }

@@ -66,7 +66,8 @@ internal static class TokenizerJsonReader
         {
             ["ByteLevel"] => ReadByteLevel(steps[0]),
             ["Split", "ByteLevel"] => new BpeSettings(ReadSplit(steps[0], steps[1])),
-            _ => throw pretokenizer.Failure($"is of type {string.Join(" + ", types)}; {Supported} (ByteLevel, or Split + ByteLevel)"),
+            _ => throw pretokenizer.Failure(
+                $"is of type {string.Join(" + ", types)}; {Supported} (ByteLevel, or Split + ByteLevel)"),
         };
     }
 
@@ -106,7 +107,9 @@ internal static class TokenizerJsonReader
     {
         Dictionary<string, int> ids = model.Get("vocab").Ids();
         List<(string, string)> merges = [.. model.Get("merges").Items().Select(ReadMerge)];
-        AddedToken[] added = root.Find("added_tokens") is JsonPlace tokens ? [.. tokens.Items().Select(ReadAddedToken)] : [];
+        AddedToken[] added = root.Find("added_tokens") is JsonPlace tokens
+            ? [.. tokens.Items().Select(ReadAddedToken)]
+            : [];
         try
         {
             return new BpeVocabulary(ids, merges, added);

@@ -19,7 +19,7 @@ public static class TokenizerLoader
     /// nothing of a pattern and have GPT-2's, and their <c>&lt;|endoftext|&gt;</c> is a special token.
     /// </summary>
     /// <param name="path"><c>bytes</c>, a file or a folder.</param>
-    /// <exception cref="DynConvException">There is no tokenizer, or it is malformed or of a kind that is not supported.</exception>
+    /// <exception cref="DynConvException">There is no tokenizer, or it is malformed or not supported.</exception>
     public static ITokenizer Load(string path)
     {
         if (path == Bytes)
@@ -90,7 +90,7 @@ public static class TokenizerLoader
             if (line.Length > 0 && !(number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
             {
                 merges.Add(SplitMerge(line) ?? throw new DynConvException(
-                    $"{path}, line {number}: a merge is two tokens with one space between them, but this is '{line}'."));
+                    $"{path}, line {number}: a merge is two tokens with a space between, but this is '{line}'."));
             }
         }
 

@@ -17,14 +17,16 @@ public static class TokenizerTrainer
     /// depends on the text alone, not on threads or on the order of documents.
     /// </summary>
     /// <param name="documents">
-    /// Texts, any bytes; no piece reaches across two. They are enumerated once, by one thread at a time, and the
-    /// memory of one is not looked at any more when the enumeration has ended.
+    /// Texts, any bytes; no piece reaches across two. They are enumerated once, by one thread at a time; each must
+    /// stay as it is until this method returns, for another thread may still read it when the next is asked for.
     /// </param>
-    /// <param name="vocabularySize">Number of ids wanted, from 257. There are fewer if no pair is left that is frequent enough.</param>
+    /// <param name="vocabularySize">
+    /// Number of ids wanted, from 257. There are fewer if no pair is left that is frequent enough.
+    /// </param>
     /// <param name="options">How to work; null for the defaults.</param>
     /// <param name="progress">Told now and then how far the work is, by one thread at a time.</param>
     /// <param name="cancellationToken">Ends the work early.</param>
-    /// <returns>The tokenizer; its <see cref="BpeTokenizer.VocabularySize"/> tells whether the text had enough pairs.</returns>
+    /// <returns>The tokenizer; its <see cref="BpeTokenizer.VocabularySize"/> tells if the text had enough pairs.</returns>
     /// <exception cref="DynConvException">The size or an option is out of range.</exception>
     /// <exception cref="OperationCanceledException">The token was cancelled.</exception>
     public static BpeTokenizer Train(
@@ -63,12 +65,14 @@ public static class TokenizerTrainer
         if (vocabularySize < SmallestVocabulary)
         {
             throw new DynConvException(
-                $"A vocabulary of {vocabularySize} is too small: the 256 bytes and {AddedToken.EndOfText} need {SmallestVocabulary}.");
+                $"A vocabulary of {vocabularySize} is too small: "
+                + $"the 256 bytes and {AddedToken.EndOfText} need {SmallestVocabulary}.");
         }
 
         if (options.Pattern is not (PretokenizerPattern.Gpt2 or PretokenizerPattern.Llama3))
         {
-            throw new DynConvException($"A tokenizer cannot be trained with the pattern {options.Pattern}; use Gpt2 or Llama3.");
+            throw new DynConvException(
+                $"A tokenizer cannot be trained with the pattern {options.Pattern}; use Gpt2 or Llama3.");
         }
 
         if (options.Threads < 1 || options.MinimumPairCount < 1)

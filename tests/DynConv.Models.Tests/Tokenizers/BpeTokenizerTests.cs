@@ -64,8 +64,7 @@ public sealed class BpeTokenizerTests
             SmallVocabulary.Load(_ => { }),
             SmallVocabulary.Load(json => json["pre_tokenizer"]!["use_regex"] = false),
             Trained.On([RandomText.MakeBytes(new Random(3), 3000)], 400),
-            Trained.On(
-                [RandomText.MakeBytes(new Random(4), 3000)], 400, new TokenizerTrainerOptions { Pattern = PretokenizerPattern.Llama3 }),
+            Trained.On([RandomText.MakeBytes(new Random(4), 3000)], 400, new() { Pattern = PretokenizerPattern.Llama3 }),
         ];
         Prop.ForAll<byte[], int>((bytes, seed) =>
         {

@@ -4,7 +4,7 @@ using DynConv.Models.Tokenizers;
 
 namespace DynConv.Models.Tests.Tokenizers;
 
-/// <summary>A tokenizer.json of the 256 bytes, a few merges and <c>&lt;|endoftext|&gt;</c>, to be changed by a test.</summary>
+/// <summary>A tokenizer.json of the 256 bytes, a few merges and <c>&lt;|endoftext|&gt;</c>, for a test to change.</summary>
 internal static class SmallVocabulary
 {
     /// <summary>Tokens 256 on: "he", "ll", "hell", "hello", " w"; then the special token 261.</summary>

@@ -9,7 +9,8 @@ public sealed class StreamingDecoderTests
     public void A_character_appears_when_its_last_byte_has_come()
     {
         var stream = new StreamingDecoder(new ByteTokenizer());
-        Assert.Equal(["a", "", "é", "", "", "", "😀"], new[] { 'a', 0xC3, 0xA9, 0xF0, 0x9F, 0x98, 0x80 }.Select(stream.Append));
+        int[] tokens = ['a', 0xC3, 0xA9, 0xF0, 0x9F, 0x98, 0x80];
+        Assert.Equal(["a", "", "é", "", "", "", "😀"], tokens.Select(stream.Append));
         Assert.Equal("", stream.Finish());
     }
 
