@@ -1,0 +1,83 @@
+namespace DynConv.Training.Data;
+
+/// <summary>
+/// Says which window of the data each training sample is. A sample is known by its number alone, so that the data
+/// position of a run is one number, and however a step's samples are parted into micro-batches, they are the same.
+/// </summary>
+/// <remarks>
+/// An epoch cuts the data into windows of one context that do not overlap, from an offset of its own, and goes through
+/// them in an order of its own. Offset and order follow from the seed and the epoch. Fewer than two contexts of tokens
+/// at the ends are left out of an epoch, others each time.
+/// </remarks>
+public sealed class BatchSampler
+{
+    private readonly TokenDataset _data;
+    private readonly ulong _seed;
+
+    /// <summary>Creates the sampler; nothing is read yet.</summary>
+    /// <param name="data">At least one context and its last target.</param>
+    /// <param name="context">Tokens of one window, T.</param>
+    /// <param name="seed">Another seed, another order.</param>
+    /// <exception cref="DynConvException">The data is shorter than one context.</exception>
+    public BatchSampler(TokenDataset data, int context, ulong seed)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
+        data.CheckHolds(context);
+        _data = data;
+        _seed = seed;
+        Context = context;
+        SamplesPerEpoch = Math.Max(1, (data.Tokens - context) / context);
+    }
+
+    /// <summary>Tokens of one window, T.</summary>
+    public int Context { get; }
+
+    /// <summary>Windows in one epoch.</summary>
+    public long SamplesPerEpoch { get; }
+
+    /// <summary>Reads one sample.</summary>
+    /// <param name="sample">Its number, from 0; any number of epochs.</param>
+    /// <param name="inputs">[T] ids.</param>
+    /// <param name="targets">[T] ids: for each input the id after it.</param>
+    public void Fill(long sample, Span<int> inputs, Span<int> targets)
+    {
+        CheckLengths(inputs, targets, Context);
+        long position = Position(sample);
+        _data.CopyTo(position, inputs);
+        _data.CopyTo(position + 1, targets);
+    }
+
+    /// <summary>Reads consecutive samples.</summary>
+    /// <param name="firstSample">The number of the first one.</param>
+    /// <param name="inputs">[B, T] ids.</param>
+    /// <param name="targets">[B, T] ids.</param>
+    public void FillBatch(long firstSample, Span<int> inputs, Span<int> targets)
+    {
+        int batch = inputs.Length / Context;
+        CheckLengths(inputs, targets, (long)batch * Context);
+        for (int i = 0; i < batch; i++)
+        {
+            Fill(firstSample + i, inputs.Slice(i * Context, Context), targets.Slice(i * Context, Context));
+        }
+    }
+
+    /// <summary>Where a sample's window begins.</summary>
+    internal long Position(long sample)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(sample);
+        (long epoch, long index) = Math.DivRem(sample, SamplesPerEpoch);
+        ulong key = RandomPermutation.Mix(_seed ^ RandomPermutation.Mix((ulong)epoch));
+        long free = _data.Tokens - (SamplesPerEpoch * Context);
+        long offset = (long)(RandomPermutation.Mix(key) % (ulong)free);
+        return offset + (new RandomPermutation(SamplesPerEpoch, key)[index] * Context);
+    }
+
+    private static void CheckLengths(Span<int> inputs, Span<int> targets, long length)
+    {
+        if (inputs.Length != length || targets.Length != length)
+        {
+            throw new ArgumentException(
+                $"{inputs.Length} inputs and {targets.Length} targets were given, where {length} of each belong.");
+        }
+    }
+}

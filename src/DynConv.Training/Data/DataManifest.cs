@@ -1,0 +1,77 @@
+using System.Text.Json;
+using DynConv.Serialization;
+
+namespace DynConv.Training.Data;
+
+/// <summary>What lies in a folder of token shards, and from what it was made.</summary>
+internal sealed record DataManifest
+{
+    public const string FileName = "manifest.json";
+    public const string DocumentsName = "documents.bin";
+    public const int CurrentVersion = 1;
+
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        WriteIndented = true,
+        RespectNullableAnnotations = true,
+        RespectRequiredConstructorParameters = true,
+    };
+
+    /// <summary>Of the layout of the folder and of the way text is cut and encoded.</summary>
+    public required int Version { get; init; }
+
+    /// <summary>SHA-256 of the tokenizer's file.</summary>
+    public required string Tokenizer { get; init; }
+
+    public required int VocabularySize { get; init; }
+
+    /// <summary>2 for uint16 ids, 4 for int32, little-endian.</summary>
+    public required int BytesPerToken { get; init; }
+
+    /// <summary>Ids in each shard; the last one may have fewer.</summary>
+    public required long ShardTokens { get; init; }
+
+    public required long Tokens { get; init; }
+
+    /// <summary>Bytes of text.</summary>
+    public required long TextBytes { get; init; }
+
+    public required long Documents { get; init; }
+
+    public required IReadOnlyList<DataFile> Shards { get; init; }
+
+    /// <summary>For each document the position after its last token, int64, little-endian.</summary>
+    public required DataFile DocumentEnds { get; init; }
+
+    public required IReadOnlyList<TextFile> Sources { get; init; }
+
+    public static DataManifest Load(string folder)
+    {
+        string path = Path.Combine(folder, FileName);
+        try
+        {
+            DataManifest manifest = JsonSerializer.Deserialize<DataManifest>(File.ReadAllBytes(path), Json) ?? throw new JsonException();
+            return manifest.IsSound() ? manifest : throw new JsonException();
+        }
+        catch (JsonException exception)
+        {
+            throw new DynConvException($"{path} is not a manifest of encoded text.", exception);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
+        }
+    }
+
+    public void Save(string folder) =>
+        AtomicFile.WriteAllText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, Json) + "\n");
+
+    private bool IsSound()
+    {
+        long shards = ShardTokens > 0 ? (Tokens + ShardTokens - 1) / ShardTokens : -1;
+        return Version == CurrentVersion && BytesPerToken is sizeof(ushort) or sizeof(int) && Tokens > 0 && Documents > 0 &&
+            shards == Shards.Count && DocumentEnds.Bytes == Documents * sizeof(long) &&
+            Shards.Index().All(shard => shard.Item.Bytes == BytesPerToken * Math.Min(ShardTokens, Tokens - (shard.Index * ShardTokens)));
+    }
+}

@@ -1,0 +1,69 @@
+namespace DynConv.Training.Data;
+
+/// <summary>
+/// A share of the text that one thread encodes at once: whole documents, and pieces of large ones. Reused, so that its
+/// buffers are allocated once.
+/// </summary>
+internal sealed class TextBatch
+{
+    private readonly List<Piece> _pieces = [];
+    private byte[] _text = new byte[TextBatchReader.PieceBytes];
+
+    /// <summary>Bytes of text.</summary>
+    public int Bytes { get; private set; }
+
+    /// <summary>The ids of the text, once it is encoded; after each document that of the end of text.</summary>
+    public List<int> Tokens { get; } = [];
+
+    /// <summary>For each document that ends here, the number of ids up to its end.</summary>
+    public List<int> DocumentEnds { get; } = [];
+
+    public bool IsEmpty => _pieces.Count == 0;
+
+    /// <summary>Adds text; <paramref name="endsDocument"/> if the document has no more.</summary>
+    public void Add(ReadOnlySpan<byte> text, bool endsDocument)
+    {
+        if (Bytes + text.Length > _text.Length)
+        {
+            Array.Resize(ref _text, (int)Math.Max(Bytes + (long)text.Length, Math.Min(Array.MaxLength, 2L * _text.Length)));
+        }
+
+        text.CopyTo(_text.AsSpan(Bytes));
+        Bytes += text.Length;
+        _pieces.Add(new Piece(text.Length, endsDocument));
+    }
+
+    public void Encode(Models.Tokenizers.ITokenizer tokenizer)
+    {
+        int start = 0;
+        foreach (Piece piece in _pieces)
+        {
+            tokenizer.Encode(_text.AsSpan(start, piece.Bytes), Tokens);
+            start += piece.Bytes;
+            if (piece.EndsDocument)
+            {
+                EndDocument(tokenizer.EndOfTextId);
+            }
+        }
+    }
+
+    public void Clear()
+    {
+        _pieces.Clear();
+        Tokens.Clear();
+        DocumentEnds.Clear();
+        Bytes = 0;
+    }
+
+    private void EndDocument(int? endOfText)
+    {
+        if (endOfText is { } id)
+        {
+            Tokens.Add(id);
+        }
+
+        DocumentEnds.Add(Tokens.Count);
+    }
+
+    private readonly record struct Piece(int Bytes, bool EndsDocument);
+}

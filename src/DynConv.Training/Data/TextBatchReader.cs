@@ -1,0 +1,103 @@
+namespace DynConv.Training.Data;
+
+/// <summary>Reads the documents of a <see cref="TextSource"/> in order, in batches of bounded size.</summary>
+internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBatch)
+{
+    /// <summary>The largest piece of a text file; a batch is closed when it holds as much.</summary>
+    public const int PieceBytes = 1 << 20;
+
+    private const int SniffedBytes = 8192;
+
+    private readonly byte[] _piece = new byte[PieceBytes];
+
+    /// <summary>Bytes on disk read so far.</summary>
+    public long BytesRead { get; private set; }
+
+    /// <summary>The batches; each is filled when it is asked for.</summary>
+    public IEnumerable<TextBatch> Read()
+    {
+        TextBatch batch = emptyBatch();
+        foreach (TextFile file in source.Files)
+        {
+            long before = BytesRead;
+            using var stream = new TextStream(file);
+            foreach (TextPiece piece in file.IsJsonLines ? ReadJsonLines(file, stream) : ReadText(file, stream))
+            {
+                batch.Add(piece.Text.Span, piece.EndsDocument);
+                BytesRead = before + stream.Position;
+                if (batch.Bytes >= PieceBytes)
+                {
+                    yield return batch;
+                    batch = emptyBatch();
+                }
+            }
+
+            BytesRead = before + file.Bytes;
+        }
+
+        if (!batch.IsEmpty)
+        {
+            yield return batch;
+        }
+    }
+
+    private IEnumerable<TextPiece> ReadText(TextFile file, TextStream stream)
+    {
+        int count = stream.Read(_piece);
+        if (IsBinary(_piece.AsSpan(0, Math.Min(count, SniffedBytes))))
+        {
+            if (source.IsNamed(file))
+            {
+                throw new DynConvException($"{file.Name} is binary, not text.");
+            }
+
+            yield break;
+        }
+
+        while (count == PieceBytes)
+        {
+            int cut = TextCut.Find(_piece);
+            yield return new TextPiece(_piece.AsMemory(0, cut), EndsDocument: false);
+            _piece.AsSpan(cut).CopyTo(_piece);
+            count = PieceBytes - cut + stream.Read(_piece.AsSpan(PieceBytes - cut));
+        }
+
+        if (count > 0)
+        {
+            yield return new TextPiece(_piece.AsMemory(0, count), EndsDocument: true);
+        }
+    }
+
+    private static IEnumerable<TextPiece> ReadJsonLines(TextFile file, TextStream stream)
+    {
+        var lines = new JsonLinesReader(file.Name, stream);
+        while (lines.ReadText() is { } text)
+        {
+            if (text.Length > 0)
+            {
+                yield return new TextPiece(text, EndsDocument: true);
+            }
+        }
+    }
+
+    // Text has no zero bytes and hardly a control character besides white space and escape; a hundredth of random bytes
+    // are zero and a tenth are control characters.
+    private static bool IsBinary(ReadOnlySpan<byte> start)
+    {
+        int control = 0;
+        foreach (byte value in start)
+        {
+            if (value == 0)
+            {
+                return true;
+            }
+
+            control += value < 0x20 && value is not ((>= 0x08 and <= 0x0D) or 0x1B) ? 1 : 0;
+        }
+
+        return control > start.Length / 20;
+    }
+
+    // The text is good until the next piece is asked for.
+    private readonly record struct TextPiece(ReadOnlyMemory<byte> Text, bool EndsDocument);
+}
