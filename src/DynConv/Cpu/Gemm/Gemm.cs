@@ -29,7 +29,7 @@ internal static unsafe class Gemm
         }
         else
         {
-            Simd.Run(new Managed(problem));
+            Simd.Run(new ManagedGemm(problem));
         }
     }
 
@@ -39,12 +39,5 @@ internal static unsafe class Gemm
         {
             NativeMemory.Clear(problem.C + (row * problem.CStride), (nuint)(problem.N * sizeof(float)));
         }
-    }
-
-    private readonly struct Managed(GemmProblem problem) : ISimdKernel
-    {
-        public void Invoke<TSimd, TVector>()
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct => PackedGemm<TSimd, TVector>.Multiply(problem);
     }
 }

@@ -54,6 +54,7 @@ internal static unsafe class GemmPacking
     /// <param name="depth">How deep the panel is.</param>
     /// <param name="panel">Receives <paramref name="width"/> values for each depth.</param>
     /// <param name="width">At least <paramref name="lanes"/>.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void PackContiguousDepth(float* source, long stride, int lanes, long depth, float* panel, int width)
     {
         if (lanes < width)

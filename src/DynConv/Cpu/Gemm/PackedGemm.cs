@@ -23,6 +23,9 @@ internal static unsafe class PackedGemm<TSimd, TVector>
     private const long MaxTileRows = 96;
     private const long WantedTiles = 32;
 
+    // Rows up to which packing a plain B takes longer than reading it from where it is.
+    private const long MaxUnpackedRows = 24;
+
     // Columns of a tile where there are few rows, and so few tiles.
     private const long NarrowTileColumns = 256;
 
@@ -49,6 +52,10 @@ internal static unsafe class PackedGemm<TSimd, TVector>
     {
         long panels = Blocks(problem.N, ColumnsOfPanel);
         float* packed = GemmScratch.B(panels * ColumnsOfPanel * problem.K);
+        bool inPlace = !problem.B.Transposed && problem.M <= MaxUnpackedRows;
+
+        // The kernel reads whole panels: a narrower last one is packed all the same.
+        long firstPacked = inPlace ? problem.N / ColumnsOfPanel : 0;
         long tileRows = Math.Clamp(
             Blocks(problem.M, WantedTiles * RowsOfPanel) * RowsOfPanel, MinTileRows, MaxTileRows);
         long rowTiles = Blocks(problem.M, tileRows);
@@ -57,12 +64,13 @@ internal static unsafe class PackedGemm<TSimd, TVector>
 
         if ((double)problem.M * problem.N * problem.K < SmallProduct)
         {
-            PackB(problem, 0, panels, packed);
-            MultiplyTile(problem, packed);
+            PackB(problem, firstPacked, panels, packed);
+            MultiplyTile(problem, inPlace, packed);
             return;
         }
 
-        Workers.For(panels, panel => PackB(problem, panel, panel + 1, packed));
+        Workers.ForRange(
+            panels - firstPacked, 1, (start, end) => PackB(problem, firstPacked + start, firstPacked + end, packed));
         Workers.For(rowTiles * columnTiles, tile =>
         {
             (long columnTile, long rowTile) = Math.DivRem(tile, rowTiles);
@@ -70,7 +78,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
             long column = columnTile * tileColumns;
             GemmProblem part = problem.Tile(
                 row, Math.Min(tileRows, problem.M - row), column, Math.Min(tileColumns, problem.N - column));
-            MultiplyTile(part, packed + (column * problem.K));
+            MultiplyTile(part, inPlace, packed + (column * problem.K));
         });
     }
 
@@ -98,9 +106,12 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         }
     }
 
-    /// <summary>Computes one tile of C from the packed panels of its columns.</summary>
+    /// <summary>
+    /// Computes one tile of C from the packed panels of its columns; if <paramref name="inPlace"/>, only a last,
+    /// narrower panel is packed and the others are read from B itself.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyTile(GemmProblem tile, float* packedB)
+    private static void MultiplyTile(GemmProblem tile, bool inPlace, float* packedB)
     {
         long blocks = Blocks(tile.K, MaxDepth);
         long blockDepth = Blocks(tile.K, blocks);
@@ -109,7 +120,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         {
             long depth = Math.Min(blockDepth, tile.K - p);
             PackA(tile, p, depth, packedA);
-            MultiplyBlock(tile, depth, packedA, packedB + (p * ColumnsOfPanel), tile.Accumulate || p > 0);
+            MultiplyBlock(tile, p, depth, packedA, inPlace, packedB, tile.Accumulate || p > 0);
         }
     }
 
@@ -129,13 +140,23 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         rowsLeft <= GemmKernel<TSimd, TVector>.HalfRows ? GemmKernel<TSimd, TVector>.HalfRows : RowsOfPanel;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void MultiplyBlock(GemmProblem tile, long depth, float* packedA, float* packedB, bool accumulate)
+    private static void MultiplyBlock(
+        GemmProblem tile,
+        long firstDepth,
+        long depth,
+        float* packedA,
+        bool inPlace,
+        float* packedB,
+        bool accumulate)
     {
         float* edge = stackalloc float[RowsOfPanel * ColumnsOfPanel];
         for (long column = 0; column < tile.N; column += ColumnsOfPanel)
         {
-            float* b = packedB + (column * tile.K);
             long columns = Math.Min(ColumnsOfPanel, tile.N - column);
+            GemmOperand panel = inPlace && columns == ColumnsOfPanel
+                ? tile.B.FromColumn(column)
+                : new GemmOperand(packedB + (column * tile.K), ColumnsOfPanel);
+            float* b = panel.FromRow(firstDepth).Data;
             for (long row = 0; row < tile.M; row += RowsOfPanel)
             {
                 float* a = packedA + (row * depth);
@@ -144,26 +165,36 @@ internal static unsafe class PackedGemm<TSimd, TVector>
                 int height = PanelRows(rows);
                 if (rows == height && columns == ColumnsOfPanel)
                 {
-                    GemmKernel<TSimd, TVector>.Run(height, depth, a, b, ColumnsOfPanel, c, tile.CStride, accumulate);
+                    GemmKernel<TSimd, TVector>.Run(height, depth, a, b, panel.Stride, c, tile.CStride, accumulate);
                 }
                 else
                 {
-                    GemmKernel<TSimd, TVector>.Run(height, depth, a, b, ColumnsOfPanel, edge, ColumnsOfPanel, false);
+                    GemmKernel<TSimd, TVector>.Run(height, depth, a, b, panel.Stride, edge, ColumnsOfPanel, false);
                     MergeEdge(edge, rows, columns, c, tile.CStride, accumulate);
                 }
             }
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MergeEdge(float* edge, long rows, long columns, float* c, long cStride, bool accumulate)
     {
         for (long row = 0; row < rows; row++)
         {
-            for (long column = 0; column < columns; column++)
+            long column = 0;
+            for (; column + TSimd.Width <= columns; column += TSimd.Width)
             {
-                float value = edge[(row * ColumnsOfPanel) + column];
-                c[(row * cStride) + column] = accumulate ? c[(row * cStride) + column] + value : value;
+                TVector value = TSimd.Load(edge + column);
+                TSimd.Store(c + column, accumulate ? TSimd.Add(TSimd.Load(c + column), value) : value);
             }
+
+            for (; column < columns; column++)
+            {
+                c[column] = accumulate ? c[column] + edge[column] : edge[column];
+            }
+
+            edge += ColumnsOfPanel;
+            c += cStride;
         }
     }
 }

@@ -15,15 +15,15 @@ internal static class GemmVariants
         {
             case "managed 512":
                 Assert.SkipUnless(Vector512.IsHardwareAccelerated, "This machine has no 512-bit vectors.");
-                return PackedGemm<Simd512, Vector512<float>>.Multiply;
+                return problem => new ManagedGemm(problem).Invoke<Simd512, Vector512<float>>();
             case "managed 256":
                 Assert.SkipUnless(Vector256.IsHardwareAccelerated, "This machine has no 256-bit vectors.");
-                return PackedGemm<Simd256, Vector256<float>>.Multiply;
+                return problem => new ManagedGemm(problem).Invoke<Simd256, Vector256<float>>();
             case "managed 128":
                 Assert.SkipUnless(Vector128.IsHardwareAccelerated, "This machine has no 128-bit vectors.");
-                return PackedGemm<Simd128, Vector128<float>>.Multiply;
+                return problem => new ManagedGemm(problem).Invoke<Simd128, Vector128<float>>();
             case "managed scalar":
-                return PackedGemm<SimdScalar, float>.Multiply;
+                return problem => new ManagedGemm(problem).Invoke<SimdScalar, float>();
             default:
                 Assert.SkipUnless(Blas.OpenBlasInfo.Reason is null, $"No OpenBLAS: {Blas.OpenBlasInfo.Reason}");
                 return OpenBlas.Multiply;
