@@ -6,13 +6,20 @@ namespace DynConv.Cli.Commands;
 internal static class BenchCommand
 {
     private const string MatMulHelp = """
-        Times matrix products by the managed kernel and, where the machine has it, by OpenBLAS.
+        Times matrix products, by the managed kernel and by OpenBLAS.
 
         Example:
           dynconv bench matmul
         """;
 
-    public static Command Create(CliContext context) => new("bench", "Measures the speed of this machine.")
+    private const string Help = """
+        Measures the speed of this machine.
+
+        Example:
+          dynconv bench matmul --json matmul.json
+        """;
+
+    public static Command Create(CliContext context) => new("bench", Help)
     {
         Create("matmul", MatMulHelp, json => MatMulReport.Run(context, json)),
     };
