@@ -1,0 +1,76 @@
+using System.Runtime.InteropServices;
+using System.Text;
+
+namespace DynConv.Models.Tokenizers;
+
+/// <summary>
+/// The tokenizer without a vocabulary to learn: ids 0 to 255 are the bytes of the text, and 256 is
+/// <c>&lt;|endoftext|&gt;</c>. In a file it is byte-level BPE without merges.
+/// </summary>
+public sealed class ByteTokenizer : ITokenizer
+{
+    private const int EndOfText = 256;
+
+    /// <inheritdoc/>
+    public int VocabularySize => EndOfText + 1;
+
+    /// <inheritdoc/>
+    public int? EndOfTextId => EndOfText;
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
+    {
+        if (tokens is List<int> list)
+        {
+            int start = list.Count;
+            CollectionsMarshal.SetCount(list, start + text.Length);
+            Span<int> ids = CollectionsMarshal.AsSpan(list)[start..];
+            for (int i = 0; i < text.Length; i++)
+            {
+                ids[i] = text[i];
+            }
+
+            return;
+        }
+
+        foreach (byte value in text)
+        {
+            tokens.Add(value);
+        }
+    }
+
+    /// <inheritdoc/>
+    public byte[] Decode(ReadOnlySpan<int> tokens)
+    {
+        var bytes = new List<byte>(tokens.Length);
+        foreach (int token in tokens)
+        {
+            switch (token)
+            {
+                case >= 0 and < EndOfText:
+                    bytes.Add((byte)token);
+                    break;
+                case EndOfText:
+                    bytes.AddRange(Encoding.UTF8.GetBytes(AddedToken.EndOfText));
+                    break;
+                default:
+                    throw new DynConvException(
+                        $"Token id {token} is not in the vocabulary: ids run from 0 to {EndOfText}.");
+            }
+        }
+
+        return [.. bytes];
+    }
+
+    /// <inheritdoc/>
+    public void Save(string path) => TokenizerJsonWriter.Write(
+        path,
+        new BpeVocabulary(BpeVocabulary.ByteTokens(), [], [new AddedToken(EndOfText, AddedToken.EndOfText)]),
+        new BpeSettings(PretokenizerPattern.None));
+
+    /// <summary>Whether a vocabulary read from a file is this tokenizer's.</summary>
+    internal static bool Is(BpeVocabulary vocabulary, BpeSettings settings) =>
+        vocabulary is { Count: EndOfText + 1, MergePairs.Count: 0, EndOfTextId: EndOfText }
+        && vocabulary.ByteIds.SequenceEqual(Enumerable.Range(0, EndOfText))
+        && !settings.AddPrefixSpace;
+}

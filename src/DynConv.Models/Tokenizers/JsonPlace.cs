@@ -1,0 +1,156 @@
+using System.Text.Json;
+
+namespace DynConv.Models.Tokenizers;
+
+/// <summary>A value in a JSON file that knows where it stands, so that what is wrong with it can be said.</summary>
+internal readonly struct JsonPlace
+{
+    private readonly string _file;
+    private readonly string _path;
+    private readonly JsonElement _element;
+
+    private JsonPlace(string file, string path, JsonElement element)
+    {
+        _file = file;
+        _path = path;
+        _element = element;
+    }
+
+    /// <summary>The value as JSON.</summary>
+    public string Json => _element.GetRawText();
+
+    /// <summary>Whether the value is a string.</summary>
+    public bool IsText => _element.ValueKind == JsonValueKind.String;
+
+    /// <summary>Parses a file whose root is an object.</summary>
+    /// <exception cref="DynConvException">It is not JSON; the message has the line.</exception>
+    public static JsonPlace Parse(string file, byte[] json)
+    {
+        try
+        {
+            JsonElement root = JsonElement.Parse(WithoutByteOrderMark(json));
+            var place = new JsonPlace(file, "", root);
+            return root.ValueKind == JsonValueKind.Object
+                ? place
+                : throw place.Failure($"must be a JSON object, but is {Name(root)}");
+        }
+        catch (JsonException exception)
+        {
+            throw new DynConvException(
+                $"{file} is not valid JSON: line {exception.LineNumber + 1}, byte {exception.BytePositionInLine + 1}.",
+                exception);
+        }
+    }
+
+    /// <summary>The property, or null if it is missing or null.</summary>
+    public JsonPlace? Find(string name)
+    {
+        Expect(JsonValueKind.Object, "an object");
+        return _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? new JsonPlace(_file, _path.Length == 0 ? name : $"{_path}.{name}", value)
+            : null;
+    }
+
+    /// <summary>The property, which must be there.</summary>
+    public JsonPlace Get(string name) => Find(name) ?? throw Failure($"has no '{name}'");
+
+    /// <summary>The boolean property, or <paramref name="missing"/>.</summary>
+    public bool Flag(string name, bool missing)
+    {
+        if (Find(name) is not JsonPlace flag)
+        {
+            return missing;
+        }
+
+        return flag._element.ValueKind is JsonValueKind.True or JsonValueKind.False
+            ? flag._element.GetBoolean()
+            : throw flag.Failure($"must be true or false, but is {Name(flag._element)}");
+    }
+
+    /// <summary>The string.</summary>
+    public string Text()
+    {
+        Expect(JsonValueKind.String, "a string");
+        try
+        {
+            return _element.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Failure("is not Unicode text");
+        }
+    }
+
+    /// <summary>The token id: a whole number that is not negative.</summary>
+    public int Id()
+    {
+        Expect(JsonValueKind.Number, "a token id");
+        return _element.TryGetInt32(out int id) && id >= 0
+            ? id
+            : throw Failure($"must be a token id from 0, but is {_element.GetRawText()}");
+    }
+
+    /// <summary>The array's items.</summary>
+    public IEnumerable<JsonPlace> Items()
+    {
+        Expect(JsonValueKind.Array, "an array");
+        JsonPlace array = this;
+        return _element.EnumerateArray()
+            .Select((item, index) => new JsonPlace(array._file, $"{array._path}[{index}]", item));
+    }
+
+    /// <summary>The object's properties as token ids by token.</summary>
+    public Dictionary<string, int> Ids()
+    {
+        Expect(JsonValueKind.Object, "an object");
+        var ids = new Dictionary<string, int>();
+        foreach (JsonProperty property in _element.EnumerateObject())
+        {
+            string token = NameOf(property);
+            if (!ids.TryAdd(token, new JsonPlace(_file, $"{_path}['{token}']", property.Value).Id()))
+            {
+                throw Failure($"has the token '{token}' twice");
+            }
+        }
+
+        return ids;
+    }
+
+    /// <summary>What to throw when something is wrong with this value.</summary>
+    /// <param name="problem">A predicate, as in <c>must be a string</c>.</param>
+    public DynConvException Failure(string problem) =>
+        new($"{_file}: {(_path.Length == 0 ? "the root" : _path)} {problem}.");
+
+    private string NameOf(JsonProperty property)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Failure("has a token that is not Unicode text");
+        }
+    }
+
+    private void Expect(JsonValueKind kind, string description)
+    {
+        if (_element.ValueKind != kind)
+        {
+            throw Failure($"must be {description}, but is {Name(_element)}");
+        }
+    }
+
+    private static string Name(JsonElement element) => element.ValueKind switch
+    {
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => "an array",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.Null => "null",
+        _ => "a boolean",
+    };
+
+    private static ReadOnlySpan<byte> WithoutByteOrderMark(ReadOnlySpan<byte> json) =>
+        json is [0xEF, 0xBB, 0xBF, ..] ? json[3..] : json;
+}

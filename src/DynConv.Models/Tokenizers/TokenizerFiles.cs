@@ -1,0 +1,83 @@
+using System.IO.Compression;
+
+namespace DynConv.Models.Tokenizers;
+
+/// <summary>Reading and writing whole files, with failures as sentences.</summary>
+internal static class TokenizerFiles
+{
+    private const string Compressed = ".gz";
+
+    /// <summary>The first of the names that is a file in the folder, plain or with <c>.gz</c> after it; else null.</summary>
+    public static string? Find(string folder, params IEnumerable<string> names) => names
+        .SelectMany(name => new[] { name, name + Compressed })
+        .Select(name => Path.Combine(folder, name))
+        .FirstOrDefault(File.Exists);
+
+    /// <summary>The name without folder and <c>.gz</c>.</summary>
+    public static string PlainName(string path)
+    {
+        string name = Path.GetFileName(path);
+        return IsCompressed(name) ? name[..^Compressed.Length] : name;
+    }
+
+    /// <summary>The bytes of a file, unpacked if its name ends in <c>.gz</c>.</summary>
+    /// <exception cref="DynConvException">The file cannot be read.</exception>
+    public static byte[] Read(string path)
+    {
+        try
+        {
+            byte[] bytes = File.ReadAllBytes(path);
+            if (!IsCompressed(path))
+            {
+                return bytes;
+            }
+
+            using var gzip = new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress);
+            using var unpacked = new MemoryStream();
+            gzip.CopyTo(unpacked);
+            return unpacked.ToArray();
+        }
+        catch (Exception exception)
+            when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new DynConvException($"Cannot read {path}: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Writes a file that is there complete or not at all.</summary>
+    /// <exception cref="DynConvException">The file cannot be written; one that was there is as before.</exception>
+    public static void Write(string path, Action<Stream> write)
+    {
+        string temporary = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            using (FileStream stream = File.Create(temporary))
+            {
+                write(stream);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception exception)
+        {
+            DeleteIfThere(temporary);
+            if (exception is IOException or UnauthorizedAccessException)
+            {
+                throw new DynConvException($"Cannot write {path}: {exception.Message}", exception);
+            }
+
+            throw;
+        }
+    }
+
+    private static void DeleteIfThere(string path)
+    {
+        if (File.Exists(path))
+        {
+            File.Delete(path);
+        }
+    }
+
+    private static bool IsCompressed(string path) => path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase);
+}

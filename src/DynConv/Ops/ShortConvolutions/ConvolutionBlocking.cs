@@ -1,0 +1,78 @@
+namespace DynConv.Ops;
+
+/// <summary>
+/// How a convolution is cut into independent blocks of work: <see cref="Parts"/> stretches of tokens times
+/// <see cref="Groups"/> of channels. It follows from the shapes alone, and so do all sums.
+/// </summary>
+internal sealed record ConvolutionBlocking
+{
+    // Filters of a tile: most of an L1 cache of 32 KiB or 48 KiB.
+    private const long TileFloats = 8192;
+
+    private ConvolutionBlocking()
+    {
+    }
+
+    public required long Tokens { get; init; }
+
+    public required long Channels { get; init; }
+
+    /// <summary>Channels of a group. One worker has all channels of a group, so sums over a group need no partial sums.</summary>
+    public required long GroupChannels { get; init; }
+
+    /// <summary>Channels that a kernel goes through at a time.</summary>
+    public required long BlockChannels { get; init; }
+
+    /// <summary>Tokens whose filters are in the cache at a time.</summary>
+    public required long TileTokens { get; init; }
+
+    public required long PartTokens { get; init; }
+
+    public long Groups => (Channels + GroupChannels - 1) / GroupChannels;
+
+    public long Parts => (Tokens + PartTokens - 1) / PartTokens;
+
+    public long Blocks => Groups * Parts;
+
+    /// <summary>Cuts a convolution.</summary>
+    /// <param name="tokens">B · T.</param>
+    /// <param name="channels">D.</param>
+    /// <param name="width">W.</param>
+    /// <param name="groupChannels">Channels of a group, about.</param>
+    /// <param name="blockChannels">Channels of a block at most.</param>
+    /// <param name="blocks">Number of blocks of work wanted.</param>
+    /// <param name="headSize">Channels that no block separates where they fit one, and no group ever separates.</param>
+    public static ConvolutionBlocking Create(
+        long tokens, long channels, int width, long groupChannels, long blockChannels, long blocks, long headSize = 1)
+    {
+        long group = Math.Max(1, groupChannels / headSize) * headSize;
+        long block = headSize <= blockChannels ? blockChannels / headSize * headSize : blockChannels;
+        block = Math.Min(block, Math.Max(1, channels));
+        long tile = Math.Max(width, TileFloats / (block * width));
+        long groups = Math.Max(1, (channels + group - 1) / group);
+        long parts = Math.Max(1, blocks / groups);
+        long tiles = (tokens + tile - 1) / tile;
+        return new ConvolutionBlocking
+        {
+            Tokens = tokens,
+            Channels = channels,
+            GroupChannels = group,
+            BlockChannels = block,
+            TileTokens = tile,
+            PartTokens = tile * Math.Max(1, (tiles + parts - 1) / parts),
+        };
+    }
+
+    public (long First, long Last) TokensOfPart(long part) =>
+        (part * PartTokens, Math.Min(Tokens, (part + 1) * PartTokens));
+
+    /// <summary>The channel blocks of a group, in order.</summary>
+    public IEnumerable<ChannelBlock> BlocksOfGroup(long group)
+    {
+        long end = Math.Min(Channels, (group + 1) * GroupChannels);
+        for (long start = group * GroupChannels; start < end; start += BlockChannels)
+        {
+            yield return new ChannelBlock(start, Math.Min(BlockChannels, end - start));
+        }
+    }
+}

@@ -1,0 +1,89 @@
+using System.Runtime.CompilerServices;
+
+namespace DynConv.Ops;
+
+/// <summary>The checked arguments that the three kinds share, as the CPU kernels see them.</summary>
+internal sealed unsafe class ConvolutionCall
+{
+    public const int LargestWidth = 16;
+
+    private readonly TokenRows _x;
+    private readonly float* _state;
+    private readonly long _stateSequenceStride;
+    private readonly long _stateRowStride;
+
+    public ConvolutionCall(Tensor x, int width, TokenSequences sequences, bool residual, Tensor? state, Tensor? y)
+    {
+        Sequences = sequences;
+        Width = width;
+        Residual = residual;
+        Channels = x.Shape[2];
+        _x = new TokenRows(x);
+        Y = y is null ? default : new TokenRows(y);
+        if (state is not null)
+        {
+            _state = state.Float();
+            _stateSequenceStride = state.Strides[0];
+            _stateRowStride = state.Strides[1];
+        }
+    }
+
+    public TokenSequences Sequences { get; }
+
+    public int Width { get; }
+
+    public bool Residual { get; }
+
+    public long Channels { get; }
+
+    public TokenRows Y { get; }
+
+    /// <summary>The inputs at a token and the W - 1 steps before it: of the sequence, of its initial state, or zeros.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Window(TokenSequence sequence, long token, ChannelBlock block, float* zeros, float** values)
+    {
+        float* row = _x[token] + block.Start;
+        long time = token - sequence.Start;
+        for (int w = 0; w < Width; w++)
+        {
+            values[w] =
+                w <= time ? row - (w * _x.TimeStride)
+                : _state is null ? zeros
+                : _state + (sequence.Index * _stateSequenceStride) + ((Width - 1 + time - w) * _stateRowStride) + block.Start;
+        }
+    }
+}
+
+/// <summary>Where the gradients that the three kinds share come from and go to.</summary>
+internal sealed unsafe class ConvolutionGradients
+{
+    private readonly Tensor? _state;
+
+    public ConvolutionGradients(Tensor dy, Tensor? dx, bool accumulateX, Tensor? dState, Tensor? staticPartials)
+    {
+        Y = new TokenRows(dy);
+        NeedsX = dx is not null;
+        X = dx is null ? default : new TokenRows(dx);
+        AccumulateX = accumulateX;
+        _state = dState;
+        StaticPartials = staticPartials;
+    }
+
+    public TokenRows Y { get; }
+
+    public TokenRows X { get; }
+
+    public bool NeedsX { get; }
+
+    public bool AccumulateX { get; }
+
+    public bool NeedsState => _state is not null;
+
+    public bool NeedsInputs => NeedsX || NeedsState;
+
+    /// <summary>Sums over the tokens of a part, <c>[parts, W, D]</c>.</summary>
+    public Tensor? StaticPartials { get; }
+
+    public float* StateRow(long sequence, long row) =>
+        _state!.Float() + (sequence * _state.Strides[0]) + (row * _state.Strides[1]);
+}

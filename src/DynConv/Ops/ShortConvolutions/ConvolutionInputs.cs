@@ -1,0 +1,141 @@
+namespace DynConv.Ops;
+
+/// <summary>The arguments that the three kinds share, checked and in the layout that kernels read.</summary>
+internal sealed class ConvolutionInputs
+{
+    /// <summary>Places of the shared inputs on the tape; what is particular to a kind follows from <see cref="OwnInput"/> on.</summary>
+    public const int XInput = 0;
+
+    /// <inheritdoc cref="XInput"/>
+    public const int StaticInput = 1;
+
+    /// <inheritdoc cref="XInput"/>
+    public const int StateInput = 2;
+
+    /// <inheritdoc cref="XInput"/>
+    public const int OwnInput = 3;
+
+    private ConvolutionInputs(Tensor x, int width, TokenSequences sequences, bool residual, Tensor? staticWeight, Tensor? state)
+    {
+        X = x;
+        Width = width;
+        Sequences = sequences;
+        Residual = residual;
+        StaticWeight = staticWeight;
+        InitialState = state;
+    }
+
+    public Tensor X { get; }
+
+    public Tensor? StaticWeight { get; }
+
+    public Tensor? InitialState { get; }
+
+    public TokenSequences Sequences { get; }
+
+    public int Width { get; }
+
+    public bool Residual { get; }
+
+    public long Channels => X.Shape[2];
+
+    /// <summary>Checks the shared arguments against x and the filter's width.</summary>
+    public static ConvolutionInputs Create(string op, Tensor x, long width, Tensor? staticWeight, ShortConvolutionOptions options)
+    {
+        CheckRows(op, x);
+        if (width is < 1 or > ConvolutionCall.LargestWidth)
+        {
+            throw new TensorException(
+                op, $"the filter has {width} taps; from 1 to {ConvolutionCall.LargestWidth} are possible.", x, staticWeight);
+        }
+
+        (long batch, long time, long channels) = (x.Shape[0], x.Shape[1], x.Shape[2]);
+        if (staticWeight is not null)
+        {
+            CheckTensor(op, "staticWeight", staticWeight, [width, channels], "[W, D]", x);
+        }
+
+        TokenSequences sequences = Sequence(op, x, options.Packed);
+        if (options.InitialState is { } state)
+        {
+            CheckState(op, state, sequences, width, x);
+        }
+
+        if (options.Output is { } output)
+        {
+            CheckTensor(op, "the given output", output, x.Shape, "of x's shape", x);
+            if (!RowLayout.Has(output))
+            {
+                throw new TensorException(
+                    op, $"the given output has an inner stride of {output.Strides[2]}; it has to be 1.", output);
+            }
+        }
+
+        return new ConvolutionInputs(
+            RowLayout.Of(x),
+            (int)width,
+            sequences,
+            options.Residual,
+            staticWeight is null ? null : RowLayout.Of(staticWeight),
+            options.InitialState is null ? null : RowLayout.Of(options.InitialState));
+    }
+
+    /// <summary>The sequences of <paramref name="x"/> <c>[B, T, D]</c>.</summary>
+    public static TokenSequences Sequence(string op, Tensor x, PackedSequences? packed)
+    {
+        if (packed is not null && x.Shape[0] != 1)
+        {
+            throw new TensorException(op, $"packed sequences need a batch of 1, and x is {x.Shape}.", x);
+        }
+
+        if (packed is not null && packed.Tokens != x.Shape[1])
+        {
+            throw new TensorException(op, $"cuSeqlens ends at {packed.Tokens}, and x {x.Shape} has {x.Shape[1]} tokens.", x);
+        }
+
+        return new TokenSequences(x.Shape[0], x.Shape[1], packed);
+    }
+
+    public static void CheckRows(string op, Tensor x)
+    {
+        if (x.Rank != 3)
+        {
+            throw new TensorException(op, $"x has to be [B, T, D], and is {x.Shape}.", x);
+        }
+
+        CheckType(op, "x", x);
+    }
+
+    public static void CheckState(string op, Tensor state, TokenSequences sequences, long width, Tensor x) => CheckTensor(
+        op, "initialState", state, [sequences.Count, width - 1, x.Shape[2]], sequences.Packed is null ? "[B, W-1, D]" : "[N, W-1, D]", x);
+
+    /// <summary>One sentence if a tensor does not have the shape that x and the width ask for.</summary>
+    public static void CheckTensor(string op, string name, Tensor tensor, Shape wanted, string letters, Tensor x)
+    {
+        if (tensor.Shape != wanted)
+        {
+            throw new TensorException(
+                op, $"{name} has to be {letters}, which is {wanted} for x {x.Shape}, and is {tensor.Shape}.", x, tensor);
+        }
+
+        CheckType(op, name, tensor);
+    }
+
+    public static void CheckType(string op, string name, Tensor tensor)
+    {
+        if (tensor.DType != DType.Float32)
+        {
+            throw new TensorException(op, $"{name} has to be float32, and is {tensor.DType.Name()}.", tensor);
+        }
+    }
+
+    /// <summary>The destination of the result.</summary>
+    public Tensor Result(ShortConvolutionOptions options) => options.Output ?? Tensor.Empty(X.Shape, X.DType, X.Device);
+
+    /// <summary>The same arguments from what the tape has saved.</summary>
+    public ConvolutionInputs Restore(BackwardContext g) => new(
+        g.Saved(XInput), Width, Sequences, Residual, g.SavedOrNull(StaticInput), g.SavedOrNull(StateInput));
+
+    /// <summary>As the CPU kernels see them.</summary>
+    public ConvolutionCall Call(Tensor? y) => new(X, Width, Sequences, Residual, InitialState, y);
+}

@@ -1,0 +1,65 @@
+namespace DynConv.Ops;
+
+/// <summary>The state of short convolutions: the last W - 1 inputs of each sequence.</summary>
+public static partial class ConvolutionState
+{
+    private const string Op = "convolution_state";
+    private const int XInput = 0;
+    private const int StateInput = 1;
+
+    /// <summary>
+    /// The last W - 1 inputs of each sequence, oldest first. A sequence that is shorter keeps the end of its initial
+    /// state, or zeros, in front.
+    /// </summary>
+    /// <param name="x">Input, <c>[B, T, D]</c>.</param>
+    /// <param name="width">W, from 1 to 16.</param>
+    /// <param name="options">Initial state and packing, if any.</param>
+    /// <returns><c>[B, W-1, D]</c>, or <c>[N, W-1, D]</c> for N packed sequences; differentiable in x and the initial state.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public static Tensor Final(Tensor x, long width, ShortConvolutionOptions? options = null)
+    {
+        options ??= ShortConvolutionOptions.Default;
+        using var scope = new TensorScope();
+        ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, width, null, options with { Output = null });
+        Tensor final = Tensor.Empty([inputs.Sequences.Count, width - 1, inputs.Channels], x.DType, x.Device);
+        FinalCpu(inputs, final);
+        return scope.Keep(Tape.Record(Op, final, [inputs.X, inputs.InitialState], [], g => FinalGradient(inputs, g)));
+    }
+
+    /// <summary>A token's <c>[B, …]</c> as a sequence of one, <c>[B, 1, …]</c>.</summary>
+    internal static Tensor Token(string op, string name, Tensor tensor, int rank) => tensor.Rank == rank
+        ? tensor.Reshape([tensor.Shape[0], 1, .. tensor.Shape.Dimensions[1..]])
+        : throw new TensorException(op, $"{name} of one token has to have {rank} dimensions, and is {tensor.Shape}.", tensor);
+
+    /// <summary>Convolves a sequence of one token after <paramref name="state"/> and moves the state on.</summary>
+    internal static Tensor Step(
+        string op, Tensor x, Tensor state, bool residual, Func<Tensor, ShortConvolutionOptions, Tensor> convolve)
+    {
+        using IDisposable pause = Tape.Pause();
+        using var scope = new TensorScope();
+        var options = new ShortConvolutionOptions { Residual = residual, InitialState = state };
+        Tensor token = Token(op, "x", x, 2);
+        Tensor y = convolve(token, options);
+        StridedCopy.Copy(Final(token, state.Shape[1] + 1, options), state);
+        return scope.Keep(y.Reshape(x.Shape.Dimensions));
+    }
+
+    private static void FinalGradient(ConvolutionInputs inputs, BackwardContext g)
+    {
+        GradientRows x = GradientRows.Of(g, XInput, innerDimensions: 1);
+        GradientRows state = GradientRows.Of(g, StateInput, innerDimensions: 1, first: x);
+        if (!x.Accumulate)
+        {
+            x.Tensor?.Clear();
+        }
+
+        if (!state.Accumulate)
+        {
+            state.Tensor?.Clear();
+        }
+
+        FinalBackwardCpu(inputs, RowLayout.Of(g.Gradient(0)!), x.Tensor, state.Tensor);
+        x.Dispose();
+        state.Dispose();
+    }
+}

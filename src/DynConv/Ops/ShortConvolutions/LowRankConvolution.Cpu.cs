@@ -1,0 +1,155 @@
+using DynConv.Cpu;
+
+namespace DynConv.Ops;
+
+public static partial class LowRankConvolution
+{
+    // With 64 channels, U's columns of the block and the sums of their gradient stay in the L1 cache.
+    private const long BlockChannels = 64;
+    private const long GroupChannels = 128;
+    private const long WorkBlocks = 64;
+
+    private static void ForwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y) =>
+        ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, z, u, null, null, 0), Blocking(inputs));
+
+    private static void BackwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, BackwardContext g)
+    {
+        ConvolutionBlocking blocking = Blocking(inputs);
+        long tokens = inputs.Sequences.Tokens;
+        long rank = z.Shape[2];
+        Tensor? zPartials = g.Needs(FactorInput) ? Tensor.Empty([blocking.Groups, tokens, rank]) : null;
+        Tensor? uPartials = g.Needs(BasisInput) ? Tensor.Empty([blocking.Parts, rank, u.Shape[1]]) : null;
+        var filter = new Filter(inputs, z, u, zPartials, uPartials, blocking.GroupChannels);
+        using (var gradients = new ConvolutionTargets(inputs, g, blocking))
+        {
+            ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), filter, blocking);
+        }
+
+        if (zPartials is not null)
+        {
+            using GradientRows target = GradientRows.Of(g, FactorInput, innerDimensions: 1);
+            ConvolutionSums.Store(zPartials, target);
+        }
+
+        if (uPartials is not null)
+        {
+            g.Add(BasisInput, ConvolutionSums.Sum(uPartials));
+        }
+    }
+
+    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs) => ConvolutionBlocking.Create(
+        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks);
+
+    private unsafe struct Filter(
+        ConvolutionInputs inputs, Tensor z, Tensor u, Tensor? zPartials, Tensor? uPartials, long groupChannels) : IConvolutionFilter
+    {
+        private readonly TokenRows _z = new(z);
+        private readonly float* _u = u.Float();
+        private readonly long _uStride = u.Strides[0];
+        private readonly float* _static = inputs.StaticWeight is null ? null : inputs.StaticWeight.Float();
+        private readonly long _staticStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
+        private readonly long _rank = z.Shape[2];
+        private readonly int _width = inputs.Width;
+        private readonly long _channels = inputs.Channels;
+        private readonly long _tokens = inputs.Sequences.Tokens;
+        private readonly float* _zPartials = zPartials is null ? null : zPartials.Float();
+        private readonly float* _uPartials = uPartials is null ? null : uPartials.Float();
+        private ChannelBlock _block;
+        private float* _panel;
+        private float* _panelSums;
+        private float* _initial;
+
+        public readonly bool NeedsProducts => _zPartials is not null || _uPartials is not null;
+
+        private readonly long RowFloats => _width * _block.Count;
+
+        public readonly long ScratchFloats(long blockChannels) =>
+            (2 * ConvolutionScratch.Padded(_rank * _width * blockChannels)) + ConvolutionScratch.Padded(_width * blockChannels);
+
+        public void Begin(ConvolutionScratch scratch, ChannelBlock block)
+        {
+            if (_panel is null)
+            {
+                _panel = scratch.Take(_rank * _width * block.Count);
+                _panelSums = scratch.Take(_rank * _width * block.Count);
+                _initial = scratch.Take(_width * block.Count);
+            }
+
+            _block = block;
+            for (long row = 0; row < _rank; row++)
+            {
+                CopyTaps(_u + (row * _uStride) + block.Start, _channels, _panel + (row * RowFloats), block.Count);
+            }
+
+            new Span<float>(_panelSums, checked((int)(_rank * RowFloats))).Clear();
+            if (_static is null)
+            {
+                new Span<float>(_initial, (int)RowFloats).Clear();
+            }
+            else
+            {
+                CopyTaps(_static + block.Start, _staticStride, _initial, block.Count);
+            }
+        }
+
+        public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            TileProducts.Multiply<TSimd, TVector>(
+                Factors(token), _panel, RowFloats, _initial, 0, tile, RowFloats, rows, _rank, RowFloats);
+            return new FilterTile(tile, RowFloats, _block.Count);
+        }
+
+        public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (_zPartials is not null)
+            {
+                long group = _block.Start / groupChannels;
+                float* sums = _zPartials + (((group * _tokens) + token) * _rank);
+                if (_block.Start % groupChannels == 0)
+                {
+                    new Span<float>(sums, checked((int)(rows * _rank))).Clear();
+                }
+
+                TileProducts.AddDots<TSimd, TVector>(
+                    products, RowFloats, _panel, RowFloats, sums, _rank, rows, _rank, RowFloats);
+            }
+
+            if (_uPartials is not null)
+            {
+                TileProducts.Multiply<TSimd, TVector>(
+                    Factors(token).Transpose(), products, RowFloats, _panelSums, RowFloats, _panelSums, RowFloats, _rank, rows, RowFloats);
+            }
+        }
+
+        public readonly void End(long part)
+        {
+            if (_uPartials is null)
+            {
+                return;
+            }
+
+            float* to = _uPartials + (part * _rank * _width * _channels) + _block.Start;
+            for (long row = 0; row < _rank * _width; row++)
+            {
+                Copy(_panelSums + (row * _block.Count), to + (row * _channels), _block.Count);
+            }
+        }
+
+        private readonly TileProducts.Operand Factors(long token) => new(_z[token], _z.TimeStride, 1);
+
+        private readonly void CopyTaps(float* from, long fromStride, float* to, long toStride)
+        {
+            for (int w = 0; w < _width; w++)
+            {
+                Copy(from + (w * fromStride), to + (w * toStride), _block.Count);
+            }
+        }
+
+        private static void Copy(float* from, float* to, long count) =>
+            new Span<float>(from, (int)count).CopyTo(new Span<float>(to, (int)count));
+    }
+}

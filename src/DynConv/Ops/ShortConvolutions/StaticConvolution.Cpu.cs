@@ -1,0 +1,51 @@
+using DynConv.Cpu;
+
+namespace DynConv.Ops;
+
+public static partial class StaticConvolution
+{
+    // A row of 256 channels and its tile of 8 tokens suit the L1 cache and the hardware's prefetching alike.
+    private const long BlockChannels = 256;
+    private const long GroupChannels = 512;
+    private const long WorkBlocks = 64;
+
+    private static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
+        ConvolutionForward.Run(inputs.Call(y), new Filter(inputs.StaticWeight!), Blocking(inputs));
+
+    private static void BackwardCpu(ConvolutionInputs inputs, BackwardContext g)
+    {
+        ConvolutionBlocking blocking = Blocking(inputs);
+        using var gradients = new ConvolutionTargets(inputs, g, blocking);
+        ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), new Filter(inputs.StaticWeight!), blocking);
+    }
+
+    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs) => ConvolutionBlocking.Create(
+        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks);
+
+    private unsafe struct Filter(Tensor weight) : IConvolutionFilter
+    {
+        private readonly float* _weight = weight.Float();
+        private readonly long _tapStride = weight.Strides[0];
+        private ChannelBlock _block;
+
+        public readonly bool NeedsProducts => false;
+
+        public readonly long ScratchFloats(long blockChannels) => 0;
+
+        public void Begin(ConvolutionScratch scratch, ChannelBlock block) => _block = block;
+
+        public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => new(_weight + _block.Start, 0, _tapStride);
+
+        public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+        }
+
+        public readonly void End(long part)
+        {
+        }
+    }
+}

@@ -1,0 +1,180 @@
+namespace DynConv.Tests.Ops;
+
+/// <summary>How a tensor lies in memory.</summary>
+public enum Layout
+{
+    Contiguous,
+
+    /// <summary>A slice of a wider tensor, along the innermost dimension.</summary>
+    Sliced,
+
+    /// <summary>The two innermost dimensions of the buffer exchanged, so that the innermost stride is not 1.</summary>
+    Transposed,
+
+    /// <summary>One element, repeated with strides of 0; only for equal values.</summary>
+    Expanded,
+}
+
+/// <summary>Results and gradients of one execution; integer results count as floats.</summary>
+public sealed record OpResult(float[][] Outputs, float[][] Gradients);
+
+/// <summary>Executes an <see cref="OpCase"/> on a device with fixed inputs and upstream gradients.</summary>
+public sealed class OpRun
+{
+    private readonly OpCase _case;
+    private readonly double[][] _upstream;
+    private readonly int _seed;
+
+    public OpRun(OpCase one, Device device, int seed)
+    {
+        _case = one;
+        _seed = seed;
+        Device = device;
+        var random = new Random(seed);
+        Values = [.. one.Inputs.Select(input => input.Values(random))];
+        _upstream = [.. one.Reference(Values).Select(
+            output => output.Select(_ => (double)(float)OpInput.Normal(random)).ToArray())];
+    }
+
+    public Device Device { get; }
+
+    public double[][] Values { get; }
+
+    /// <summary>Runs forward and backward; gradients are those of the differentiable inputs, in order.</summary>
+    public OpResult Execute(Layout inputs, Layout upstream, bool upstreamOnes = false, int uses = 1)
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        var tensors = new Tensor[_case.Inputs.Length];
+        var owners = new Tensor[_case.Inputs.Length];
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            OpInput input = _case.Inputs[i];
+            (owners[i], tensors[i]) = input.Integers is { } integers
+                ? (null!, Tensor.From(integers, input.Shape, Device))
+                : Place(Floats(Values[i]), input.Shape, inputs, track: true);
+        }
+
+        Tensor[] outputs = _case.Run(tensors);
+        var pairs = new List<(Tensor, Tensor)>();
+        for (int use = 0; use < uses; use++)
+        {
+            Tensor[] results = use == 0 ? outputs : _case.Run(tensors);
+            for (int k = 0; k < results.Length; k++)
+            {
+                float[] values = upstreamOnes ? [.. _upstream[k].Select(_ => 1f)] : Floats(_upstream[k]);
+                if (results[k].RequiresGradient)
+                {
+                    pairs.Add((results[k], Place(values, results[k].Shape, upstream, track: false).View));
+                }
+            }
+        }
+
+        float[][] forward = [.. outputs.Select(output => output.ToArray<float>())];
+        tape.Backward([.. pairs]);
+        var gradients = new List<float[]>();
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            if (_case.Inputs[i].IsDifferentiable)
+            {
+                gradients.Add(tensors[i].Gradient?.ToArray<float>() ?? new float[tensors[i].Count]);
+                owners[i].ClearGradient();
+            }
+        }
+
+        return new OpResult(forward, [.. gradients]);
+    }
+
+    /// <summary>Gradients of the float64 reference by central differences; NaN where an element was not sampled.</summary>
+    public double[][] SampledReferenceGradients(int most, double step)
+    {
+        var random = new Random(_seed + 1);
+        var gradients = new List<double[]>();
+        for (int i = 0; i < Values.Length; i++)
+        {
+            if (!_case.Inputs[i].IsDifferentiable)
+            {
+                continue;
+            }
+
+            double[] values = Values[i];
+            var gradient = new double[values.Length];
+            Array.Fill(gradient, double.NaN);
+            int[] places = values.Length <= most
+                ? [.. Enumerable.Range(0, values.Length)]
+                : [0, values.Length - 1, .. Enumerable.Range(0, most - 2).Select(_ => random.Next(values.Length))];
+            foreach (int place in places)
+            {
+                double kept = values[place];
+                values[place] = kept + step;
+                double above = Objective();
+                values[place] = kept - step;
+                double below = Objective();
+                values[place] = kept;
+                gradient[place] = (above - below) / (2 * step);
+            }
+
+            gradients.Add(gradient);
+        }
+
+        return [.. gradients];
+    }
+
+    private static float[] Floats(double[] values) => [.. values.Select(v => (float)v)];
+
+    private double Objective()
+    {
+        double sum = 0;
+        double[][] outputs = _case.Reference(Values);
+        for (int k = 0; k < outputs.Length; k++)
+        {
+            for (int i = 0; i < outputs[k].Length; i++)
+            {
+                sum += outputs[k][i] * _upstream[k][i];
+            }
+        }
+
+        return sum;
+    }
+
+    private (Tensor Owner, Tensor View) Place(float[] values, Shape shape, Layout layout, bool track)
+    {
+        if (shape.Rank == 0 || (layout == Layout.Transposed && shape.Rank < 2))
+        {
+            layout = layout == Layout.Expanded ? layout : Layout.Contiguous;
+        }
+
+        Tensor owner;
+        switch (layout)
+        {
+            case Layout.Sliced:
+                const int Before = 3;
+                const int After = 2;
+                long row = shape[^1];
+                var wide = new float[shape.Count == 0 ? 0 : shape.Count / row * (row + Before + After)];
+                Array.Fill(wide, float.NaN);
+                for (long i = 0; i < values.Length; i++)
+                {
+                    wide[(i / row * (row + Before + After)) + Before + (i % row)] = values[i];
+                }
+
+                owner = Track(Tensor.From(wide, shape.With(^1, row + Before + After), Device), track);
+                return (owner, owner.Slice(-1, Before, row));
+
+            case Layout.Transposed:
+                Tensor plain = Tensor.From(values, shape, Device);
+                owner = Track(plain.Transpose(-1, -2).Clone(), track);
+                return (owner, owner.Transpose(-1, -2));
+
+            case Layout.Expanded:
+                owner = Tensor.From([values.Length > 0 ? values[0] : 0f], [1], Device).Reshape([]);
+                return (owner, owner.Expand(shape));
+
+            default:
+                owner = Track(Tensor.From(values, shape, Device), track);
+                return (owner, owner);
+        }
+    }
+
+    private static Tensor Track(Tensor tensor, bool track) => track ? tensor.RequireGradient() : tensor;
+}

@@ -1,0 +1,167 @@
+using DynConv.Cpu;
+
+namespace DynConv.Tests.Ops;
+
+/// <summary>
+/// The test body of every op: derive, list the cases, add only what is particular to the op.
+/// <code>
+/// public sealed class SwiGluTests : OpTests&lt;SwiGluTests&gt;, IOpCases
+/// {
+///     public static IEnumerable&lt;OpCase&gt; Cases => …;
+/// }
+/// </code>
+/// Gradients are compared with central differences of the float64 reference (step 1e-4: its own error is some 1e-8), at
+/// up to <see cref="SampledElements"/> elements of each input. Errors are shares of the largest value.
+/// </summary>
+public abstract class OpTests<TCases>
+    where TCases : IOpCases
+{
+    private const int SampledElements = 160;
+    private const double Step = 1e-4;
+
+    public static TheoryData<string, string> Names
+    {
+        get
+        {
+            var data = new TheoryData<string, string>();
+            foreach (OpCase one in TCases.Cases)
+            {
+                foreach (string device in TestDevices.Names)
+                {
+                    data.Add(one.Name, device);
+                }
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void Results_and_gradients_match_the_float64_reference(string name, string device)
+    {
+        OpRun run = Setup(name, device, out OpCase one);
+        OpResult got = run.Execute(Layout.Contiguous, Layout.Contiguous);
+        Compare(one, got.Outputs, one.Reference(run.Values), "result");
+        Compare(one, got.Gradients, run.SampledReferenceGradients(SampledElements, Step), "gradient");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void Strides_of_inputs_and_upstream_gradients_do_not_matter(string name, string device)
+    {
+        OpRun run = Setup(name, device, out OpCase one);
+        OpResult plain = run.Execute(Layout.Contiguous, Layout.Contiguous);
+        double[][] wanted = Doubles(plain.Outputs);
+        double[][] gradients = Doubles(plain.Gradients);
+        foreach ((Layout inputs, Layout upstream) in new[]
+        {
+            (Layout.Sliced, Layout.Contiguous), (Layout.Contiguous, Layout.Sliced), (Layout.Sliced, Layout.Sliced),
+            (Layout.Transposed, Layout.Transposed),
+        })
+        {
+            OpResult got = run.Execute(inputs, upstream);
+            Compare(one, got.Outputs, wanted, $"{inputs} inputs: result");
+            Compare(one, got.Gradients, gradients, $"{inputs} inputs, {upstream} upstream: gradient");
+        }
+
+        OpResult ones = run.Execute(Layout.Contiguous, Layout.Contiguous, upstreamOnes: true);
+        OpResult expanded = run.Execute(Layout.Contiguous, Layout.Expanded, upstreamOnes: true);
+        Compare(one, expanded.Gradients, Doubles(ones.Gradients), "expanded upstream: gradient");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void A_second_use_adds_to_the_gradient(string name, string device)
+    {
+        OpRun run = Setup(name, device, out OpCase one);
+        OpResult once = run.Execute(Layout.Sliced, Layout.Contiguous);
+        OpResult twice = run.Execute(Layout.Sliced, Layout.Contiguous, uses: 2);
+        double[][] doubled = Doubles(once.Gradients);
+        foreach (double[] gradient in doubled)
+        {
+            for (int i = 0; i < gradient.Length; i++)
+            {
+                gradient[i] *= 2;
+            }
+        }
+
+        Compare(one, twice.Gradients, doubled, "gradient of two uses");
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void Any_number_of_threads_gives_the_same_bits(string name, string device)
+    {
+        OpRun run = Setup(name, device, out _);
+        int before = Workers.Count;
+        try
+        {
+            Workers.Count = 1;
+            OpResult one = run.Execute(Layout.Contiguous, Layout.Contiguous);
+            foreach (int threads in new[] { 2, 5 })
+            {
+                Workers.Count = threads;
+                OpResult many = run.Execute(Layout.Contiguous, Layout.Contiguous);
+                AssertSameBits(one.Outputs, many.Outputs);
+                AssertSameBits(one.Gradients, many.Gradients);
+            }
+        }
+        finally
+        {
+            Workers.Count = before;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void No_buffer_is_left_alive(string name, string device)
+    {
+        OpRun run = Setup(name, device, out _);
+        long before = run.Device.Memory.LiveBuffers;
+        run.Execute(Layout.Sliced, Layout.Sliced);
+        Assert.Equal(before, run.Device.Memory.LiveBuffers);
+    }
+
+    private static OpRun Setup(string name, string device, out OpCase one)
+    {
+        one = TCases.Cases.Single(c => c.Name == name);
+        return new OpRun(one, TestDevices.Get(device), seed: name.Aggregate(17, (sum, c) => (sum * 31) + c));
+    }
+
+    private static void Compare(OpCase one, float[][] got, double[][] wanted, string what)
+    {
+        Assert.Equal(wanted.Length, got.Length);
+        for (int k = 0; k < got.Length; k++)
+        {
+            Assert.Equal(wanted[k].Length, got[k].Length);
+            // NaN in the reference marks an element that was not sampled.
+            double largest = wanted[k].Where(v => !double.IsNaN(v)).Select(Math.Abs).DefaultIfEmpty(0).Max();
+            double limit = one.Tolerance * (largest == 0 ? 1 : largest);
+            for (int i = 0; i < got[k].Length; i++)
+            {
+                if (double.IsNaN(wanted[k][i]))
+                {
+                    Assert.False(float.IsNaN(got[k][i]), $"{one.Name}, {what} {k}: NaN at {i}");
+                    continue;
+                }
+
+                // Written so that a NaN fails.
+                Assert.True(
+                    Math.Abs(got[k][i] - wanted[k][i]) <= limit,
+                    $"{one.Name}, {what} {k}: at {i} {got[k][i]} instead of {wanted[k][i]} (limit {limit:g3})");
+            }
+        }
+    }
+
+    private static void AssertSameBits(float[][] wanted, float[][] got)
+    {
+        for (int k = 0; k < wanted.Length; k++)
+        {
+            Assert.True(wanted[k].AsSpan().SequenceEqual(got[k]), $"the bits of {k} differ");
+        }
+    }
+
+    private static double[][] Doubles(float[][] values) =>
+        [.. values.Select(v => v.Select(x => (double)x).ToArray())];
+}
