@@ -125,7 +125,8 @@ public sealed class TokenDataset : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         TokenRange[] heldOut = ValidationSplit.Choose(_shards, Tokens, context, share, maxTokens);
         var validation = new TokenDataset(_shards.Retain(), _lengths, heldOut);
-        var train = new TokenDataset(_shards.Retain(), _lengths, ValidationSplit.Complement(heldOut, Tokens), Bytes - validation.Bytes);
+        TokenRange[] rest = ValidationSplit.Complement(heldOut, Tokens);
+        var train = new TokenDataset(_shards.Retain(), _lengths, rest, Bytes - validation.Bytes);
         return (train, validation);
     }
 
@@ -149,7 +150,8 @@ public sealed class TokenDataset : IDisposable
         if (Tokens <= context)
         {
             throw new DynConvException(
-                $"The text is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. Give more text or a smaller context.");
+                $"The text is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. " +
+                "Give more text or a smaller context.");
         }
     }
 

@@ -64,6 +64,14 @@ public sealed class TextSourceTests : IDisposable
     }
 
     [Fact]
+    public void An_unreadable_file_is_refused_in_one_sentence()
+    {
+        string path = _folder.Write("a.txt", "x");
+        using FileStream exclusive = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        Assert.StartsWith($"{path} cannot be read: ", Texts.MessageOf(() => Documents(TextSource.Find([_folder.FullName]))));
+    }
+
+    [Fact]
     public void A_file_is_one_document_and_a_line_of_jsonl_is_one()
     {
         _folder.Write("1.txt", "one\ntwo");
