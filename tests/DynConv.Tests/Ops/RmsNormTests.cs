@@ -61,10 +61,13 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     {
         int d = weight.Length;
         var y = new double[x.Length];
-        for (int i = 0; i < x.Length; i++)
+        for (int row = 0; row < x.Length; row += d)
         {
-            double square = x.Skip(i / d * d).Take(d).Sum(value => value * value);
-            y[i] = x[i] / Math.Sqrt((square / d) + epsilon) * weight[i % d];
+            double square = x.AsSpan(row, d).ToArray().Sum(value => value * value);
+            for (int i = 0; i < d; i++)
+            {
+                y[row + i] = x[row + i] / Math.Sqrt((square / d) + epsilon) * weight[i];
+            }
         }
 
         return y;
