@@ -17,27 +17,36 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
     public IEnumerable<TextBatch> Read()
     {
         TextBatch batch = emptyBatch();
+        foreach (TextPiece piece in ReadPieces())
+        {
+            batch.Add(piece.Text.Span, piece.EndsDocument);
+            if (batch.Bytes >= PieceBytes)
+            {
+                yield return batch;
+                batch = emptyBatch();
+            }
+        }
+
+        if (!batch.IsEmpty)
+        {
+            yield return batch;
+        }
+    }
+
+    /// <summary>The documents, large ones in pieces; a piece is good until the next one is asked for.</summary>
+    public IEnumerable<TextPiece> ReadPieces()
+    {
         foreach (TextFile file in source.Files)
         {
             long before = BytesRead;
             using var stream = new TextStream(file);
             foreach (TextPiece piece in file.IsJsonLines ? ReadJsonLines(file, stream) : ReadText(file, stream))
             {
-                batch.Add(piece.Text.Span, piece.EndsDocument);
                 BytesRead = before + stream.Position;
-                if (batch.Bytes >= PieceBytes)
-                {
-                    yield return batch;
-                    batch = emptyBatch();
-                }
+                yield return piece;
             }
 
             BytesRead = before + file.Bytes;
-        }
-
-        if (!batch.IsEmpty)
-        {
-            yield return batch;
         }
     }
 
@@ -97,7 +106,7 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
 
         return control > start.Length / 20;
     }
-
-    // The text is good until the next piece is asked for.
-    private readonly record struct TextPiece(ReadOnlyMemory<byte> Text, bool EndsDocument);
 }
+
+/// <summary>A document, or a piece of a large one.</summary>
+internal readonly record struct TextPiece(ReadOnlyMemory<byte> Text, bool EndsDocument);

@@ -56,6 +56,17 @@ public sealed class TextSource
         return files.Count > 0 ? source : throw source.NoText();
     }
 
+    /// <summary>The documents, one after the other; large ones come in pieces. Each is the caller's to keep.</summary>
+    /// <exception cref="DynConvException">A file is unreadable, binary or malformed.</exception>
+    public IEnumerable<ReadOnlyMemory<byte>> ReadDocuments()
+    {
+        var reader = new TextBatchReader(this, static () => new TextBatch());
+        foreach (TextPiece piece in reader.ReadPieces())
+        {
+            yield return piece.Text.ToArray();
+        }
+    }
+
     /// <summary>Whether the user named this very file rather than a folder above it.</summary>
     internal bool IsNamed(TextFile file) => _paths.Contains(file.Name);
 

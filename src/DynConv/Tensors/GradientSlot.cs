@@ -9,6 +9,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
     private readonly List<(long Start, long End)> _written = [];
     private int _dimension = -1;
     private bool _complete;
+    private bool _writable;
     private Tensor? _gradient;
 
     public bool IsLeaf { get; } = isLeaf;
@@ -79,11 +80,19 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         _written.Clear();
         _dimension = -1;
         _complete = false;
+        _writable = false;
     }
 
-    // A shared buffer is another tensor's gradient too, and an expanded one has no room for sums of its own.
+    // A shared buffer is another tensor's gradient too, and an expanded one has no room for sums of its own. A buffer
+    // once found to be the slot's own stays so: a rule holds several targets in it at a time.
     private void MakeWritable()
     {
+        if (_writable)
+        {
+            return;
+        }
+
+        _writable = true;
         if (_gradient is null)
         {
             _gradient = TensorScope.Release(Tensor.Empty(shape, dtype, device));

@@ -131,6 +131,10 @@ public sealed partial class Tensor : IDisposable
         values.CopyTo(HostSpan<T>());
     }
 
+    /// <summary>Overwrites all elements with another tensor's, of the same shape, dtype and device; any strides.</summary>
+    /// <param name="source">Where the values come from. No gradient flows through this.</param>
+    public void CopyFrom(Tensor source) => Ops.StridedCopy.Copy(source, this);
+
     /// <summary>Copies all elements out, the last index fastest, whatever the strides.</summary>
     /// <typeparam name="T">The element type's C# counterpart.</typeparam>
     /// <param name="destination">At least as many as the tensor has elements.</param>

@@ -1,0 +1,35 @@
+using System.CommandLine;
+
+namespace DynConv.Cli.Commands;
+
+/// <summary><c>dynconv bench</c></summary>
+internal static class BenchCommand
+{
+    private const string MatMulHelp = """
+        Times matrix products by the managed kernel and, where the machine has it, by OpenBLAS.
+
+        Example:
+          dynconv bench matmul
+        """;
+
+    public static Command Create(CliContext context) => new("bench", "Measures the speed of this machine.")
+    {
+        Create("matmul", MatMulHelp, json => MatMulReport.Run(context, json)),
+    };
+
+    private static Command Create(string name, string help, Action<string?> run)
+    {
+        var json = new Option<string?>("--json") { Description = "Also write the rows to this file.", HelpName = "FILE" };
+        Option<int?> threads = CommonOptions.Threads();
+        Option<string> device = CommonOptions.Device();
+        var command = new Command(name, help) { json, threads, device };
+        command.SetAction(parsed =>
+        {
+            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            CommonOptions.CheckDevice(parsed.GetValue(device)!);
+            run(parsed.GetValue(json));
+            return CommandLineApplication.Success;
+        });
+        return command;
+    }
+}

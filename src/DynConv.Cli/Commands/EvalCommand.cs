@@ -1,0 +1,46 @@
+using System.CommandLine;
+using System.Globalization;
+using DynConv.Models;
+using DynConv.Models.Tokenizers;
+using DynConv.Training.Evaluation;
+
+namespace DynConv.Cli.Commands;
+
+/// <summary><c>dynconv eval</c></summary>
+internal static class EvalCommand
+{
+    private const string Help = """
+        Measures how well a model foretells a text.
+
+        Example:
+          dynconv eval --model runs/books --data other-books/
+        """;
+
+    public static Command Create(CliContext context)
+    {
+        Option<string> model = CommonOptions.Model();
+        var data = new Option<string[]>("--data") { Description = "Files and folders of text.", Required = true, HelpName = "PATH", AllowMultipleArgumentsPerToken = true };
+        var length = new Option<int?>("--context") { Description = "Tokens of a sequence; the model's own context if not given.", HelpName = "N" };
+        var batch = new Option<int>("--batch") { Description = "Sequences side by side.", HelpName = "N", DefaultValueFactory = static _ => 8 };
+        Option<int?> threads = CommonOptions.Threads();
+        Option<string> device = CommonOptions.Device();
+        var command = new Command("eval", Help) { model, data, length, batch, threads, device };
+        command.SetAction(parsed =>
+        {
+            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            CommonOptions.CheckDevice(parsed.GetValue(device)!);
+            string folder = parsed.GetValue(model)!;
+            using LanguageModel loaded = ModelFolder.Load(folder);
+            ITokenizer tokenizer = TokenizerLoader.Load(folder);
+            context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
+                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch))));
+            return CommandLineApplication.Success;
+        });
+        return command;
+    }
+
+    /// <summary>The line that <c>train</c> and <c>eval</c> end with.</summary>
+    public static string ResultLine(EvaluationResult result) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"valid loss {result.Loss:0.000000} ppl {result.Perplexity:0.0000} bits/byte {result.BitsPerByte:0.000000}");
+}

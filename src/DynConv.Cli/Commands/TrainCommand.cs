@@ -1,0 +1,121 @@
+using System.CommandLine;
+using DynConv.Cli.Display;
+using DynConv.Models;
+using DynConv.Models.Generation;
+using DynConv.Models.Tokenizers;
+using DynConv.Training;
+using DynConv.Training.Runs;
+
+namespace DynConv.Cli.Commands;
+
+/// <summary><c>dynconv train</c></summary>
+internal static class TrainCommand
+{
+    private const string Help = """
+        Trains a language model on text and puts it into a folder.
+
+        Example:
+          dynconv train --data books/ notes.txt --out runs/books
+          dynconv train --data books/ --out runs/plain --conv none --steps 1000
+          dynconv train --out runs/books --resume
+        """;
+
+    public static Command Create(CliContext context)
+    {
+        var output = new Option<string>("--out") { Description = "The run's folder: new, empty or, with --resume, a run's.", Required = true, HelpName = "DIR" };
+        var resume = new Option<bool>("--resume") { Description = "Continue the run in --out from its newest checkpoint." };
+        Option<int?> threads = CommonOptions.Threads();
+        var configuration = new TrainingOptions();
+        var command = new Command("train", Help) { output, resume, threads };
+        configuration.AddTo(command);
+        command.SetAction(parsed =>
+        {
+            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            string folder = parsed.GetValue(output)!;
+            return parsed.GetValue(resume)
+                ? Resume(context, parsed, configuration, folder)
+                : Start(context, configuration.Read(parsed, new TrainingConfiguration()), folder);
+        });
+        return command;
+    }
+
+    private static int Start(CliContext context, TrainingConfiguration configuration, string folder)
+    {
+        if (configuration.Data.Count == 0)
+        {
+            throw new DynConvException("There is nothing to train on: give --data PATH.");
+        }
+
+        CommonOptions.CheckDevice(configuration.Device);
+        return Run(context, folder, (observer, stop) => TrainingRun.Start(configuration, folder, observer, stop));
+    }
+
+    private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, string folder)
+    {
+        string path = Path.Combine(folder, RunFile.Name);
+        if (File.Exists(path))
+        {
+            TrainingConfiguration saved = RunFile.Read(path);
+            CheckUnchanged(RunFile.ToYaml(saved), RunFile.ToYaml(options.Read(parsed, saved).Resolve()), path);
+        }
+
+        return Run(context, folder, (observer, stop) => TrainingRun.Resume(folder, observer, stop));
+    }
+
+    private static void CheckUnchanged(string saved, string asked, string path)
+    {
+        string[] before = saved.Split('\n');
+        string? changed = asked.Split('\n').FirstOrDefault(line => !before.Contains(line));
+        if (changed is not null)
+        {
+            throw new DynConvException(
+                $"--resume continues a run as it was started, and '{changed.Trim()}' is not what {path} says; leave the option out or start a new run.");
+        }
+    }
+
+    private static int Run(
+        CliContext context, string folder, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
+    {
+        using var interrupts = new Interrupts(context.Error);
+        TrainingResult result;
+        using (TrainingDisplay display = TrainingDisplay.For(context))
+        {
+            result = train(display, interrupts.Stop);
+        }
+
+        if (result.Interrupted)
+        {
+            string place = result.Checkpoint is null ? "before its first checkpoint" : $"with {result.Checkpoint} complete";
+            context.Error.WriteLine(
+                $"error: Stopped after step {result.Steps}, {place}; continue with: dynconv train --out {folder} --resume");
+            return CommandLineApplication.Failure;
+        }
+
+        Summarize(context, result);
+        return CommandLineApplication.Success;
+    }
+
+    private static void Summarize(CliContext context, TrainingResult result)
+    {
+        context.Out.WriteLine();
+        context.Out.WriteLine($"Sample (temperature 0.8, after \"{Sample(result, out string text)}\"):");
+        context.Out.WriteLine(text);
+        context.Out.WriteLine();
+        context.Out.WriteLine($"Model    {result.Folder}");
+        context.Out.WriteLine($"Metrics  {Path.Combine(result.Folder, "metrics.jsonl")}");
+        context.Out.WriteLine($"Curve    {Path.Combine(result.Folder, "loss.svg")}");
+        context.Out.WriteLine($"Time     {Durations.Format(result.Seconds)}");
+        context.Out.WriteLine(EvalCommand.ResultLine(result.Validation!));
+    }
+
+    private static string Sample(TrainingResult result, out string text)
+    {
+        const int SampleTokens = 200;
+        ITokenizer tokenizer = TokenizerLoader.Load(result.Folder);
+        using LanguageModel model = ModelFolder.Load(result.Folder);
+        int[] tokens = [.. TextGenerator.Generate(
+            model, result.SamplePrompt, SampleTokens, new SamplingOptions { Temperature = 0.8 }, tokenizer.EndOfTextId)];
+        text = Printable.Text(tokenizer.Decode(tokens));
+        return Printable.Line(tokenizer.Decode([.. result.SamplePrompt]));
+    }
+}

@@ -1,0 +1,54 @@
+using System.CommandLine;
+using DynConv.Models.Conformance;
+
+namespace DynConv.Cli.Commands;
+
+/// <summary><c>dynconv verify</c></summary>
+internal static class VerifyCommand
+{
+    private const string Help = """
+        Compares ops and models with conformance vectors: results and gradients, each with its largest relative error.
+
+        Example:
+          dynconv verify tests/golden
+        """;
+
+    public static Command Create(CliContext context)
+    {
+        var paths = new Argument<string[]>("PATH") { Description = "Vector files, model folders, or folders of them.", Arity = ArgumentArity.OneOrMore };
+        Option<string> device = CommonOptions.Device();
+        var command = new Command("verify", Help) { paths, device };
+        command.SetAction(parsed =>
+        {
+            CommonOptions.CheckDevice(parsed.GetValue(device)!);
+            return Verify(context, parsed.GetValue(paths)!);
+        });
+        return command;
+    }
+
+    private static int Verify(CliContext context, string[] paths)
+    {
+        var counts = new Dictionary<ConformanceOutcome, int>();
+        foreach (ConformanceResult result in ConformanceRunner.Run(paths))
+        {
+            counts[result.Outcome] = counts.GetValueOrDefault(result.Outcome) + 1;
+            context.Out.WriteLine(result.Outcome switch
+            {
+                ConformanceOutcome.Passed => $"ok    {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}",
+                ConformanceOutcome.Failed => $"FAIL  {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}",
+                _ => $"skip  {result.Name,-48}          {result.Detail}",
+            });
+        }
+
+        int failed = counts.GetValueOrDefault(ConformanceOutcome.Failed);
+        int passed = counts.GetValueOrDefault(ConformanceOutcome.Passed);
+        context.Out.WriteLine($"{passed} passed, {failed} failed, {counts.GetValueOrDefault(ConformanceOutcome.Skipped)} skipped");
+        if (failed == 0 && passed > 0)
+        {
+            return CommandLineApplication.Success;
+        }
+
+        context.Error.WriteLine(failed > 0 ? $"error: {failed} vectors are outside their limits." : "error: No vector could be compared.");
+        return CommandLineApplication.Failure;
+    }
+}

@@ -1,0 +1,19 @@
+namespace DynConv.Cli.Display;
+
+/// <summary>Times as people read them.</summary>
+internal static class Durations
+{
+    /// <summary><c>41s</c>, <c>3m 05s</c>, <c>2h 10m</c>.</summary>
+    public static string Format(double seconds)
+    {
+        if (!double.IsFinite(seconds))
+        {
+            return "?";
+        }
+
+        var time = TimeSpan.FromSeconds(Math.Round(Math.Max(0, seconds)));
+        return time.TotalHours >= 1 ? $"{(int)time.TotalHours}h {time.Minutes:00}m"
+            : time.TotalMinutes >= 1 ? $"{time.Minutes}m {time.Seconds:00}s"
+            : $"{time.Seconds}s";
+    }
+}

@@ -1,0 +1,68 @@
+using System.Diagnostics;
+using DynConv.Training.Evaluation;
+using DynConv.Training.Runs;
+
+namespace DynConv.Cli.Display;
+
+/// <summary>Progress as lines of text, for logs and pipes.</summary>
+internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
+{
+    // A log wants a line now and then, not one for each of thousands of steps.
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    private readonly Stopwatch _sinceLine = Stopwatch.StartNew();
+    private bool _first = true;
+
+    public override void OnEncoding(long bytes, long totalBytes)
+    {
+        if (IsDue())
+        {
+            output.WriteLine($"encoding {bytes:N0} of {totalBytes:N0} bytes");
+        }
+    }
+
+    public override void OnStart(RunStart start)
+    {
+        (string model, string data) = Describe(start);
+        output.WriteLine(model);
+        output.WriteLine(data);
+        if (start.FirstStep > 1)
+        {
+            output.WriteLine($"continuing with step {start.FirstStep:N0}");
+        }
+
+        _first = true;
+    }
+
+    public override void OnStep(StepMetrics step)
+    {
+        if (_first || step.Step == step.Steps || IsDue())
+        {
+            _first = false;
+            output.WriteLine(
+                $"step {step.Step}/{step.Steps}  loss {step.Loss:0.0000}  lr {step.LearningRate:0.00e+0}  {step.TokensPerSecond:N0} tokens/s  {Durations.Format(step.SecondsLeft)} left");
+            output.Flush();
+        }
+    }
+
+    public override void OnValidation(long step, EvaluationResult result)
+    {
+        output.WriteLine($"step {step}  valid loss {result.Loss:0.0000}");
+        output.Flush();
+    }
+
+    public override void OnCheckpoint(long step, string path) => output.WriteLine($"step {step}  checkpoint {path}");
+
+    public override void Dispose() => output.Flush();
+
+    private bool IsDue()
+    {
+        bool due = _sinceLine.Elapsed >= Interval;
+        if (due)
+        {
+            _sinceLine.Restart();
+        }
+
+        return due;
+    }
+}

@@ -1,0 +1,41 @@
+using DynConv.Training;
+using DynConv.Training.Evaluation;
+using DynConv.Training.Runs;
+
+namespace DynConv.Cli.Display;
+
+/// <summary>Shows a person how a run is going.</summary>
+internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
+{
+    /// <summary>A live display on a terminal, plain lines elsewhere.</summary>
+    public static TrainingDisplay For(CliContext context) =>
+        context.IsInteractive ? new LiveTrainingDisplay(context.Terminal) : new PlainTrainingDisplay(context.Out);
+
+    public abstract void OnEncoding(long bytes, long totalBytes);
+
+    public abstract void OnStart(RunStart start);
+
+    public abstract void OnStep(StepMetrics step);
+
+    public abstract void OnValidation(long step, EvaluationResult result);
+
+    public abstract void OnCheckpoint(long step, string path);
+
+    public abstract void Dispose();
+
+    /// <summary>What a run is about to do, in two lines.</summary>
+    protected static (string Model, string Data) Describe(RunStart start)
+    {
+        TrainingConfiguration c = start.Configuration;
+        string convolutions = c.Conv switch
+        {
+            "none" => "no convolutions",
+            "static" => $"static convolutions on {c.Placement}, width {c.Width}",
+            "headwise" => $"head-wise convolutions on {c.Placement}, width {c.Width}, head size {c.HeadSize}",
+            _ => $"low-rank convolutions on {c.Placement}, width {c.Width}, rank {c.Rank}",
+        };
+        string model = $"{c.Preset}: {start.Model.Layers} layers, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
+        string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens on {start.Device}";
+        return (model, data);
+    }
+}

@@ -1,0 +1,38 @@
+namespace DynConv.Models;
+
+/// <summary>Model shapes by name: two for a CPU, and the paper's, whose parameter counts they reproduce.</summary>
+public static class Presets
+{
+    /// <summary>All names, smallest first.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["nano", "micro", "150m", "300m", "600m", "1b", "2b"];
+
+    /// <summary>The plain Transformer of a name, without convolutions.</summary>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    public static ModelConfiguration Get(string name) => name switch
+    {
+        "nano" => Shape(layers: 4, hidden: 128, headDimension: 32, vocabulary: 257, positions: 256),
+        "micro" => Shape(layers: 6, hidden: 384, headDimension: 64, vocabulary: 257, positions: 256),
+        "150m" => Paper(layers: 12, hidden: 768, headDimension: 64),
+        "300m" => Paper(layers: 16, hidden: 1024, headDimension: 64),
+        "600m" => Paper(layers: 24, hidden: 1280, headDimension: 64),
+        "1b" => Paper(layers: 30, hidden: 1536, headDimension: 128),
+        "2b" => Paper(layers: 32, hidden: 2048, headDimension: 128),
+        _ => throw new DynConvException($"There is no preset '{name}'; there are {string.Join(", ", Names)}."),
+    };
+
+    private static ModelConfiguration Paper(int layers, int hidden, int headDimension) =>
+        Shape(layers, hidden, headDimension, vocabulary: 100_352, positions: 4096);
+
+    private static ModelConfiguration Shape(int layers, int hidden, int headDimension, int vocabulary, int positions) => new()
+    {
+        VocabularySize = vocabulary,
+        HiddenSize = hidden,
+        // The paper's feed-forward width: 2.6875 times the hidden size.
+        IntermediateSize = hidden * 43 / 16,
+        Layers = layers,
+        AttentionHeads = hidden / headDimension,
+        KeyValueHeads = hidden / headDimension,
+        HeadDimension = headDimension,
+        MaxPositions = positions,
+    };
+}

@@ -1,0 +1,46 @@
+namespace DynConv.Models;
+
+/// <summary>Rotary position embedding: base and, for models stretched to long contexts, Llama 3's scaling.</summary>
+public sealed record RopeConfiguration
+{
+    /// <summary>Base of the falling frequencies.</summary>
+    public double Theta { get; init; } = 10_000;
+
+    /// <summary>How low frequencies are slowed down; null for none.</summary>
+    public Llama3RopeScaling? Scaling { get; init; }
+
+    /// <summary>Radians a position for each pair of channels, <c>theta^(-2i/K)</c>, after scaling.</summary>
+    /// <param name="headDimension">K, even.</param>
+    public double[] Frequencies(int headDimension)
+    {
+        var frequencies = new double[headDimension / 2];
+        for (int i = 0; i < frequencies.Length; i++)
+        {
+            double frequency = Math.Pow(Theta, -2.0 * i / headDimension);
+            frequencies[i] = Scaling?.Apply(frequency) ?? frequency;
+        }
+
+        return frequencies;
+    }
+}
+
+/// <summary>
+/// Llama 3.1's <c>rope_scaling</c>: wavelengths longer than the original context are stretched by a factor, short ones
+/// stay, and those between change over smoothly.
+/// </summary>
+/// <param name="Factor">By how much long wavelengths are stretched.</param>
+/// <param name="LowFrequencyFactor">The original context over this is the wavelength from which all is stretched.</param>
+/// <param name="HighFrequencyFactor">The original context over this is the wavelength up to which nothing is.</param>
+/// <param name="OriginalMaxPositions">Context before the stretching, in tokens.</param>
+public sealed record Llama3RopeScaling(
+    double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaxPositions)
+{
+    internal double Apply(double frequency)
+    {
+        double wavelength = 2 * Math.PI / frequency;
+        double smooth = ((OriginalMaxPositions / wavelength) - LowFrequencyFactor) / (HighFrequencyFactor - LowFrequencyFactor);
+        return smooth >= 1 ? frequency
+            : smooth <= 0 ? frequency / Factor
+            : ((1 - smooth) * frequency / Factor) + (smooth * frequency);
+    }
+}

@@ -1,0 +1,51 @@
+namespace DynConv.Models.Conformance;
+
+/// <summary>
+/// Runs conformance vectors: op files and model folders in which a reference implementation has left inputs, results
+/// and gradients.
+/// </summary>
+public static class ConformanceRunner
+{
+    /// <summary>Runs all vectors below some paths, in the order of their names.</summary>
+    /// <param name="paths">Op files, model folders, or folders with such in them.</param>
+    /// <param name="device">Where to compute; the CPU if not given.</param>
+    public static IEnumerable<ConformanceResult> Run(IEnumerable<string> paths, Device? device = null)
+    {
+        foreach (string path in paths)
+        {
+            if (!File.Exists(path) && !Directory.Exists(path))
+            {
+                throw new DynConvException($"There is no conformance vector {path}.");
+            }
+
+            var found = false;
+            foreach (ConformanceResult result in RunOne(path, device ?? Device.Cpu))
+            {
+                found = true;
+                yield return result;
+            }
+
+            if (!found)
+            {
+                throw new DynConvException($"{path} holds no conformance vectors: neither op files nor model folders.");
+            }
+        }
+    }
+
+    private static IEnumerable<ConformanceResult> RunOne(string path, Device device)
+    {
+        if (File.Exists(path))
+        {
+            return [OpVector.Run(path, device)];
+        }
+
+        if (File.Exists(Path.Combine(path, ModelVector.FileName)))
+        {
+            return ModelVector.Run(path, device);
+        }
+
+        return Directory.EnumerateFiles(path, "*.safetensors").Order(StringComparer.Ordinal)
+            .Concat(Directory.EnumerateDirectories(path).Order(StringComparer.Ordinal))
+            .SelectMany(inner => RunOne(inner, device));
+    }
+}

@@ -1,0 +1,100 @@
+using DynConv.Modules;
+using DynConv.Serialization;
+
+namespace DynConv.Models;
+
+/// <summary>
+/// A model on disk as Hugging Face lays it out: <c>config.json</c> and <c>model.safetensors</c>, the latter in one file
+/// or in several with an index.
+/// </summary>
+public static class ModelFolder
+{
+    /// <summary>Name of the file with the model's shape.</summary>
+    public const string ConfigurationFileName = "config.json";
+
+    /// <summary>Name of the file with the tokenizer.</summary>
+    public const string TokenizerFileName = "tokenizer.json";
+
+    /// <summary>Reads a model.</summary>
+    /// <param name="folder">A folder written by this library or, for a plain Llama, by another tool.</param>
+    /// <param name="device">Where the weights go; the CPU if not given.</param>
+    public static LanguageModel Load(string folder, Device? device = null)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DynConvException($"There is no model folder {folder}.");
+        }
+
+        ModelConfiguration configuration = ConfigurationFile.Read(Path.Combine(folder, ConfigurationFileName));
+        using var reader = new CheckpointReader(folder);
+        LanguageModel model = LanguageModel.Uninitialized(configuration, device);
+        try
+        {
+            ReadWeights(reader, model, folder);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c>; each is complete or absent.</summary>
+    /// <param name="folder">Made if it is not there.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="endOfTextId">The tokenizer's separator of documents, if it has one.</param>
+    public static void Save(string folder, LanguageModel model, int? endOfTextId = null)
+    {
+        Directory.CreateDirectory(folder);
+        WriteWeights(Path.Combine(folder, CheckpointReader.FileName), model);
+        AtomicFile.WriteAllText(
+            Path.Combine(folder, ConfigurationFileName), ConfigurationFile.ToJson(model.Configuration, endOfTextId));
+    }
+
+    /// <summary>Writes the weights alone, float32.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="module">What the weights belong to.</param>
+    public static void WriteWeights(string path, Module module) => SafetensorsWriter.Write(
+        path,
+        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(p.Key, p.Value.Tensor)),
+        new Dictionary<string, string> { ["format"] = "pt" });
+
+    /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>
+    /// <param name="reader">The checkpoint.</param>
+    /// <param name="model">The model.</param>
+    /// <param name="source">What the checkpoint is called in messages.</param>
+    public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source)
+    {
+        var expected = new HashSet<string>();
+        foreach ((string name, Parameter parameter) in model.NamedParameters())
+        {
+            expected.Add(name);
+            if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
+            {
+                throw new DynConvException(
+                    $"{source}: the configuration asks for {name} {parameter.Shape}, and the weights do not have it.");
+            }
+
+            if (entry.Shape != parameter.Shape)
+            {
+                throw new DynConvException(
+                    $"{source}: {name} is {entry.Shape} in the weights, and the configuration makes it {parameter.Shape}.");
+            }
+
+            reader.ReadInto(name, parameter.Tensor);
+        }
+
+        string? unknown = reader.Entries.Keys.FirstOrDefault(name => !expected.Contains(name) && !IsDerived(name, model));
+        if (unknown is not null)
+        {
+            throw new DynConvException(
+                $"{source}: the weights have {unknown} {reader.Entries[unknown].Shape}, and the configuration has no place for it.");
+        }
+    }
+
+    // Some writers store what follows from the configuration, or a tied output layer a second time.
+    private static bool IsDerived(string name, LanguageModel model) =>
+        name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
+        || (name == "lm_head.weight" && model.Configuration.TiedEmbeddings);
+}

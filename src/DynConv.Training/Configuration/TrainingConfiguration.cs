@@ -1,0 +1,230 @@
+using DynConv.Models;
+
+namespace DynConv.Training;
+
+/// <summary>
+/// All that decides what a run computes. Written in YAML with underscored keys; what a file leaves out has the default
+/// given here, and what depends on the preset (null here) is filled in by <see cref="Resolve"/>.
+/// </summary>
+public sealed record TrainingConfiguration
+{
+    /// <summary>Files and folders with the text to train on.</summary>
+    public IReadOnlyList<string> Data { get; init; } = [];
+
+    /// <summary>Files and folders with the text to validate on; empty to hold out a share of <see cref="Data"/>.</summary>
+    public IReadOnlyList<string> Valid { get; init; } = [];
+
+    /// <summary><c>bytes</c>, or the path of a tokenizer.</summary>
+    public string Tokenizer { get; init; } = "bytes";
+
+    /// <summary>The model's shape by name, one of <see cref="Presets.Names"/>.</summary>
+    public string Preset { get; init; } = "nano";
+
+    /// <summary>What differs from the preset's shape.</summary>
+    public ModelOverrides Model { get; init; } = new();
+
+    /// <summary><c>none</c>, <c>static</c>, <c>headwise</c> or <c>lowrank</c>.</summary>
+    public string Conv { get; init; } = "lowrank";
+
+    /// <summary>Linear layers that a convolution follows: <c>qkv</c>, <c>all</c>, or names with commas.</summary>
+    public string Placement { get; init; } = "qkv";
+
+    /// <summary>Taps of a filter.</summary>
+    public int Width { get; init; } = 4;
+
+    /// <summary>Bottleneck of a low-rank convolution.</summary>
+    public int Rank { get; init; } = 16;
+
+    /// <summary>Channels that share a filter of a head-wise convolution.</summary>
+    public int HeadSize { get; init; } = 16;
+
+    /// <summary>Whether queries and keys are normalised.</summary>
+    public bool QkNorm { get; init; }
+
+    /// <summary>Tokens of a sequence.</summary>
+    public int? Context { get; init; }
+
+    /// <summary>Sequences of a micro-batch.</summary>
+    public int? Batch { get; init; }
+
+    /// <summary>Micro-batches whose gradients are averaged for one step.</summary>
+    public int Accumulate { get; init; } = 1;
+
+    /// <summary>Steps of the whole run; worked out from <see cref="Tokens"/> if that is given instead.</summary>
+    public long? Steps { get; init; }
+
+    /// <summary>Tokens of the whole run, rounded up to whole steps.</summary>
+    public long? Tokens { get; init; }
+
+    /// <summary>Peak learning rate.</summary>
+    public double? LearningRate { get; init; }
+
+    /// <summary>Share of the steps in which the learning rate rises; after them it falls along a cosine.</summary>
+    public double Warmup { get; init; } = 0.1;
+
+    /// <summary>Where the learning rate ends, as a share of its peak.</summary>
+    public double FinalLearningRate { get; init; }
+
+    /// <summary>AdamW's decay of matrices.</summary>
+    public double WeightDecay { get; init; } = 0.1;
+
+    /// <summary>AdamW's first moment.</summary>
+    public double Beta1 { get; init; } = 0.9;
+
+    /// <summary>AdamW's second moment.</summary>
+    public double Beta2 { get; init; } = 0.95;
+
+    /// <summary>AdamW's epsilon.</summary>
+    public double Epsilon { get; init; } = 1e-8;
+
+    /// <summary>Norm to which larger gradients are scaled down; 0 for no limit.</summary>
+    public double ClipNorm { get; init; } = 1;
+
+    /// <summary>Decides the initial weights and the order of the data.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Steps between validations; 0 for none but the last.</summary>
+    public long? ValidateEvery { get; init; }
+
+    /// <summary>The most validation tokens that a validation during the run looks at; the last one looks at all.</summary>
+    public long ValidationTokens { get; init; } = 65_536;
+
+    /// <summary>Steps between checkpoints; 0 for none but the last.</summary>
+    public long? CheckpointEvery { get; init; }
+
+    /// <summary>Where to compute: <c>auto</c> or <c>cpu</c>.</summary>
+    public string Device { get; init; } = "auto";
+
+    /// <summary>Fills in what depends on the preset and checks what can be checked without the data.</summary>
+    /// <returns>A configuration without nulls.</returns>
+    public TrainingConfiguration Resolve()
+    {
+        PresetDefaults defaults = PresetDefaults.Of(Preset);
+        int context = Context ?? defaults.Context;
+        int batch = Batch ?? defaults.Batch;
+        Positive("context", context);
+        Positive("batch", batch);
+        Positive("accumulate", Accumulate);
+        if (Steps is not null && Tokens is not null)
+        {
+            throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
+        }
+
+        long perStep = checked((long)context * batch * Accumulate);
+        long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
+        Positive("steps", steps);
+        Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
+        Range("warmup", Warmup, 0, 1);
+        Range("final_learning_rate", FinalLearningRate, 0, 1);
+        Range("weight_decay", WeightDecay, 0, 10);
+        Range("beta1", Beta1, 0, 0.9999999);
+        Range("beta2", Beta2, 0, 0.9999999);
+        Range("epsilon", Epsilon, 0, 1);
+        Range("clip_norm", ClipNorm, 0, 1e9);
+        NotNegative("validate_every", ValidateEvery ?? 0);
+        NotNegative("checkpoint_every", CheckpointEvery ?? 0);
+        Positive("validation_tokens", ValidationTokens);
+        return this with
+        {
+            Context = context,
+            Batch = batch,
+            Steps = steps,
+            Tokens = null,
+            LearningRate = LearningRate ?? defaults.LearningRate,
+            ValidateEvery = ValidateEvery ?? Math.Max(1, steps / 10),
+            CheckpointEvery = CheckpointEvery ?? Math.Max(1, steps / 4),
+        };
+    }
+
+    /// <summary>The model's shape, for a vocabulary.</summary>
+    /// <param name="vocabularySize">Number of the tokenizer's ids; null for the preset's.</param>
+    public ModelConfiguration ModelConfiguration(int? vocabularySize = null)
+    {
+        ModelConfiguration preset = Presets.Get(Preset);
+        int heads = Model.AttentionHeads ?? preset.AttentionHeads;
+        int hidden = Model.HiddenSize ?? preset.HiddenSize;
+        return (preset with
+        {
+            VocabularySize = vocabularySize ?? preset.VocabularySize,
+            HiddenSize = hidden,
+            IntermediateSize = Model.IntermediateSize ?? (Model.HiddenSize is null ? preset.IntermediateSize : hidden * 43 / 16),
+            Layers = Model.Layers ?? preset.Layers,
+            AttentionHeads = heads,
+            KeyValueHeads = Model.KeyValueHeads ?? heads,
+            HeadDimension = Model.HeadDimension ?? HeadDimension(preset, hidden, heads),
+            MaxPositions = Context ?? preset.MaxPositions,
+            TiedEmbeddings = Model.TiedEmbeddings ?? preset.TiedEmbeddings,
+            Rope = preset.Rope with { Theta = Model.RopeTheta ?? preset.Rope.Theta },
+            QkNorm = QkNorm,
+            ShortConvolution = Conv == "none" ? null : new ShortConvolutionConfiguration
+            {
+                Kind = ParseConv(Conv),
+                Width = Width,
+                Rank = Rank,
+                HeadSize = HeadSize,
+                Placement = ShortConvolutionConfiguration.ParsePlacement(Placement),
+            },
+        }).Validate();
+    }
+
+    private static ShortConvolutionKind ParseConv(string conv) => conv is "static" or "headwise" or "lowrank"
+        ? ShortConvolutionConfiguration.ParseKind(conv)
+        : throw new DynConvException($"conv is '{conv}'; use none, static, headwise or lowrank.");
+
+    private static int HeadDimension(ModelConfiguration preset, int hidden, int heads) =>
+        hidden == preset.HiddenSize && heads == preset.AttentionHeads ? preset.HeadDimension
+        : hidden % heads == 0 ? hidden / heads
+        : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.");
+
+    private static void Positive(string name, long value)
+    {
+        if (value < 1)
+        {
+            throw new DynConvException($"{name} is {value}; it has to be at least 1.");
+        }
+    }
+
+    private static void NotNegative(string name, long value)
+    {
+        if (value < 0)
+        {
+            throw new DynConvException($"{name} is {value}; it has to be 0 or more.");
+        }
+    }
+
+    private static void Range(string name, double value, double least, double most)
+    {
+        if (!(value >= least && value <= most))
+        {
+            throw new DynConvException($"{name} is {value}; it has to be from {least} to {most}.");
+        }
+    }
+}
+
+/// <summary>Parts of a model's shape that differ from its preset; null for what does not.</summary>
+public sealed record ModelOverrides
+{
+    /// <summary>Channels between blocks.</summary>
+    public int? HiddenSize { get; init; }
+
+    /// <summary>Channels inside the feed-forward layer; 2.6875 times the hidden size if only that is given.</summary>
+    public int? IntermediateSize { get; init; }
+
+    /// <summary>Number of blocks.</summary>
+    public int? Layers { get; init; }
+
+    /// <summary>Query heads.</summary>
+    public int? AttentionHeads { get; init; }
+
+    /// <summary>Key and value heads; as many as query heads if only those are given.</summary>
+    public int? KeyValueHeads { get; init; }
+
+    /// <summary>Channels of a head.</summary>
+    public int? HeadDimension { get; init; }
+
+    /// <summary>Base of the rotary position embedding.</summary>
+    public double? RopeTheta { get; init; }
+
+    /// <summary>Whether the output layer uses the embedding's weights.</summary>
+    public bool? TiedEmbeddings { get; init; }
+}

@@ -1,0 +1,91 @@
+using DynConv.Models;
+using DynConv.Models.Tokenizers;
+using DynConv.Training.Data;
+
+namespace DynConv.Training.Evaluation;
+
+/// <summary>Measures how well a model foretells a text.</summary>
+public static class Evaluator
+{
+    /// <summary>
+    /// Goes through the text in windows of one context that do not overlap; the first token of a window sees nothing
+    /// before it.
+    /// </summary>
+    /// <param name="model">The model.</param>
+    /// <param name="data">At least one window.</param>
+    /// <param name="context">Tokens of a window.</param>
+    /// <param name="batch">Windows side by side; the result depends on it by rounding alone.</param>
+    /// <param name="maxTokens">Where to stop, rounded up to a whole batch.</param>
+    public static EvaluationResult Evaluate(
+        LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue)
+    {
+        var windows = new EvaluationWindows(data, context);
+        long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
+        double sum = 0;
+        long done = 0;
+        while (done < wanted)
+        {
+            int count = (int)Math.Min(batch, windows.Count - done);
+            sum += Sum(model, windows, done, count);
+            done += count;
+        }
+
+        long tokens = windows.TargetTokens(0, done);
+        return new EvaluationResult(sum / tokens, tokens, windows.TargetBytes(0, done));
+    }
+
+    /// <summary>Encodes text and measures a model on all of it.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="paths">Files and folders of text.</param>
+    /// <param name="context">Tokens of a window; null for the model's context, or less if the text is shorter.</param>
+    /// <param name="batch">Windows side by side.</param>
+    public static EvaluationResult EvaluateText(
+        LanguageModel model, ITokenizer tokenizer, IReadOnlyList<string> paths, int? context, int batch)
+    {
+        CheckVocabulary(model, tokenizer);
+        string folder = Directory.CreateTempSubdirectory("dynconv-eval-").FullName;
+        try
+        {
+            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer);
+            int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
+            return Evaluate(model, data, window, batch);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void CheckVocabulary(LanguageModel model, ITokenizer tokenizer)
+    {
+        if (tokenizer.VocabularySize > model.Configuration.VocabularySize)
+        {
+            throw new DynConvException(
+                $"The tokenizer has {tokenizer.VocabularySize} ids and the model only {model.Configuration.VocabularySize}: they do not belong together.");
+        }
+    }
+
+    private static double Sum(LanguageModel model, EvaluationWindows windows, long first, int count)
+    {
+        using var scope = new TensorScope();
+        int context = windows.Context;
+        var ids = new int[count * context];
+        var targets = new int[ids.Length];
+        for (int i = 0; i < count; i++)
+        {
+            windows.Fill(first + i, ids.AsSpan(i * context, context), targets.AsSpan(i * context, context));
+        }
+
+        Shape shape = [count, context];
+        Tensor losses = model.TokenLosses(
+            Tensor.From(ids, shape, model.Device), Tensor.From(targets, shape, model.Device));
+        double sum = 0;
+        foreach (float loss in losses.ToArray<float>())
+        {
+            sum += loss;
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,75 @@
+using System.Globalization;
+using System.Text.Json;
+using DynConv.Models;
+using DynConv.Serialization;
+using DynConv.Training.Optimization;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>Where a run stands, beside its weights and moments.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Data">Fingerprint of the tokens; which of them come next follows from the step.</param>
+/// <param name="MetricsBytes">Length of <c>metrics.jsonl</c> at that moment.</param>
+/// <param name="Seconds">Time spent so far.</param>
+internal sealed record RunState(long Step, string Data, long MetricsBytes, double Seconds);
+
+/// <summary>
+/// A run's <c>checkpoints</c>: one folder each, complete or absent, the latest two kept.
+/// </summary>
+internal sealed class CheckpointStore(string runFolder)
+{
+    private const string Weights = "model.safetensors";
+    private const string Moments = "optimizer.safetensors";
+    private const string StateFile = "state.json";
+    private const string Prefix = "step-";
+    private const int Kept = 2;
+
+    private readonly string _folder = Path.Combine(runFolder, "checkpoints");
+
+    /// <summary>Folder of the newest complete checkpoint; null if there is none.</summary>
+    public string? Latest => Complete().LastOrDefault();
+
+    /// <summary>Writes a checkpoint and removes those that are no longer needed.</summary>
+    /// <returns>Its folder.</returns>
+    public string Save(LanguageModel model, AdamWOptimizer optimizer, RunState state)
+    {
+        Directory.CreateDirectory(_folder);
+        string path = Path.Combine(_folder, $"{Prefix}{state.Step:D9}");
+        if (Directory.Exists(path))
+        {
+            return path;
+        }
+
+        AtomicFolder.Write(path, temporary =>
+        {
+            ModelFolder.WriteWeights(Path.Combine(temporary, Weights), model);
+            optimizer.Save(Path.Combine(temporary, Moments));
+            AtomicFile.WriteAllText(Path.Combine(temporary, StateFile), JsonSerializer.Serialize(state));
+        });
+        foreach (string old in Complete().SkipLast(Kept))
+        {
+            Directory.Delete(old, recursive: true);
+        }
+
+        return path;
+    }
+
+    /// <summary>Reads a checkpoint into a model and its optimizer.</summary>
+    public static RunState Load(string path, LanguageModel model, AdamWOptimizer optimizer)
+    {
+        using (var reader = new CheckpointReader(path))
+        {
+            ModelFolder.ReadWeights(reader, model, path);
+        }
+
+        optimizer.Load(Path.Combine(path, Moments));
+        return JsonSerializer.Deserialize<RunState>(File.ReadAllText(Path.Combine(path, StateFile)))
+            ?? throw new DynConvException($"{path}: {StateFile} is empty.");
+    }
+
+    private List<string> Complete() => !Directory.Exists(_folder)
+        ? []
+        : [.. Directory.GetDirectories(_folder, Prefix + "*")
+            .Where(path => long.TryParse(Path.GetFileName(path)[Prefix.Length..], NumberStyles.None, null, out _))
+            .Order(StringComparer.Ordinal)];
+}

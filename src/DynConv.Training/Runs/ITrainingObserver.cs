@@ -1,0 +1,69 @@
+using DynConv.Models;
+using DynConv.Training.Evaluation;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>Hears what a run is doing; called on the run's own thread.</summary>
+public interface ITrainingObserver
+{
+    /// <summary>Text is being turned into tokens.</summary>
+    /// <param name="bytes">Bytes done so far.</param>
+    /// <param name="totalBytes">Bytes in all, as far as known.</param>
+    void OnEncoding(long bytes, long totalBytes);
+
+    /// <summary>The first step is about to run.</summary>
+    /// <param name="start">What the run is about to do.</param>
+    void OnStart(RunStart start);
+
+    /// <summary>A step is done.</summary>
+    /// <param name="step">Its figures.</param>
+    void OnStep(StepMetrics step);
+
+    /// <summary>The model has been looked at on validation text.</summary>
+    /// <param name="step">Steps done.</param>
+    /// <param name="result">What came out.</param>
+    void OnValidation(long step, EvaluationResult result);
+
+    /// <summary>A checkpoint is complete.</summary>
+    /// <param name="step">Steps done.</param>
+    /// <param name="path">Its folder.</param>
+    void OnCheckpoint(long step, string path);
+}
+
+/// <summary>What a run is about to do.</summary>
+/// <param name="Configuration">The resolved configuration.</param>
+/// <param name="Model">The model's shape.</param>
+/// <param name="Parameters">Number of parameters.</param>
+/// <param name="TrainTokens">Tokens to train on.</param>
+/// <param name="ValidTokens">Tokens to validate on.</param>
+/// <param name="FirstStep">The step that comes next; above 1 for a resumed run.</param>
+/// <param name="Device">Where it computes.</param>
+public sealed record RunStart(
+    TrainingConfiguration Configuration,
+    ModelConfiguration Model,
+    long Parameters,
+    long TrainTokens,
+    long ValidTokens,
+    long FirstStep,
+    Device Device);
+
+/// <summary>Figures of one step.</summary>
+/// <param name="Step">From 1.</param>
+/// <param name="Steps">Steps of the whole run.</param>
+/// <param name="Loss">Mean cross-entropy of the step's tokens, in nats.</param>
+/// <param name="LearningRate">The step's.</param>
+/// <param name="GradientNorm">Before clipping.</param>
+/// <param name="Tokens">Tokens seen since the start of the run.</param>
+/// <param name="TokensPerSecond">Speed of the latest steps.</param>
+/// <param name="Seconds">Time spent in the run, earlier parts of a resumed one included.</param>
+/// <param name="SecondsLeft">Expected time to the end.</param>
+public sealed record StepMetrics(
+    long Step,
+    long Steps,
+    double Loss,
+    double LearningRate,
+    double GradientNorm,
+    long Tokens,
+    double TokensPerSecond,
+    double Seconds,
+    double SecondsLeft);

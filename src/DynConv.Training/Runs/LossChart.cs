@@ -1,0 +1,130 @@
+using System.Globalization;
+using System.Text;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>Draws loss curves as an SVG that is readable on light and dark pages.</summary>
+public static class LossChart
+{
+    private const double Width = 760;
+    private const double Height = 420;
+    private const double Left = 64;
+    private const double Right = 24;
+    private const double Top = 48;
+    private const double Bottom = 56;
+
+    private static readonly string[] Colors = ["#2a78c2", "#d9622b", "#2f9e5b", "#8a5bc7", "#b8860b", "#c2417c"];
+
+    /// <summary>Draws curves over steps.</summary>
+    /// <param name="title">Stands above.</param>
+    /// <param name="curves">Each has at least one point; points are in order of their steps.</param>
+    /// <returns>The SVG's text.</returns>
+    public static string Draw(string title, IReadOnlyList<LossCurve> curves)
+    {
+        var points = curves.SelectMany(curve => curve.Points).ToList();
+        double lastStep = points.Max(point => point.Step);
+        double firstStep = Math.Min(points.Min(point => point.Step), lastStep - 1);
+        (double low, double high, double tick) = Scale(points);
+
+        double X(double step) => Left + ((step - firstStep) / (lastStep - firstStep) * (Width - Left - Right));
+        double Y(double loss) => Top + ((high - Math.Min(loss, high)) / (high - low) * (Height - Top - Bottom));
+
+        var svg = new StringBuilder();
+        svg.Append(CultureInfo.InvariantCulture, $"""
+            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="system-ui, sans-serif" font-size="13">
+            <style>
+            .paper {"{"} fill: #ffffff {"}"} text {"{"} fill: #24292f {"}"} .grid {"{"} stroke: #d8dee4 {"}"}
+            @media (prefers-color-scheme: dark) {"{"} .paper {"{"} fill: #0d1117 {"}"} text {"{"} fill: #e6edf3 {"}"} .grid {"{"} stroke: #30363d {"}"} {"}"}
+            </style>
+            <rect class="paper" width="{Width}" height="{Height}"/>
+            <text x="{Left}" y="26" font-size="16">{Escape(title)}</text>
+
+            """);
+        for (double value = low; value <= high + (tick / 2); value += tick)
+        {
+            svg.Append(CultureInfo.InvariantCulture, $"""
+                <line class="grid" x1="{Left}" x2="{Width - Right}" y1="{Y(value):0.#}" y2="{Y(value):0.#}"/>
+                <text x="{Left - 8}" y="{Y(value) + 4:0.#}" text-anchor="end">{value:0.##}</text>
+
+                """);
+        }
+
+        for (int i = 0; i <= 4; i++)
+        {
+            double step = firstStep + ((lastStep - firstStep) * i / 4);
+            svg.Append(CultureInfo.InvariantCulture, $"""
+                <text x="{X(step):0.#}" y="{Height - Bottom + 20}" text-anchor="middle">{step:0}</text>
+
+                """);
+        }
+
+        svg.Append(CultureInfo.InvariantCulture, $"""
+            <text x="{(Left + Width - Right) / 2}" y="{Height - 12}" text-anchor="middle">step</text>
+            <text x="18" y="{(Top + Height - Bottom) / 2}" text-anchor="middle" transform="rotate(-90 18 {(Top + Height - Bottom) / 2})">loss (nats a token)</text>
+
+            """);
+        for (int i = 0; i < curves.Count; i++)
+        {
+            string color = Colors[i % Colors.Length];
+            string path = string.Join(" ", Thin(curves[i].Points).Select(
+                point => string.Create(CultureInfo.InvariantCulture, $"{X(point.Step):0.##},{Y(point.Loss):0.##}")));
+            double legend = Top + 6 + (i * 20);
+            svg.Append(CultureInfo.InvariantCulture, $"""
+                <polyline points="{path}" fill="none" stroke="{color}" stroke-width="{(curves[i].Faint ? 1 : 2.2)}" opacity="{(curves[i].Faint ? 0.55 : 1)}" stroke-linejoin="round"/>
+                <line x1="{Width - 210}" x2="{Width - 186}" y1="{legend}" y2="{legend}" stroke="{color}" stroke-width="3" opacity="{(curves[i].Faint ? 0.55 : 1)}"/>
+                <text x="{Width - 178}" y="{legend + 4}">{Escape(curves[i].Name)}</text>
+
+                """);
+            if (!curves[i].Faint)
+            {
+                foreach ((double step, double loss) in curves[i].Points.Count <= 40 ? curves[i].Points : [])
+                {
+                    svg.Append(CultureInfo.InvariantCulture, $"""
+                        <circle cx="{X(step):0.##}" cy="{Y(loss):0.##}" r="3" fill="{color}"><title>step {step:0}: {loss:0.####}</title></circle>
+
+                        """);
+                }
+            }
+        }
+
+        return svg.Append("</svg>\n").ToString();
+    }
+
+    // The first steps are far above all others; the axis ends where 98 of 100 points are below.
+    private static (double Low, double High, double Tick) Scale(List<(double Step, double Loss)> points)
+    {
+        double[] losses = [.. points.Select(point => point.Loss).Order()];
+        double least = losses[0];
+        double most = losses[(int)((losses.Length - 1) * 0.98)];
+        double span = Math.Max(most - least, 1e-3 * Math.Max(1, Math.Abs(most)));
+        double rough = span / 5;
+        double magnitude = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+        double tick = new[] { 1, 2, 2.5, 5, 10 }.First(factor => factor * magnitude >= rough) * magnitude;
+        double low = Math.Floor(least / tick) * tick;
+        double high = Math.Ceiling(most / tick) * tick;
+        return (low, high > low ? high : low + tick, tick);
+    }
+
+    // No screen shows more than a point for each of its pixels.
+    private static IEnumerable<(double Step, double Loss)> Thin(IReadOnlyList<(double Step, double Loss)> points)
+    {
+        const int Most = 700;
+        if (points.Count <= Most)
+        {
+            return points;
+        }
+
+        return points
+            .Select((point, index) => (point, bucket: (long)index * Most / points.Count))
+            .GroupBy(pair => pair.bucket, pair => pair.point)
+            .Select(group => (group.Average(point => point.Step), group.Average(point => point.Loss)));
+    }
+
+    private static string Escape(string text) => System.Security.SecurityElement.Escape(text);
+}
+
+/// <summary>One curve of a <see cref="LossChart"/>.</summary>
+/// <param name="Name">Stands in the legend.</param>
+/// <param name="Points">Steps and losses.</param>
+/// <param name="Faint">Drawn thin: a noisy curve behind the one that counts.</param>
+public sealed record LossCurve(string Name, IReadOnlyList<(double Step, double Loss)> Points, bool Faint = false);

@@ -1,0 +1,78 @@
+using System.Text;
+using System.Text.Json.Nodes;
+using DynConv.Training.Evaluation;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>
+/// A run's <c>metrics.jsonl</c>: a line for each step and each validation, written as they come, cut back to the
+/// checkpoint when a run is resumed.
+/// </summary>
+internal sealed class MetricsLog : IDisposable
+{
+    public const string Name = "metrics.jsonl";
+
+    private readonly FileStream _file;
+
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="length">Bytes to keep of what is there.</param>
+    public MetricsLog(string folder, long length)
+    {
+        _file = new FileStream(Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        _file.SetLength(Math.Min(length, _file.Length));
+        _file.Seek(0, SeekOrigin.End);
+    }
+
+    public long Length => _file.Length;
+
+    public void Write(StepMetrics step) => Append(new JsonObject
+    {
+        ["step"] = step.Step,
+        ["loss"] = step.Loss,
+        ["learning_rate"] = step.LearningRate,
+        ["gradient_norm"] = step.GradientNorm,
+        ["tokens"] = step.Tokens,
+        ["tokens_per_second"] = Math.Round(step.TokensPerSecond, 1),
+        ["seconds"] = Math.Round(step.Seconds, 3),
+    });
+
+    public void Write(long step, EvaluationResult result) => Append(new JsonObject
+    {
+        ["step"] = step,
+        ["valid_loss"] = result.Loss,
+        ["valid_perplexity"] = result.Perplexity,
+        ["valid_bits_per_byte"] = result.BitsPerByte,
+        ["valid_tokens"] = result.Tokens,
+    });
+
+    /// <summary>Points of the loss curves that a file holds.</summary>
+    public static (List<(long Step, double Loss)> Train, List<(long Step, double Loss)> Valid) ReadCurves(string folder)
+    {
+        var train = new List<(long, double)>();
+        var valid = new List<(long, double)>();
+        foreach (string line in File.ReadLines(Path.Combine(folder, Name)))
+        {
+            JsonNode node = JsonNode.Parse(line)!;
+            long step = (long)node["step"]!;
+            if (node["loss"] is { } loss)
+            {
+                train.Add((step, (double)loss));
+            }
+
+            if (node["valid_loss"] is { } validLoss)
+            {
+                valid.Add((step, (double)validLoss));
+            }
+        }
+
+        return (train, valid);
+    }
+
+    public void Dispose() => _file.Dispose();
+
+    private void Append(JsonObject line)
+    {
+        _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
+        _file.Flush();
+    }
+}

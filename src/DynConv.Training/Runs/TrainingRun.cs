@@ -1,0 +1,261 @@
+using System.Diagnostics;
+using DynConv.Models;
+using DynConv.Models.Tokenizers;
+using DynConv.Serialization;
+using DynConv.Training.Data;
+using DynConv.Training.Evaluation;
+using DynConv.Training.Optimization;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>How a run ended.</summary>
+/// <param name="Folder">The run's folder; holds the model unless the run was interrupted.</param>
+/// <param name="Steps">Steps done.</param>
+/// <param name="Interrupted">Whether it was asked to stop before its last step.</param>
+/// <param name="Validation">Of the finished model; null if interrupted.</param>
+/// <param name="Checkpoint">The newest checkpoint.</param>
+/// <param name="Seconds">Time spent, earlier parts of a resumed run included.</param>
+/// <param name="SamplePrompt">The first tokens of the validation text, to continue as a sample.</param>
+public sealed record TrainingResult(
+    string Folder,
+    long Steps,
+    bool Interrupted,
+    EvaluationResult? Validation,
+    string? Checkpoint,
+    double Seconds,
+    IReadOnlyList<int> SamplePrompt);
+
+/// <summary>
+/// Trains a model from text files into a folder: <c>config.json</c>, <c>model.safetensors</c>, <c>tokenizer.json</c>,
+/// <c>run.yaml</c>, <c>metrics.jsonl</c>, <c>loss.svg</c> and <c>checkpoints</c>.
+/// </summary>
+public sealed class TrainingRun
+{
+    private readonly TrainingConfiguration _configuration;
+    private readonly string _folder;
+    private readonly ITrainingObserver _observer;
+    private readonly CheckpointStore _checkpoints;
+
+    private TrainingRun(TrainingConfiguration configuration, string folder, ITrainingObserver observer)
+    {
+        _configuration = configuration;
+        _folder = folder;
+        _observer = observer;
+        _checkpoints = new CheckpointStore(folder);
+    }
+
+    /// <summary>Starts a run in a folder that holds none. Bad input leaves nothing behind.</summary>
+    /// <param name="configuration">What to train, resolved or not.</param>
+    /// <param name="folder">Made if it is not there.</param>
+    /// <param name="observer">Hears of the progress.</param>
+    /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
+    public static TrainingResult Start(
+        TrainingConfiguration configuration, string folder, ITrainingObserver observer, CancellationToken stop = default)
+    {
+        if (File.Exists(folder))
+        {
+            throw new DynConvException($"{folder} is a file; a run needs a folder.");
+        }
+
+        if (File.Exists(Path.Combine(folder, RunFile.Name)))
+        {
+            throw new DynConvException($"{folder} holds a run already; use --resume to continue it, or another folder.");
+        }
+
+        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
+        {
+            throw new DynConvException($"{folder} holds other files; a run needs an empty or a new folder.");
+        }
+
+        TrainingConfiguration resolved = configuration.Resolve();
+        bool existed = Directory.Exists(folder);
+        var run = new TrainingRun(resolved, folder, observer);
+        try
+        {
+            return run.Execute(stop);
+        }
+        catch when (!File.Exists(Path.Combine(folder, RunFile.Name)))
+        {
+            Discard(folder, existed);
+            throw;
+        }
+    }
+
+    /// <summary>Continues a run from its newest checkpoint, or from the start if it has none.</summary>
+    /// <param name="folder">A run's folder.</param>
+    /// <param name="observer">Hears of the progress.</param>
+    /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
+    public static TrainingResult Resume(string folder, ITrainingObserver observer, CancellationToken stop = default)
+    {
+        string path = Path.Combine(folder, RunFile.Name);
+        return File.Exists(path)
+            ? new TrainingRun(RunFile.Read(path), folder, observer).Execute(stop)
+            : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
+    }
+
+    private static void Discard(string folder, bool keepFolder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            return;
+        }
+
+        Directory.Delete(folder, recursive: true);
+        if (keepFolder)
+        {
+            Directory.CreateDirectory(folder);
+        }
+    }
+
+    private TrainingResult Execute(CancellationToken stop)
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(_configuration.Tokenizer);
+        ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
+        using TrainingData data = PrepareData(tokenizer, stop);
+        string fingerprint = data.Train.Fingerprint + data.Validation.Fingerprint;
+        var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
+        using var model = new LanguageModel(shape, _configuration.Seed);
+        using var optimizer = new AdamWOptimizer(model, _configuration);
+        string? latest = _checkpoints.Latest;
+        RunState state = latest is null ? new RunState(0, fingerprint, 0, 0) : CheckpointStore.Load(latest, model, optimizer);
+        if (state.Data != fingerprint)
+        {
+            throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
+        }
+
+        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(_configuration));
+        _observer.OnStart(new RunStart(
+            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, model.Device));
+
+        using var metrics = new MetricsLog(_folder, state.MetricsBytes);
+        var clock = new RunClock(state.Seconds);
+        var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
+        long steps = _configuration.Steps!.Value;
+        long step = state.Step;
+        while (step < steps && !stop.IsCancellationRequested)
+        {
+            step++;
+            (double loss, double learningRate, double norm) = loop.Step(step);
+            StepMetrics figures = clock.Measure(step, steps, loop.TokensPerStep, loss, learningRate, norm);
+            metrics.Write(figures);
+            _observer.OnStep(figures);
+            if (IsDue(step, _configuration.ValidateEvery!.Value) && step < steps)
+            {
+                Validate(model, data.Validation, metrics, step, _configuration.ValidationTokens);
+            }
+
+            if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
+            {
+                latest = Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
+            }
+        }
+
+        bool finished = step == steps;
+        EvaluationResult? result = finished ? Validate(model, data.Validation, metrics, step, long.MaxValue) : null;
+        if (finished)
+        {
+            Finish(model, tokenizer);
+        }
+
+        return new TrainingResult(_folder, step, !finished, result, latest, clock.Seconds, SamplePrompt(data.Validation));
+    }
+
+    private static int[] SamplePrompt(TokenDataset validation)
+    {
+        const int Length = 24;
+        var prompt = new int[(int)Math.Min(Length, validation.Tokens)];
+        validation.CopyTo(0, prompt);
+        return prompt;
+    }
+
+    private TrainingData PrepareData(ITokenizer tokenizer, CancellationToken stop)
+    {
+        var options = new TrainingDataOptions
+        {
+            Paths = _configuration.Data,
+            ValidationPaths = _configuration.Valid,
+            Except = [_folder],
+            CacheFolder = Path.Combine(_folder, "data"),
+            Context = _configuration.Context!.Value,
+            Encoding = new EncodingOptions
+            {
+                Progress = new EncodingReport(_observer),
+                Cancellation = stop,
+            },
+        };
+        return TrainingData.Prepare(options, tokenizer);
+    }
+
+    private static bool IsDue(long step, long interval) => interval > 0 && step % interval == 0;
+
+    private EvaluationResult Validate(
+        LanguageModel model, TokenDataset valid, MetricsLog metrics, long step, long maxTokens)
+    {
+        EvaluationResult result = Evaluator.Evaluate(
+            model, valid, _configuration.Context!.Value, _configuration.Batch!.Value, maxTokens);
+        metrics.Write(step, result);
+        _observer.OnValidation(step, result);
+        return result;
+    }
+
+    private string Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
+    {
+        string path = _checkpoints.Save(model, optimizer, state);
+        DrawLoss();
+        _observer.OnCheckpoint(state.Step, path);
+        return path;
+    }
+
+    private void Finish(LanguageModel model, ITokenizer tokenizer)
+    {
+        tokenizer.Save(Path.Combine(_folder, ModelFolder.TokenizerFileName));
+        ModelFolder.Save(_folder, model, tokenizer.EndOfTextId);
+        DrawLoss();
+    }
+
+    private void DrawLoss()
+    {
+        (List<(long Step, double Loss)> train, List<(long Step, double Loss)> valid) = MetricsLog.ReadCurves(_folder);
+        var curves = new List<LossCurve> { new("training", Points(train), Faint: true) };
+        if (valid.Count > 0)
+        {
+            curves.Add(new LossCurve("validation", Points(valid)));
+        }
+
+        string title = $"{_configuration.Preset}, convolutions: {_configuration.Conv}";
+        AtomicFile.WriteAllText(Path.Combine(_folder, "loss.svg"), LossChart.Draw(title, curves));
+    }
+
+    private static List<(double Step, double Loss)> Points(List<(long Step, double Loss)> curve) =>
+        [.. curve.Select(point => ((double)point.Step, point.Loss))];
+
+    private sealed class EncodingReport(ITrainingObserver observer) : IProgress<EncodingProgress>
+    {
+        public void Report(EncodingProgress value) => observer.OnEncoding(value.BytesRead, value.TotalBytes);
+    }
+
+    /// <summary>Times the steps; validation and checkpoints do not count as training speed.</summary>
+    private sealed class RunClock(double earlier)
+    {
+        private const double Smoothing = 0.1;
+
+        private readonly Stopwatch _watch = Stopwatch.StartNew();
+        private double _secondsPerStep;
+        private double _last;
+        private long _measured;
+
+        public double Seconds => earlier + _watch.Elapsed.TotalSeconds;
+
+        public StepMetrics Measure(long step, long steps, long tokensPerStep, double loss, double learningRate, double norm)
+        {
+            double now = _watch.Elapsed.TotalSeconds;
+            double took = now - _last;
+            _last = now;
+
+            // The first step compiles kernels and fills the memory pool; it says nothing about the next.
+            _secondsPerStep = _measured++ < 2 ? took : _secondsPerStep + (Smoothing * (took - _secondsPerStep));
+            return new StepMetrics(
+                step, steps, loss, learningRate, norm, step * tokensPerStep, tokensPerStep / _secondsPerStep, Seconds, (steps - step) * _secondsPerStep);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+using DynConv.Ops;
+
+namespace DynConv.Modules;
+
+/// <summary>
+/// A causal convolution over the last few tokens, for the output of a linear layer. A dynamic one makes its filters
+/// from features of every token, which a generator projects from the linear layer's input.
+/// </summary>
+/// <remarks>
+/// <see cref="Forward"/> runs the generator itself. Where its projection is part of a wider one, for example that of
+/// the linear layer, <see cref="Apply"/> takes the finished features.
+/// </remarks>
+public abstract class ShortConvolution : Module
+{
+    private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device)
+    {
+        if (channels < 1)
+        {
+            throw new DynConvException($"A short convolution needs at least 1 channel, not {channels}.");
+        }
+
+        if (width is < 1 or > ConvolutionCall.LargestWidth)
+        {
+            throw new DynConvException(
+                $"A short convolution has from 1 to {ConvolutionCall.LargestWidth} taps, not {width}.");
+        }
+
+        Channels = channels;
+        Width = width;
+        Residual = residual;
+        StaticWeight = Add(
+            "static_weight",
+            new Parameter(
+                random.Fork("static_weight").Uniform([width, channels], 1 / Math.Sqrt(width), device),
+                ParameterKind.Convolution));
+    }
+
+    /// <summary>D, the channels that are convolved, each on its own.</summary>
+    public int Channels { get; }
+
+    /// <summary>W, the number of taps; tap 0 is the current token.</summary>
+    public int Width { get; }
+
+    /// <summary>Whether the input is added to the result.</summary>
+    public bool Residual { get; }
+
+    /// <summary>The part of the filter that is the same for all tokens, <c>[W, D]</c>; <c>static_weight</c>.</summary>
+    public Parameter StaticWeight { get; }
+
+    /// <summary>
+    /// The projection that makes a token's features, <c>[<see cref="GeneratorSize"/>, D_in]</c>; null where the filter
+    /// is static.
+    /// </summary>
+    public abstract Parameter? Generator { get; }
+
+    /// <summary>Features that the filter of a token is made from: 0 static, H·W head-wise, R low-rank.</summary>
+    public abstract int GeneratorSize { get; }
+
+    /// <summary>Convolves, with filters made from <paramref name="u"/>.</summary>
+    /// <param name="x">Output of the linear layer, <c>[B, T, D]</c>.</param>
+    /// <param name="u">Input of the same linear layer, <c>[B, T, D_in]</c>; a static convolution does not look at it.</param>
+    /// <param name="options">State, packing and destination; the residual is the module's own.</param>
+    /// <returns>y, <c>[B, T, D]</c>.</returns>
+    public Tensor Forward(Tensor x, Tensor u, ShortConvolutionOptions? options = null)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(Apply(x, Generator is null ? null : MatMul.Linear(u, Generator), options));
+    }
+
+    /// <summary>Convolves, with filters made from finished features.</summary>
+    /// <param name="x">Input, <c>[B, T, D]</c>.</param>
+    /// <param name="features">The generator's output, <c>[B, T, <see cref="GeneratorSize"/>]</c>; null where the filter is static.</param>
+    /// <param name="options">State, packing and destination; the residual is the module's own.</param>
+    /// <returns>y, <c>[B, T, D]</c>.</returns>
+    public Tensor Apply(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
+    {
+        CheckFeatures(features);
+        using var scope = new TensorScope();
+        return scope.Keep(Convolve(x, features, (options ?? ShortConvolutionOptions.Default) with { Residual = Residual }));
+    }
+
+    /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
+    /// <inheritdoc cref="Apply" path="/param"/>
+    /// <returns>y, and the last W - 1 inputs, <c>[B, W-1, D]</c>, or <c>[N, W-1, D]</c> for N packed sequences.</returns>
+    public (Tensor Y, Tensor FinalState) ApplyWithState(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
+    {
+        Tensor y = Apply(x, features, options);
+        return (y, ConvolutionState.Final(x, Width, options));
+    }
+
+    /// <summary>Convolves one more token of each sequence and moves the state on; records no gradient.</summary>
+    /// <param name="x">The token, <c>[B, D]</c>.</param>
+    /// <param name="features">Its features, <c>[B, <see cref="GeneratorSize"/>]</c>; null where the filter is static.</param>
+    /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
+    /// <returns>y, <c>[B, D]</c>.</returns>
+    public Tensor Step(Tensor x, Tensor? features, Tensor state)
+    {
+        CheckFeatures(features);
+        using var scope = new TensorScope();
+        return scope.Keep(ConvolveToken(x, features, state));
+    }
+
+    private protected static Parameter Linear(RandomSource random, Shape shape, Device? device)
+    {
+        // What linear layers of Llama-style models start from.
+        const double StandardDeviation = 0.02;
+        return new Parameter(random.Normal(shape, StandardDeviation, device), ParameterKind.Convolution);
+    }
+
+    private protected static Parameter Zeros(Shape shape, Device? device) =>
+        new(Tensor.Zeros(shape, DType.Float32, device), ParameterKind.Convolution);
+
+    private protected Parameter AddGenerator(string name, Parameter generator, Shape shape)
+    {
+        if (generator.Shape != shape)
+        {
+            throw new DynConvException($"The generator has to be {shape}, and the given one is {generator.Shape}.");
+        }
+
+        return Add(name, generator);
+    }
+
+    private protected abstract Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options);
+
+    private protected abstract Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state);
+
+    private void CheckFeatures(Tensor? features)
+    {
+        long size = features is null or { Rank: 0 } ? 0 : features.Shape[^1];
+        if (size != GeneratorSize)
+        {
+            throw new DynConvException(
+                $"This convolution's filter is made from {GeneratorSize} features a token, and {size} are given.");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+using DynConv.Ops;
+
+namespace DynConv.Modules;
+
+/// <summary>A short convolution with one learned filter a channel: <see cref="StaticConvolution"/>.</summary>
+public sealed class StaticShortConvolution : ShortConvolution
+{
+    /// <summary>Makes the convolution with filters uniform in ±1/√W.</summary>
+    /// <param name="channels">D.</param>
+    /// <param name="width">W, from 1 to 16.</param>
+    /// <param name="random">Where the initial values come from.</param>
+    /// <param name="residual">Whether the input is added to the result.</param>
+    /// <param name="device">Where the parameter lives; the CPU if not given.</param>
+    public StaticShortConvolution(int channels, int width, RandomSource random, bool residual = true, Device? device = null)
+        : base(channels, width, residual, random, device)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override Parameter? Generator => null;
+
+    /// <inheritdoc/>
+    public override int GeneratorSize => 0;
+
+    private protected override Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options) =>
+        StaticConvolution.Apply(x, StaticWeight, options);
+
+    private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
+        StaticConvolution.Step(x, StaticWeight, state, Residual);
+}

@@ -1,0 +1,66 @@
+namespace DynConv.Ops;
+
+/// <summary>Softmax attention, computed block by block so that no T x T matrix is ever stored (Dao et al. 2022).</summary>
+public static partial class Attention
+{
+    private static readonly AttentionOptions Defaults = new();
+
+    /// <summary>
+    /// Causal attention with grouped queries: <c>y[t] = sum over j of p[t, j] v[j]</c>, where <c>p[t, :]</c> is the
+    /// softmax of <c>scale * (q[t] . k[j])</c> over the keys <c>j &lt;= S - T + t</c>. Query head h uses key and value
+    /// head <c>h / (H / Hkv)</c>. With S above T the queries are the last T positions: decoding against a cache.
+    /// </summary>
+    /// <param name="q">Queries <c>[B, T, H, K]</c>, float32, any strides.</param>
+    /// <param name="k">Keys <c>[B, S, Hkv, K]</c>, S at least T, H a multiple of Hkv.</param>
+    /// <param name="v">Values, the shape of <paramref name="k"/>.</param>
+    /// <param name="options">Scale and packed sequences.</param>
+    /// <returns><c>[B, T, H, K]</c>, contiguous.</returns>
+    /// <exception cref="TensorException">A shape, a dtype or an option does not fit.</exception>
+    public static Tensor Causal(Tensor q, Tensor k, Tensor v, AttentionOptions? options = null)
+    {
+        options ??= Defaults;
+        Check(q, k, v, options);
+        float scale = options.Scale ?? 1f / MathF.Sqrt(q.Shape[3]);
+        PackedSequences? packed = options.Packed;
+        using var scope = new TensorScope();
+        Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
+        Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1], 2], q.DType, q.Device);
+        ForwardCpu(q, k, v, scale, packed, y, statistics);
+        return scope.Keep(Tape.Record("attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed)));
+    }
+
+    private static void Check(Tensor q, Tensor k, Tensor v, AttentionOptions options)
+    {
+        OpArguments.Float32("attention", q, k, v);
+        OpArguments.Rank("attention", "q", q, 4, "[B, T, H, K]");
+        OpArguments.Rank("attention", "k", k, 4, "[B, S, Hkv, K]");
+        OpArguments.SameShape("attention", k, v);
+        if (q.Shape[0] != k.Shape[0] || q.Shape[3] != k.Shape[3])
+        {
+            throw new TensorException("attention", $"q of shape {q.Shape} and k of shape {k.Shape} differ in batch or head size.", q, k);
+        }
+
+        if (k.Shape[2] == 0 || q.Shape[2] % k.Shape[2] != 0)
+        {
+            throw new TensorException(
+                "attention", $"{q.Shape[2]} query heads cannot share {k.Shape[2]} key and value heads evenly.", q, k);
+        }
+
+        if (k.Shape[1] < q.Shape[1])
+        {
+            throw new TensorException("attention", $"{q.Shape[1]} queries are more than {k.Shape[1]} keys.", q, k);
+        }
+
+        if (options.Scale is { } scale && !(scale > 0 && float.IsFinite(scale)))
+        {
+            throw new TensorException("attention", $"the scale has to be above 0, and {scale} is not.", q);
+        }
+
+        if (options.Packed is { } packed
+            && (q.Shape[0] != 1 || packed.Tokens != q.Shape[1] || packed.Tokens != k.Shape[1]))
+        {
+            throw new TensorException(
+                "attention", $"packed sequences of {packed.Tokens} tokens do not fit q of shape {q.Shape} and k of shape {k.Shape}.", q, k);
+        }
+    }
+}

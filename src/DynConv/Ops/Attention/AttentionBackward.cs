@@ -1,0 +1,172 @@
+using System.Runtime.CompilerServices;
+using DynConv.Cpu;
+
+namespace DynConv.Ops;
+
+/// <summary>What all work items of one backward pass share.</summary>
+internal sealed unsafe class AttentionBackwardPass
+{
+    public required Heads Q { get; init; }
+
+    public required Heads K { get; init; }
+
+    public required Heads V { get; init; }
+
+    public required Heads Upstream { get; init; }
+
+    /// <summary><c>[B, H, T]</c>: the inner product of each result with its upstream gradient.</summary>
+    public required float* InnerProducts { get; init; }
+
+    /// <summary>As in <see cref="AttentionForwardPass.Statistics"/>.</summary>
+    public required float* Statistics { get; init; }
+
+    public required HeadGradient QGradient { get; init; }
+
+    public required HeadGradient KGradient { get; init; }
+
+    public required HeadGradient VGradient { get; init; }
+
+    public required KeyRange Range { get; init; }
+
+    public required float Scale { get; init; }
+
+    public long Queries => Q.Tensor.Shape[1];
+
+    public long QueryHeads => Q.Tensor.Shape[2];
+
+    public long Keys => K.Tensor.Shape[1];
+
+    public long KeyHeads => K.Tensor.Shape[2];
+}
+
+/// <summary>
+/// One key and value head of one batch row: for each block of keys, all queries of all heads that share it, so that
+/// every gradient is summed in one order.
+/// </summary>
+internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, long batch, long group) : ISimdKernel
+{
+    private const long Block = AttentionBlocks.Block;
+    private const long Strip = 32;
+
+    public void Invoke<TSimd, TVector>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        long size = Block * pass.K.Channels;
+        using Tensor scratch = Tensor.Empty([(4 * size) + (2 * Strip * Block)]);
+        float* keys = scratch.Float();
+        float* values = keys + size;
+        float* dk = values + size;
+        float* dv = dk + size;
+        float* probabilities = dv + size;
+        for (long keyBlock = 0; keyBlock < AttentionBlocks.Count(pass.Keys); keyBlock++)
+        {
+            long firstKey = keyBlock * Block;
+            long count = Math.Min(Block, pass.Keys - firstKey);
+            AttentionBlocks.Transpose(pass.K.At(batch, firstKey, group), pass.K.TimeStride, count, pass.K.Channels, keys);
+            AttentionBlocks.Transpose(pass.V.At(batch, firstKey, group), pass.V.TimeStride, count, pass.K.Channels, values);
+            new Span<float>(dk, checked((int)(2 * size))).Clear();
+            long shared = pass.QueryHeads / pass.KeyHeads;
+            for (long head = group * shared; head < (group + 1) * shared; head++)
+            {
+                // The first query that sees a key of the block is the one at its position or before it.
+                long past = pass.Keys - pass.Queries;
+                for (long query = Math.Max(0, firstKey - past) / Strip * Strip; query < pass.Queries; query += Strip)
+                {
+                    if (pass.Range.First(query) >= firstKey + Block)
+                    {
+                        break;
+                    }
+
+                    long rows = Math.Min(Strip, pass.Queries - query);
+                    Gradients<TSimd, TVector>(head, query, rows, firstKey, keys, values, probabilities, dk, dv);
+                }
+            }
+
+            Write<TSimd, TVector>(pass.KGradient, dk, firstKey, count);
+            Write<TSimd, TVector>(pass.VGradient, dv, firstKey, count);
+        }
+    }
+
+    /// <summary>
+    /// What one strip of queries and one block of keys give each other. With p the probabilities and s the scores:
+    /// <c>dv += p^T dy</c>, <c>dp = dy v^T</c>, <c>ds = p (dp - dy . y)</c>, <c>dq += scale ds k</c>,
+    /// <c>dk += scale ds^T q</c>.
+    /// </summary>
+    private void Gradients<TSimd, TVector>(
+        long head, long query, long rows, long firstKey, float* keys, float* values, float* p, float* dk, float* dv)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        (long first, long end) = AttentionBlocks.Columns(pass.Range, query, rows, firstKey);
+        if (first >= end)
+        {
+            return;
+        }
+
+        long channels = pass.K.Channels;
+        long width = end - first;
+        float* ds = p + (Strip * Block);
+        float* q = pass.Q.At(batch, query, head);
+        float* dy = pass.Upstream.At(batch, query, head);
+        SmallProduct.Run<TSimd, TVector>(
+            q, pass.Q.TimeStride, 1, keys + first, Block, p + first, Block, rows, width, channels, accumulate: false);
+        SmallProduct.Run<TSimd, TVector>(
+            dy, pass.Upstream.TimeStride, 1, values + first, Block, ds + first, Block, rows, width, channels, accumulate: false);
+        long item = (((batch * pass.QueryHeads) + head) * pass.Queries) + query;
+        for (long row = 0; row < rows; row++)
+        {
+            float* line = p + (row * Block);
+            AttentionBlocks.Score<TSimd, TVector>(line, first, end, pass.Scale, pass.Range, query + row, firstKey);
+            Softmax<TSimd, TVector>(
+                line + first, ds + (row * Block) + first, width, pass.Statistics + (2 * (item + row)), pass.InnerProducts[item + row]);
+        }
+
+        SmallProduct.Run<TSimd, TVector>(
+            p + first, 1, Block, dy, pass.Upstream.TimeStride, dv + (first * channels), channels, width, channels, rows, accumulate: true);
+        SmallProduct.Run<TSimd, TVector>(
+            ds + first, 1, Block, q, pass.Q.TimeStride, dk + (first * channels), channels, width, channels, rows, accumulate: true);
+
+        // A strip's first block of keys starts its sum.
+        Heads dq = pass.QGradient.Place;
+        bool add = pass.QGradient.Accumulate || pass.Range.First(query) < firstKey;
+        SmallProduct.Run<TSimd, TVector>(
+            ds + first, Block, 1, pass.K.At(batch, firstKey + first, group), pass.K.TimeStride, dq.At(batch, query, head),
+            dq.TimeStride, rows, channels, Math.Min(end, pass.Keys - firstKey) - first, add);
+    }
+
+    /// <summary>Scores become probabilities, and gradients of probabilities those of the products.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private void Softmax<TSimd, TVector>(float* p, float* dp, long count, float* statistics, float innerProduct)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector max = TSimd.Broadcast(statistics[0]);
+        TVector inverse = TSimd.Broadcast(statistics[1]);
+        TVector inner = TSimd.Broadcast(innerProduct);
+        TVector scale = TSimd.Broadcast(pass.Scale);
+        for (long i = 0; i < count; i += TSimd.Width)
+        {
+            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(p + i), max));
+            TVector probability = TSimd.Multiply(exponential, inverse);
+            TSimd.Store(p + i, probability);
+            TVector difference = TSimd.Subtract(TSimd.Load(dp + i), inner);
+            TSimd.Store(dp + i, TSimd.Multiply(TSimd.Multiply(probability, difference), scale));
+        }
+    }
+
+    private void Write<TSimd, TVector>(HeadGradient gradient, float* from, long firstKey, long count)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        long channels = pass.K.Channels;
+        for (long row = 0; row < count; row++)
+        {
+            float* to = gradient.Place.At(batch, firstKey + row, group);
+            for (long i = 0; i < channels; i += TSimd.Width)
+            {
+                ElementLoop.Write<TSimd, TVector>(to + i, TSimd.Load(from + (row * channels) + i), gradient.Accumulate);
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+using System.Runtime.CompilerServices;
+using DynConv.Cpu;
+
+namespace DynConv.Ops;
+
+/// <summary>What all blocks of one forward pass share; pointers as in <see cref="Attention"/>'s CPU entry.</summary>
+internal sealed unsafe class AttentionForwardPass
+{
+    public required Heads Q { get; init; }
+
+    public required Heads V { get; init; }
+
+    public required Heads Y { get; init; }
+
+    /// <summary><c>[B, Hkv, blocks, K, keys of a block]</c>.</summary>
+    public required float* TransposedKeys { get; init; }
+
+    /// <summary><c>[B, H, T, 2]</c>: the largest score and 1 over the sum of exponentials relative to it.</summary>
+    public required float* Statistics { get; init; }
+
+    public required KeyRange Range { get; init; }
+
+    public required float Scale { get; init; }
+
+    public long Queries => Q.Tensor.Shape[1];
+
+    public long QueryHeads => Q.Tensor.Shape[2];
+
+    public long Keys => V.Tensor.Shape[1];
+
+    public long KeyHeads => V.Tensor.Shape[2];
+}
+
+/// <summary>One block of queries of one head: walks the blocks of keys with an online softmax.</summary>
+internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long batch, long head, long queryBlock)
+    : ISimdKernel
+{
+    private const long Strip = 16;
+
+    public void Invoke<TSimd, TVector>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        long channels = pass.Q.Channels;
+        long firstQuery = queryBlock * AttentionBlocks.Block;
+        long queries = Math.Min(AttentionBlocks.Block, pass.Queries - firstQuery);
+        using Tensor scratch = Tensor.Empty([(queries * (channels + 2)) + (Strip * AttentionBlocks.Block)]);
+        float* sums = scratch.Float();
+        float* scores = sums + (queries * channels);
+        float* statistics = scores + (Strip * AttentionBlocks.Block);
+        new Span<float>(sums, checked((int)(queries * channels))).Clear();
+        for (long t = 0; t < queries; t++)
+        {
+            statistics[2 * t] = float.MinValue;
+            statistics[(2 * t) + 1] = 0;
+        }
+
+        long firstBlock = pass.Range.First(firstQuery) / AttentionBlocks.Block;
+        long endBlock = AttentionBlocks.Count(pass.Range.End(firstQuery + queries - 1));
+        for (long keyBlock = firstBlock; keyBlock < endBlock; keyBlock++)
+        {
+            for (long t = 0; t < queries; t += Strip)
+            {
+                long rows = Math.Min(Strip, queries - t);
+                Attend<TSimd, TVector>(
+                    keyBlock, firstQuery + t, rows, scores, sums + (t * channels), statistics + (2 * t));
+            }
+        }
+
+        for (long t = 0; t < queries; t++)
+        {
+            Finish<TSimd, TVector>(firstQuery + t, sums + (t * channels), statistics + (2 * t));
+        }
+    }
+
+    /// <summary>Adds one block of keys to the sums of one strip of queries.</summary>
+    private void Attend<TSimd, TVector>(
+        long keyBlock, long query, long rows, float* scores, float* sums, float* statistics)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        const long Block = AttentionBlocks.Block;
+        long channels = pass.Q.Channels;
+        long firstKey = keyBlock * Block;
+        (long first, long end) = AttentionBlocks.Columns(pass.Range, query, rows, firstKey);
+        if (first >= end)
+        {
+            return;
+        }
+
+        long group = head / (pass.QueryHeads / pass.KeyHeads);
+        long blocks = AttentionBlocks.Count(pass.Keys);
+        float* keys = pass.TransposedKeys
+            + ((((batch * pass.KeyHeads) + group) * blocks) + keyBlock) * channels * Block;
+        SmallProduct.Run<TSimd, TVector>(
+            pass.Q.At(batch, query, head), pass.Q.TimeStride, 1, keys + first, Block, scores + first, Block,
+            m: rows, n: end - first, k: channels, accumulate: false);
+        for (long row = 0; row < rows; row++)
+        {
+            float* line = scores + (row * Block);
+            AttentionBlocks.Score<TSimd, TVector>(line, first, end, pass.Scale, pass.Range, query + row, firstKey);
+            Exponentials<TSimd, TVector>(
+                line + first, end - first, sums + (row * channels), channels, statistics + (2 * row));
+        }
+
+        SmallProduct.Run<TSimd, TVector>(
+            scores + first, Block, 1, pass.V.At(batch, firstKey + first, group), pass.V.TimeStride, sums, channels,
+            m: rows, n: channels, k: Math.Min(end, pass.Keys - firstKey) - first, accumulate: true);
+    }
+
+    /// <summary>Turns scores into exponentials relative to the largest so far, and the sums with them.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Exponentials<TSimd, TVector>(
+        float* scores, long count, float* sums, long channels, float* statistics)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        float before = statistics[0];
+        float max = MathF.Max(before, RowMath.Max<TSimd, TVector>(scores, count));
+        if (max != before)
+        {
+            float factor = Simd.Exp<SimdScalar, float>(before - max);
+            statistics[0] = max;
+            statistics[1] *= factor;
+            Multiply<TSimd, TVector>(sums, factor, sums, channels);
+        }
+
+        TVector shift = TSimd.Broadcast(max);
+        TVector total = TSimd.Zero;
+        for (long i = 0; i < count; i += TSimd.Width)
+        {
+            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), shift));
+            TSimd.Store(scores + i, exponential);
+            total = TSimd.Add(total, exponential);
+        }
+
+        statistics[1] += TSimd.Sum(total);
+    }
+
+    private void Finish<TSimd, TVector>(long query, float* sums, float* statistics)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        float inverse = 1f / statistics[1];
+        float* saved = pass.Statistics + (((((batch * pass.QueryHeads) + head) * pass.Queries) + query) * 2);
+        saved[0] = statistics[0];
+        saved[1] = inverse;
+        Multiply<TSimd, TVector>(sums, inverse, pass.Y.At(batch, query, head), pass.Q.Channels);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Multiply<TSimd, TVector>(float* from, float factor, float* to, long count)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector factors = TSimd.Broadcast(factor);
+        for (long i = 0; i < count; i += TSimd.Width)
+        {
+            TSimd.Store(to + i, TSimd.Multiply(TSimd.Load(from + i), factors));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+namespace DynConv.Ops;
+
+/// <summary>The loss of a language model: how surprised its logits are by the tokens that came.</summary>
+public static partial class CrossEntropy
+{
+    /// <summary>The target that stands for "do not count this row".</summary>
+    public const int DefaultIgnoreIndex = -100;
+
+    /// <summary>
+    /// The mean, over rows that are not ignored, of <c>log(sum over v of exp(logits[n, v])) - logits[n, targets[n]]</c>.
+    /// </summary>
+    /// <param name="logits"><c>[N, V]</c>, float32, any strides.</param>
+    /// <param name="targets"><c>[N]</c>, int32, each in <c>[0, V)</c> or <paramref name="ignoreIndex"/>.</param>
+    /// <param name="ignoreIndex">Rows with this target count for nothing.</param>
+    /// <returns>The loss in nats, of shape <c>[]</c>; 0 with gradients of zero where all rows are ignored.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or a target is out of range.</exception>
+    public static Tensor Mean(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
+    {
+        using var scope = new TensorScope();
+        (logits, targets) = Check(logits, targets, ignoreIndex);
+        Tensor statistics = Tensor.Empty([logits.Shape[0], 2], DType.Float32, logits.Device);
+        Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);
+        RowsCpu(logits, targets, ignoreIndex, rows, statistics);
+        Tensor loss = Tensor.Empty([], DType.Float32, logits.Device);
+        MeanCpu(rows, targets, ignoreIndex, loss);
+        return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics], g =>
+            DenseRows.WriteGradient(g, 0, (target, accumulate) => BackwardCpu(
+                g.Gradient(0)!, g.Saved(0), g.Saved(1), g.Saved(2), ignoreIndex, target, accumulate))));
+    }
+
+    /// <summary>The loss of each row, for evaluation; takes no part in gradients.</summary>
+    /// <param name="logits"><c>[N, V]</c>, float32, any strides.</param>
+    /// <param name="targets"><c>[N]</c>, int32, each in <c>[0, V)</c> or <paramref name="ignoreIndex"/>.</param>
+    /// <param name="ignoreIndex">Rows with this target get 0.</param>
+    /// <returns>Losses in nats, <c>[N]</c>.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or a target is out of range.</exception>
+    public static Tensor Rows(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
+    {
+        using var scope = new TensorScope();
+        (logits, targets) = Check(logits.Detach(), targets, ignoreIndex);
+        Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);
+        RowsCpu(logits, targets, ignoreIndex, rows, statistics: null);
+        return scope.Keep(rows);
+    }
+
+    private static (Tensor Logits, Tensor Targets) Check(Tensor logits, Tensor targets, int ignoreIndex)
+    {
+        OpArguments.Float32("cross_entropy", logits);
+        OpArguments.OneDevice("cross_entropy", logits, targets);
+        if (logits.Rank != 2 || targets.Rank != 1 || targets.Shape[0] != logits.Shape[0])
+        {
+            throw new TensorException(
+                "cross_entropy", $"targets of shape {targets.Shape} do not fit logits of shape {logits.Shape}.", logits, targets);
+        }
+
+        if (targets.DType != DType.Int32)
+        {
+            throw new TensorException("cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
+        }
+
+        targets = targets.Contiguous();
+        CheckTargetsCpu(targets, ignoreIndex, logits.Shape[1]);
+        return (DenseRows.Of(logits), targets);
+    }
+}

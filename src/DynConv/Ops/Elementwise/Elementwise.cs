@@ -1,0 +1,85 @@
+namespace DynConv.Ops;
+
+/// <summary>The few element by element ops and reductions that models and losses are joined with, for float32.</summary>
+public static partial class Elementwise
+{
+    /// <summary><c>a + b</c>, of one shape, any strides: a residual connection.</summary>
+    /// <param name="a">First summand.</param>
+    /// <param name="b">Second summand.</param>
+    /// <exception cref="TensorException">The shapes differ.</exception>
+    public static Tensor Add(Tensor a, Tensor b)
+    {
+        OpArguments.SameShape("add", a, b);
+        OpArguments.Float32("add", a, b);
+        Tensor sum = Tensor.Empty(a.Shape, a.DType, a.Device);
+        AddCpu(a, b, sum);
+        return Tape.Record("add", sum, [a, b], [], static g =>
+        {
+            g.Add(0, g.Gradient(0)!);
+            g.Add(1, g.Gradient(0)!);
+        });
+    }
+
+    /// <summary><c>a * b</c>, element by element, of one shape, any strides.</summary>
+    /// <param name="a">First factor.</param>
+    /// <param name="b">Second factor.</param>
+    /// <exception cref="TensorException">The shapes differ.</exception>
+    public static Tensor Multiply(Tensor a, Tensor b)
+    {
+        OpArguments.SameShape("multiply", a, b);
+        OpArguments.Float32("multiply", a, b);
+        Tensor product = Tensor.Empty(a.Shape, a.DType, a.Device);
+        MultiplyCpu(a, b, product, accumulate: false);
+        return Tape.Record("multiply", product, [a, b], [a, b], static g =>
+        {
+            for (int input = 0; input < 2; input++)
+            {
+                if (g.Needs(input))
+                {
+                    (Tensor target, bool accumulate) = g.Target(input);
+                    MultiplyCpu(g.Gradient(0)!, g.Saved(1 - input), target, accumulate);
+                }
+            }
+        });
+    }
+
+    /// <summary><c>factor * x</c>, any strides.</summary>
+    /// <param name="x">Values.</param>
+    /// <param name="factor">One number for all of them.</param>
+    public static Tensor Scale(Tensor x, float factor)
+    {
+        OpArguments.Float32("scale", x);
+        Tensor scaled = Tensor.Empty(x.Shape, x.DType, x.Device);
+        ScaleCpu(x, factor, scaled, accumulate: false);
+        return Tape.Record("scale", scaled, [x], [], g =>
+        {
+            (Tensor target, bool accumulate) = g.Target(0);
+            ScaleCpu(g.Gradient(0)!, factor, target, accumulate);
+        });
+    }
+
+    /// <summary>The sum of all elements, of shape <c>[]</c>; partial sums are float64 and add up in a fixed order.</summary>
+    /// <param name="x">Values, any shape and strides; the sum of none is 0.</param>
+    public static Tensor Sum(Tensor x)
+    {
+        OpArguments.Float32("sum", x);
+        Tensor sum = Tensor.Empty([], x.DType, x.Device);
+        SumCpu(x, sum);
+        Shape shape = x.Shape;
+        return Tape.Record("sum", sum, [x], [], g => g.Add(0, g.Gradient(0)!.Expand(shape)));
+    }
+
+    /// <summary>The mean of all elements, of shape <c>[]</c>.</summary>
+    /// <param name="x">At least one value, any shape and strides.</param>
+    /// <exception cref="TensorException">There are no elements.</exception>
+    public static Tensor Mean(Tensor x)
+    {
+        if (x.Count == 0)
+        {
+            throw new TensorException("mean", $"shape {x.Shape} has no elements.", x);
+        }
+
+        using var scope = new TensorScope();
+        return scope.Keep(Scale(Sum(x), 1f / x.Count));
+    }
+}

@@ -1,0 +1,169 @@
+using System.Runtime.CompilerServices;
+using DynConv.Cpu;
+
+namespace DynConv.Ops;
+
+public static unsafe partial class RmsNorm
+{
+    // At most this many partial sums of the weight's gradient: enough for many threads, cheap to add up.
+    private const long MostPartials = 64;
+
+    private static void ForwardCpu(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor inverseRms)
+    {
+        var walk = RowWalk.OverRows(x, y);
+        float* from = x.Float();
+        float* w = weight.Float();
+        float* to = y.Float();
+        float* inverse = inverseRms.Float();
+        Workers.ForRange(walk.Rows, RowsPerBlock(walk), (start, end) =>
+            Simd.Run(new ForwardKernel(walk, start, end, from, w, epsilon, to, inverse)));
+    }
+
+    private static void BackwardInputCpu(
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor target, bool accumulate)
+    {
+        var walk = RowWalk.OverRows(dy, x, target);
+        float* upstream = dy.Float();
+        float* from = x.Float();
+        float* w = weight.Float();
+        float* inverse = inverseRms.Float();
+        float* to = target.Float();
+        Workers.ForRange(walk.Rows, RowsPerBlock(walk), (start, end) =>
+            Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
+    }
+
+    private static void BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms, Tensor target, bool accumulate)
+    {
+        var walk = RowWalk.OverRows(dy, x);
+        long grain = Math.Max(RowsPerBlock(walk), (walk.Rows + MostPartials - 1) / MostPartials);
+        Tensor partials = Tensor.Empty([(walk.Rows + grain - 1) / grain, walk.Length], DType.Float32, x.Device);
+        float* upstream = dy.Float();
+        float* from = x.Float();
+        float* inverse = inverseRms.Float();
+        float* sums = partials.Float();
+        Workers.ForRange(walk.Rows, grain, (start, end) =>
+            Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, sums + (start / grain * walk.Length))));
+        PartialSums.AddUp(partials, target, accumulate);
+    }
+
+    private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));
+
+    private readonly struct ForwardKernel(
+        RowWalk walk, long start, long end, float* x, float* weight, float epsilon, float* y, float* inverseRms) : ISimdKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Invoke<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            for (long row = start; row < end; row++)
+            {
+                float* from = x + walk.Offset(0, row);
+                float meanSquare = RowMath.Dot<TSimd, TVector>(from, from, walk.Length) / walk.Length;
+                float inverse = 1f / MathF.Sqrt(meanSquare + epsilon);
+                inverseRms[row] = inverse;
+                Scale<TSimd, TVector>(from, inverse, y + walk.Offset(1, row));
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void Scale<TSimd, TVector>(float* from, float inverse, float* to)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            TVector factor = TSimd.Broadcast(inverse);
+            long i = 0;
+            for (; i + TSimd.Width <= walk.Length; i += TSimd.Width)
+            {
+                TVector normalized = TSimd.Multiply(TSimd.Load(from + i), factor);
+                TSimd.Store(to + i, TSimd.Multiply(normalized, TSimd.Load(weight + i)));
+            }
+
+            for (; i < walk.Length; i++)
+            {
+                to[i] = from[i] * inverse * weight[i];
+            }
+        }
+    }
+
+    /// <summary>With r the inverse RMS: <c>dx = r w dy - x r^3 / D * (sum of x w dy)</c>.</summary>
+    private readonly struct InputKernel(
+        RowWalk walk,
+        long start,
+        long end,
+        float* dy,
+        float* x,
+        float* weight,
+        float* inverseRms,
+        float* target,
+        bool accumulate) : ISimdKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Invoke<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            for (long row = start; row < end; row++)
+            {
+                float* upstream = dy + walk.Offset(0, row);
+                float* from = x + walk.Offset(1, row);
+                float* to = target + walk.Offset(2, row);
+                float inverse = inverseRms[row];
+                float sum = RowMath.Dot<TSimd, TVector>(upstream, weight, from, walk.Length);
+
+                // In this order no factor leaves float32's range before the others bring it back.
+                float share = -(sum * inverse / walk.Length) * inverse * inverse;
+                long i = 0;
+                for (; i + TSimd.Width <= walk.Length; i += TSimd.Width)
+                {
+                    Element<TSimd, TVector>(upstream + i, from + i, weight + i, to + i, inverse, share);
+                }
+
+                for (; i < walk.Length; i++)
+                {
+                    Element<SimdScalar, float>(upstream + i, from + i, weight + i, to + i, inverse, share);
+                }
+            }
+        }
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private void Element<TSimd, TVector>(float* dy, float* x, float* weight, float* to, float inverse, float share)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            TVector direct = TSimd.Multiply(TSimd.Multiply(TSimd.Load(dy), TSimd.Load(weight)), TSimd.Broadcast(inverse));
+            TVector dx = TSimd.MultiplyAdd(TSimd.Load(x), TSimd.Broadcast(share), direct);
+            ElementLoop.Write<TSimd, TVector>(to, dx, accumulate);
+        }
+    }
+
+    /// <summary><c>sums = sum over the rows of dy x r</c>.</summary>
+    private readonly struct WeightKernel(
+        RowWalk walk, long start, long end, float* dy, float* x, float* inverseRms, float* sums) : ISimdKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Invoke<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            new Span<float>(sums, checked((int)walk.Length)).Clear();
+            for (long row = start; row < end; row++)
+            {
+                float* upstream = dy + walk.Offset(0, row);
+                float* from = x + walk.Offset(1, row);
+                float inverse = inverseRms[row];
+                long i = 0;
+                for (; i + TSimd.Width <= walk.Length; i += TSimd.Width)
+                {
+                    TVector normalized = TSimd.Multiply(TSimd.Load(from + i), TSimd.Broadcast(inverse));
+                    TSimd.Store(sums + i, TSimd.MultiplyAdd(TSimd.Load(upstream + i), normalized, TSimd.Load(sums + i)));
+                }
+
+                for (; i < walk.Length; i++)
+                {
+                    sums[i] = SimdScalar.MultiplyAdd(upstream[i], from[i] * inverse, sums[i]);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,39 @@
+namespace DynConv.Ops;
+
+/// <summary>Root mean square normalisation (Zhang and Sennrich 2019).</summary>
+public static partial class RmsNorm
+{
+    /// <summary><c>y = x / sqrt(mean of x^2 over the last dimension + epsilon) * weight</c>.</summary>
+    /// <param name="x"><c>[..., D]</c>, float32, any strides.</param>
+    /// <param name="weight"><c>[D]</c>, float32: the scale itself, not its distance from 1.</param>
+    /// <param name="epsilon">Added to the mean square; at least 0.</param>
+    /// <returns>The shape of <paramref name="x"/>, contiguous.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public static Tensor Apply(Tensor x, Tensor weight, float epsilon)
+    {
+        OpArguments.Float32("rms_norm", x, weight);
+        if (x.Rank < 1 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1])
+        {
+            throw new TensorException("rms_norm", $"a weight of shape {weight.Shape} does not fit x of shape {x.Shape}.", x, weight);
+        }
+
+        if (!(epsilon >= 0))
+        {
+            throw new TensorException("rms_norm", $"epsilon has to be at least 0, and {epsilon} is not.", x);
+        }
+
+        using var scope = new TensorScope();
+        x = DenseRows.Of(x);
+        weight = DenseRows.Of(weight);
+        Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
+        Tensor inverseRms = Tensor.Empty(x.Shape[..^1], x.DType, x.Device);
+        ForwardCpu(x, weight, epsilon, y, inverseRms);
+        return scope.Keep(Tape.Record("rms_norm", y, [x, weight], [x, weight, inverseRms], static g =>
+        {
+            Tensor dy = DenseRows.Of(g.Gradient(0)!);
+            (Tensor x, Tensor weight, Tensor inverseRms) = (g.Saved(0), g.Saved(1), g.Saved(2));
+            DenseRows.WriteGradient(g, 0, (target, add) => BackwardInputCpu(dy, x, weight, inverseRms, target, add));
+            DenseRows.WriteGradient(g, 1, (target, add) => BackwardWeightCpu(dy, x, inverseRms, target, add));
+        }));
+    }
+}

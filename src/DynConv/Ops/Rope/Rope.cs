@@ -1,0 +1,44 @@
+namespace DynConv.Ops;
+
+/// <summary>Rotary position embedding (Su et al. 2021), with the two halves of a head as pairs.</summary>
+public static partial class Rope
+{
+    /// <summary>
+    /// Turns channels i and i + K/2 of each head by the angle a of its position, for i in <c>0 .. K/2 - 1</c>:
+    /// <c>y[i] = x[i] cos a - x[i + K/2] sin a</c>, <c>y[i + K/2] = x[i + K/2] cos a + x[i] sin a</c>: the convention of
+    /// Llama in Hugging Face transformers.
+    /// </summary>
+    /// <param name="x"><c>[B, T, H, K]</c>, float32, any strides.</param>
+    /// <param name="table">The angles, for heads of K channels.</param>
+    /// <param name="position">The position of <c>x[:, 0]</c>; later tokens follow one by one.</param>
+    /// <returns>The shape of <paramref name="x"/>, contiguous.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
+    public static Tensor Apply(Tensor x, RopeTable table, long position = 0)
+    {
+        OpArguments.Float32("rope", x);
+        OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
+        if (x.Shape[3] != table.HeadDim)
+        {
+            throw new TensorException("rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
+        }
+
+        long end = position + x.Shape[1];
+        if (position < 0 || end > table.MaximumLength)
+        {
+            throw new TensorException(
+                "rope", $"positions {position}..{end - 1} lie outside the {table.MaximumLength} of the table.", x);
+        }
+
+        using var scope = new TensorScope();
+        using Tensor angles = table.Rows(end);
+        x = DenseRows.Of(x);
+        Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
+        RotateCpu(x, angles, position, y, backwards: false, accumulate: false);
+        return scope.Keep(Tape.Record("rope", y, [x], [angles], g =>
+        {
+            Tensor dy = DenseRows.Of(g.Gradient(0)!);
+            DenseRows.WriteGradient(
+                g, 0, (target, add) => RotateCpu(dy, g.Saved(0), position, target, backwards: true, accumulate: add));
+        }));
+    }
+}

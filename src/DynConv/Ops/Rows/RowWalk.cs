@@ -1,0 +1,138 @@
+namespace DynConv.Ops;
+
+/// <summary>
+/// Walks tensors of one shape row by row, whatever their strides. A row is the innermost dimension; dimensions that
+/// follow one another in every tensor count as one.
+/// </summary>
+/// <remarks>
+/// Work is cut into blocks of about <see cref="BlockElements"/> elements: several short rows or a piece of a long one.
+/// The cut depends on shapes and strides alone.
+/// </remarks>
+internal sealed class RowWalk
+{
+    /// <summary>Elements that one block covers: enough to be worth a thread's while, small enough to spread.</summary>
+    public const long BlockElements = 1 << 15;
+
+    private readonly int _tensors;
+    private readonly List<long> _dimensions = [];
+    private readonly List<long[]> _strides = [];
+    private readonly long[] _innerStrides;
+    private readonly long _rowsPerBlock;
+    private readonly long _piecesPerRow;
+
+    private RowWalk(ReadOnlySpan<Tensor> tensors, bool keepInnermost)
+    {
+        _tensors = tensors.Length;
+        Shape shape = tensors[0].Shape;
+        for (int i = 0; i < shape.Rank; i++)
+        {
+            bool innermost = i == shape.Rank - 1;
+            Append(shape[i], StridesOf(tensors, i), separate: keepInnermost && innermost);
+        }
+
+        if (_dimensions.Count == 0)
+        {
+            Append(1, new long[_tensors], separate: true);
+        }
+
+        Length = _dimensions[^1];
+        _innerStrides = _strides[^1];
+        _dimensions.RemoveAt(_dimensions.Count - 1);
+        _strides.RemoveAt(_strides.Count - 1);
+        Rows = Length == 0 ? 0 : _dimensions.Aggregate(1L, (product, dimension) => product * dimension);
+        IsDense = Length == 1 || _innerStrides.All(stride => stride == 1);
+        _rowsPerBlock = Math.Max(1, BlockElements / Math.Max(1, Length));
+        _piecesPerRow = Math.Max(1, (Length + BlockElements - 1) / BlockElements);
+        Blocks = (Rows + _rowsPerBlock - 1) / _rowsPerBlock * _piecesPerRow;
+    }
+
+    /// <summary>Number of rows.</summary>
+    public long Rows { get; }
+
+    /// <summary>Elements in a row.</summary>
+    public long Length { get; }
+
+    /// <summary>Number of blocks.</summary>
+    public long Blocks { get; }
+
+    /// <summary>Whether the elements of a row lie one after the other in every tensor.</summary>
+    public bool IsDense { get; }
+
+    /// <summary>A walk whose rows are as long as the strides allow: for ops that take each element by itself.</summary>
+    public static RowWalk OverElements(params ReadOnlySpan<Tensor> tensors) => new(tensors, keepInnermost: false);
+
+    /// <summary>A walk whose rows are the innermost dimension: for ops that treat [..., D] as rows of D.</summary>
+    public static RowWalk OverRows(params ReadOnlySpan<Tensor> tensors) => new(tensors, keepInnermost: true);
+
+    /// <summary>Distance of neighbours in a row of one tensor.</summary>
+    public long InnerStride(int tensor) => _innerStrides[tensor];
+
+    /// <summary>Where a row begins in one tensor, in elements.</summary>
+    public long Offset(int tensor, long row)
+    {
+        long offset = 0;
+        for (int i = _dimensions.Count - 1; i > 0; i--)
+        {
+            (row, long index) = Math.DivRem(row, _dimensions[i]);
+            offset += index * _strides[i][tensor];
+        }
+
+        return _dimensions.Count == 0 ? 0 : offset + (row * _strides[0][tensor]);
+    }
+
+    /// <summary>Rows [FirstRow, EndRow) and, in each of them, elements [Start, Start + Length).</summary>
+    public (long FirstRow, long EndRow, long Start, long Length) Block(long block)
+    {
+        if (_piecesPerRow == 1)
+        {
+            long first = block * _rowsPerBlock;
+            return (first, Math.Min(Rows, first + _rowsPerBlock), 0, Length);
+        }
+
+        (long row, long piece) = Math.DivRem(block, _piecesPerRow);
+        long start = piece * BlockElements;
+        return (row, row + 1, start, Math.Min(BlockElements, Length - start));
+    }
+
+    private static long[] StridesOf(ReadOnlySpan<Tensor> tensors, int dimension)
+    {
+        var strides = new long[tensors.Length];
+        for (int t = 0; t < tensors.Length; t++)
+        {
+            strides[t] = tensors[t].Strides[dimension];
+        }
+
+        return strides;
+    }
+
+    private void Append(long dimension, long[] strides, bool separate)
+    {
+        if (dimension == 1 && !separate)
+        {
+            return;
+        }
+
+        if (!separate && _dimensions.Count > 0 && FollowsLast(dimension, strides))
+        {
+            _dimensions[^1] *= dimension;
+            _strides[^1] = strides;
+            return;
+        }
+
+        _dimensions.Add(dimension);
+        _strides.Add(strides);
+    }
+
+    private bool FollowsLast(long dimension, long[] strides)
+    {
+        for (int t = 0; t < _tensors; t++)
+        {
+            if (_strides[^1][t] != strides[t] * dimension)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+}

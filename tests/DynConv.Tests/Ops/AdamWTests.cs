@@ -1,0 +1,84 @@
+using DynConv.Ops;
+
+namespace DynConv.Tests.Ops;
+
+public sealed class AdamWTests
+{
+    private static readonly AdamWSettings Settings = new() { LearningRate = 0.02, Beta2 = 0.95, WeightDecay = 0.1 };
+
+    [Theory]
+    [InlineData(1f)]
+    [InlineData(0.125f)]
+    public void Twenty_steps_match_a_float64_reference(float gradientScale)
+    {
+        using var scope = new TensorScope();
+        const int Count = 37;
+        var random = new Random(5);
+        double[] p = [.. Enumerable.Range(0, Count).Select(_ => (double)(float)OpInput.Normal(random))];
+        var m = new double[Count];
+        var v = new double[Count];
+        Tensor parameter = Tensor.From(p.Select(value => (float)value).ToArray(), [Count]);
+        (Tensor first, Tensor second) = (Tensor.Zeros([Count]), Tensor.Zeros([Count]));
+        for (int step = 1; step <= 20; step++)
+        {
+            float[] gradient = [.. Enumerable.Range(0, Count).Select(i => (float)(OpInput.Normal(random) * Math.Pow(10, (i % 9) - 6)))];
+            AdamW.Step(parameter, Tensor.From(gradient, [Count]), first, second, Settings, step, gradientScale);
+            for (int i = 0; i < Count; i++)
+            {
+                double g = (double)gradient[i] * gradientScale;
+                p[i] *= 1 - (Settings.LearningRate * Settings.WeightDecay);
+                m[i] = (Settings.Beta1 * m[i]) + ((1 - Settings.Beta1) * g);
+                v[i] = (Settings.Beta2 * v[i]) + ((1 - Settings.Beta2) * g * g);
+                double corrected = v[i] / (1 - Math.Pow(Settings.Beta2, step));
+                double size = Settings.LearningRate / (1 - Math.Pow(Settings.Beta1, step));
+                p[i] -= size * m[i] / (Math.Sqrt(corrected) + Settings.Epsilon);
+            }
+        }
+
+        // Steps are some 0.02 long whatever the gradient; twenty roundings of values near 1 stay below 1e-6.
+        Assert.Equal(p, parameter.ToArray<float>().Select(value => (double)value), (a, b) => Math.Abs(a - b) < 2e-6);
+    }
+
+    [Fact]
+    public void A_slice_of_a_fused_weight_is_stepped_alone()
+    {
+        using var scope = new TensorScope();
+        float[] values = [.. Enumerable.Range(0, 60).Select(i => i * 0.1f)];
+        Tensor fused = Tensor.From(values, [3, 20]);
+        Tensor gradient = Tensor.From(values.Select(value => 3 - value).ToArray(), [3, 20]);
+        Tensor slice = fused.Slice(1, 2, 17);
+        Tensor alone = slice.Clone();
+        (Tensor m, Tensor v) = (Tensor.Zeros([3, 17]), Tensor.Zeros([3, 17]));
+        AdamW.Step(slice, gradient.Slice(1, 2, 17), m, v, Settings, 1);
+        AdamW.Step(alone, gradient.Slice(1, 2, 17).Clone(), Tensor.Zeros([3, 17]), Tensor.Zeros([3, 17]), Settings, 1);
+        Assert.Equal(alone.ToArray<float>(), slice.ToArray<float>());
+        float[] after = fused.ToArray<float>();
+        Assert.All(
+            Enumerable.Range(0, 60).Where(i => i % 20 is < 2 or > 18), i => Assert.Equal(values[i], after[i]));
+    }
+
+    [Fact]
+    public void Weight_decay_alone_shrinks_the_parameter()
+    {
+        using var scope = new TensorScope();
+        Tensor parameter = Tensor.From([2f], [1]);
+        AdamW.Step(parameter, Tensor.Zeros([1]), Tensor.Zeros([1]), Tensor.Zeros([1]), Settings, 1);
+        Assert.Equal(2f * 0.998f, parameter.Item());
+    }
+
+    [Fact]
+    public void Arguments_that_do_not_fit_are_refused()
+    {
+        using var scope = new TensorScope();
+        Tensor x = Tensor.Zeros([2]);
+        Assert.Equal(
+            "adamw: shapes [2] and [3] differ.",
+            Assert.Throws<TensorException>(() => AdamW.Step(x, Tensor.Zeros([3]), x, x, Settings, 1)).Message);
+        Assert.Equal(
+            "adamw: steps count from 1, and 0 is less.",
+            Assert.Throws<TensorException>(() => AdamW.Step(x, x, x, x, Settings, 0)).Message);
+        Assert.Equal(
+            "adamw: beta2 has to lie in [0, 1), and 1 does not.",
+            Assert.Throws<TensorException>(() => AdamW.Step(x, x, x, x, Settings with { Beta2 = 1 }, 1)).Message);
+    }
+}

@@ -1,0 +1,110 @@
+using DynConv.Ops;
+
+namespace DynConv.Tests.Ops;
+
+public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
+{
+    private const int Ignored = CrossEntropy.DefaultIgnoreIndex;
+
+    public static IEnumerable<OpCase> Cases =>
+    [
+        Case("one class", 1, [0, 0]),
+        Case("one row", 5, [3]),
+        Case("some ignored", 61, [0, 60, Ignored, 7, 7, Ignored, 33]),
+        Case("all ignored", 9, [Ignored, Ignored]),
+        Case("many classes", 2500, [0, 2499, 1024, Ignored]),
+        Case("wide range", 40, [0, 5, 39], spread: 30),
+    ];
+
+    [Fact]
+    public void Large_logits_keep_their_small_differences()
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        using Tensor logits = Tensor.From([1e4f, 1e4f, 1e4f, 1e4f], [1, 4]).RequireGradient();
+        Tensor loss = CrossEntropy.Mean(logits, Tensor.From([2], [1]));
+        Assert.Equal((float)Math.Log(4), loss.Item());
+        tape.Backward(loss);
+        Assert.Equal([0.25f, 0.25f, -0.75f, 0.25f], logits.Gradient!.ToArray<float>());
+        logits.ClearGradient();
+    }
+
+    [Fact]
+    public void An_impossible_class_costs_its_whole_distance()
+    {
+        using var scope = new TensorScope();
+        Tensor logits = Tensor.From([1e4f, -1e4f, float.NegativeInfinity, 0f], [2, 2]);
+        Assert.Equal([2e4f, 0f], CrossEntropy.Rows(logits, Tensor.From([1, 1], [2])).ToArray<float>());
+    }
+
+    [Fact]
+    public void No_counted_row_gives_zero_and_no_gradient()
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        using Tensor logits = Tensor.From([1f, 2f, 3f, 4f], [2, 2]).RequireGradient();
+        Tensor loss = CrossEntropy.Mean(logits, Tensor.From([7, 7], [2]), ignoreIndex: 7);
+        Assert.Equal(0f, loss.Item());
+        tape.Backward(loss);
+        Assert.Equal([0f, 0f, 0f, 0f], logits.Gradient!.ToArray<float>());
+        logits.ClearGradient();
+    }
+
+    [Fact]
+    public void Rows_have_the_mean_of_Mean()
+    {
+        using var scope = new TensorScope();
+        Tensor logits = Tensor.From(Enumerable.Range(0, 30).Select(i => MathF.Sin(i * i)).ToArray(), [3, 10]);
+        Tensor targets = Tensor.From([4, Ignored, 9], [3]);
+        float[] rows = CrossEntropy.Rows(logits, targets).ToArray<float>();
+        Assert.Equal(0f, rows[1]);
+        Assert.Equal(CrossEntropy.Mean(logits, targets).Item(), (rows[0] + rows[2]) / 2, 1e-6f);
+    }
+
+    [Fact]
+    public void A_target_outside_the_classes_is_refused()
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(
+            () => CrossEntropy.Mean(Tensor.Zeros([2, 5]), Tensor.From([4, 5], [2])));
+        Assert.Equal("cross_entropy: target 5 of row 1 lies outside the 5 classes.", error.Message);
+    }
+
+    [Fact]
+    public void Targets_that_do_not_fit_are_refused()
+    {
+        using var scope = new TensorScope();
+        var shape = Assert.Throws<TensorException>(
+            () => CrossEntropy.Mean(Tensor.Zeros([2, 5]), Tensor.From([4], [1])));
+        Assert.Equal("cross_entropy: targets of shape [1] do not fit logits of shape [2, 5].", shape.Message);
+        var dtype = Assert.Throws<TensorException>(() => CrossEntropy.Mean(Tensor.Zeros([2, 5]), Tensor.Zeros([2])));
+        Assert.Equal("cross_entropy: targets have to be int32, not float32.", dtype.Message);
+    }
+
+    private static OpCase Case(string name, int classes, int[] targets, double spread = 1) => new(
+        name,
+        [
+            new("logits", [targets.Length, classes]) { Draw = random => spread * OpInput.Normal(random) },
+            new("targets", [targets.Length]) { Integers = targets },
+        ],
+        x => [CrossEntropy.Mean(x[0], x[1])],
+        x => [[Reference(x[0], targets, classes)]]);
+
+    private static double Reference(double[] logits, int[] targets, int classes)
+    {
+        double sum = 0;
+        int count = 0;
+        for (int n = 0; n < targets.Length; n++)
+        {
+            if (targets[n] != Ignored)
+            {
+                double[] row = [.. logits.Skip(n * classes).Take(classes)];
+                double max = row.Max();
+                sum += max + Math.Log(row.Sum(value => Math.Exp(value - max))) - row[targets[n]];
+                count++;
+            }
+        }
+
+        return sum / Math.Max(1, count);
+    }
+}

@@ -1,0 +1,57 @@
+using DynConv.Ops;
+
+namespace DynConv.Tests.Ops;
+
+public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
+{
+    public static IEnumerable<OpCase> Cases =>
+    [
+        Case("repeated ids", 7, 5, [2, 3], [6, 0, 6, 6, 1, 0]),
+        Case("one id", 3, 17, [], [2]),
+        Case("no ids", 3, 4, [0], []),
+        Case("many channel blocks", 11, 300, [160], [.. Enumerable.Range(0, 160).Select(i => i * i % 11)]),
+    ];
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(-1)]
+    public void An_id_outside_the_table_is_refused(int id)
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(
+            () => Embedding.Apply(Tensor.Zeros([4, 2]), Tensor.From([0, id], [2])));
+        Assert.Equal($"embedding: id {id} lies outside the table of 4 rows.", error.Message);
+    }
+
+    [Fact]
+    public void Ids_that_are_not_whole_numbers_are_refused()
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(() => Embedding.Apply(Tensor.Zeros([4, 2]), Tensor.Zeros([2])));
+        Assert.Equal("embedding: ids have to be int32, not float32.", error.Message);
+    }
+
+    [Fact]
+    public void A_weight_of_another_rank_is_refused()
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(
+            () => Embedding.Apply(Tensor.Zeros([4]), Tensor.Zeros([2], DType.Int32)));
+        Assert.Equal("embedding: weight has to be [V, D], not [4].", error.Message);
+    }
+
+    [Fact]
+    public void Ids_may_be_strided()
+    {
+        using var scope = new TensorScope();
+        Tensor weight = Tensor.From([0f, 10f, 20f], [3, 1]);
+        Tensor ids = Tensor.From([0, 1, 2, 2], [2, 2]).Transpose(0, 1);
+        Assert.Equal([0f, 20f, 10f, 20f], Embedding.Apply(weight, ids).ToArray<float>());
+    }
+
+    private static OpCase Case(string name, int rows, int d, Shape shape, int[] ids) => new(
+        name,
+        [new("weight", [rows, d]), new("ids", shape) { Integers = ids }],
+        x => [Embedding.Apply(x[0], x[1])],
+        x => [[.. x[1].SelectMany(id => x[0].Skip((int)id * d).Take(d))]]);
+}

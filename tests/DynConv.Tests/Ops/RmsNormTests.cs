@@ -1,0 +1,72 @@
+using DynConv.Ops;
+
+namespace DynConv.Tests.Ops;
+
+public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
+{
+    private const float Epsilon = 1e-5f;
+
+    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [150, 384]];
+
+    public static IEnumerable<OpCase> Cases =>
+    [
+        .. Shapes.Select(shape => Case(shape, Epsilon)),
+
+        // With a small epsilon one channel would make x / |x|, whose gradient is next to nothing.
+        Case([1], 0.5f),
+    ];
+
+    [Theory]
+    [InlineData(1e-15f)]
+    [InlineData(1e15f)]
+    public void The_scale_of_x_does_not_matter(float scale)
+    {
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        using Tensor x = Tensor.From([3f * scale, -4f * scale, 0f, 0f], [4]).RequireGradient();
+        Tensor y = RmsNorm.Apply(x, Tensor.From([1f, 1f, 1f, 2f], [4]), 0f);
+        Assert.Equal([1.2f, -1.6f, 0f, 0f], y.ToArray<float>(), (a, b) => Math.Abs(a - b) < 1e-6f);
+        tape.Backward(y, Tensor.From([1f, 1f, 1f, 1f], [4]));
+
+        // r = 0.4 / scale; dx = r w dy - x r^3 / 4 sum(x w dy), with sum(x w dy) = -scale.
+        float r = 0.4f / scale;
+        float[] wanted = [r * 1.12f, r * 0.84f, r, 2 * r];
+        Assert.Equal(wanted, x.Gradient!.ToArray<float>(), (a, b) => Math.Abs(a - b) <= 1e-5f * r);
+        x.ClearGradient();
+    }
+
+    [Fact]
+    public void A_weight_of_another_length_is_refused()
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
+        Assert.Equal("rms_norm: a weight of shape [4] does not fit x of shape [2, 3].", error.Message);
+    }
+
+    [Fact]
+    public void A_negative_epsilon_is_refused()
+    {
+        using var scope = new TensorScope();
+        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([3]), -1f));
+        Assert.Equal("rms_norm: epsilon has to be at least 0, and -1 is not.", error.Message);
+    }
+
+    private static OpCase Case(Shape shape, float epsilon) => new(
+        $"rms_norm {shape}",
+        [new("x", shape), new("weight", [shape[^1]])],
+        x => [RmsNorm.Apply(x[0], x[1], epsilon)],
+        x => [Reference(x[0], x[1], epsilon)]);
+
+    private static double[] Reference(double[] x, double[] weight, double epsilon)
+    {
+        int d = weight.Length;
+        var y = new double[x.Length];
+        for (int i = 0; i < x.Length; i++)
+        {
+            double square = x.Skip(i / d * d).Take(d).Sum(value => value * value);
+            y[i] = x[i] / Math.Sqrt((square / d) + epsilon) * weight[i % d];
+        }
+
+        return y;
+    }
+}
