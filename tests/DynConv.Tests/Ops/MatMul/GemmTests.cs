@@ -1,6 +1,6 @@
 using DynConv.Cpu;
 
-namespace DynConv.Tests.Ops.MatMul;
+namespace DynConv.Tests.Ops;
 
 public sealed class GemmTests
 {
@@ -101,7 +101,7 @@ public sealed class GemmTests
     [InlineData(BlasBackend.OpenBlas)]
     public void Empty_sizes_are_fine_and_an_empty_depth_gives_zeros(BlasBackend backend)
     {
-        Assert.SkipUnless(backend == BlasBackend.Managed || Blas.OpenBlasInfo.Reason is null, "No OpenBLAS.");
+        Assert.SkipUnless(backend == BlasBackend.Managed || Blas.OpenBlasInfo.IsAvailable, "No OpenBLAS.");
         void Multiply(GemmProblem problem) => Gemm.Multiply(backend, problem);
         Assert.Empty(new GemmCase(0, 3, 2, false, false, () => 1).Multiply(Multiply));
         Assert.Empty(new GemmCase(3, 0, 2, false, true, () => 1).Multiply(Multiply));
