@@ -16,22 +16,26 @@ public static class Blas
     /// </exception>
     public static BlasBackend Backend
     {
-        get => _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"), OpenBlasInfo, Simd.Level);
+        get => _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"), () => OpenBlasInfo, Simd.Level);
         set => _backend = value == BlasBackend.Managed ? value : RequireOpenBlas(OpenBlasInfo);
     }
 
     /// <summary>The machine's OpenBLAS, or why there is none. The first look loads it.</summary>
     public static OpenBlasInfo OpenBlasInfo => OpenBlas.Info;
 
-    internal static BlasBackend Choose(string? asked, OpenBlasInfo openBlas, SimdLevel level) => asked switch
+    // The library is looked for only if the answer depends on it.
+    internal static BlasBackend Choose(string? asked, Func<OpenBlasInfo> openBlas, SimdLevel level) => asked switch
     {
-        null or "" => openBlas.IsAvailable && (level < SimdLevel.Vector512 || openBlas.Has512BitKernels)
-            ? BlasBackend.OpenBlas
-            : BlasBackend.Managed,
+        null or "" => Default(openBlas(), level),
         "managed" => BlasBackend.Managed,
-        "openblas" => RequireOpenBlas(openBlas),
+        "openblas" => RequireOpenBlas(openBlas()),
         _ => throw new DynConvException($"DYNCONV_BLAS is '{asked}'; use managed or openblas."),
     };
+
+    private static BlasBackend Default(OpenBlasInfo openBlas, SimdLevel level) =>
+        openBlas.IsAvailable && (level < SimdLevel.Vector512 || openBlas.Has512BitKernels)
+            ? BlasBackend.OpenBlas
+            : BlasBackend.Managed;
 
     private static BlasBackend RequireOpenBlas(OpenBlasInfo openBlas) => openBlas.IsAvailable
         ? BlasBackend.OpenBlas

@@ -25,4 +25,8 @@ internal readonly unsafe struct GemmProblem(
     /// <summary>The part of the product that makes some rows and columns of C.</summary>
     public GemmProblem Tile(long row, long rows, long column, long columns) => new(
         rows, columns, k, a.FromRow(row), b.FromColumn(column), c + (row * cStride) + column, cStride, accumulate);
+
+    /// <summary>The part of the product that a stretch of the depth contributes; all but the first one add to C.</summary>
+    public GemmProblem Depth(long start, long length) => new(
+        m, n, length, a.FromColumn(start), b.FromRow(start), c, cStride, accumulate || start > 0);
 }

@@ -12,24 +12,24 @@ public sealed class BlasTests
     [InlineData("SkylakeX", 512, BlasBackend.OpenBlas)]
     [InlineData("NEOVERSEN1", 128, BlasBackend.OpenBlas)]
     public void OpenBlas_is_the_default_unless_its_vectors_are_narrower(string core, int bits, BlasBackend expected) =>
-        Assert.Equal(expected, Blas.Choose(null, new OpenBlasInfo("here", "OpenBLAS", core, null), (SimdLevel)bits));
+        Assert.Equal(expected, Blas.Choose(null, () => new OpenBlasInfo("here", "OpenBLAS", core, null), (SimdLevel)bits));
 
     [Fact]
     public void Without_OpenBlas_the_default_is_managed() =>
-        Assert.Equal(BlasBackend.Managed, Blas.Choose("", None, SimdLevel.Vector256));
+        Assert.Equal(BlasBackend.Managed, Blas.Choose("", () => None, SimdLevel.Vector256));
 
     [Fact]
     public void The_environment_variable_wins()
     {
         var haswell = new OpenBlasInfo("here", "OpenBLAS", "Haswell", null);
-        Assert.Equal(BlasBackend.Managed, Blas.Choose("managed", haswell, SimdLevel.Vector256));
-        Assert.Equal(BlasBackend.OpenBlas, Blas.Choose("openblas", haswell, SimdLevel.Vector512));
+        Assert.Equal(BlasBackend.Managed, Blas.Choose("managed", () => haswell, SimdLevel.Vector256));
+        Assert.Equal(BlasBackend.OpenBlas, Blas.Choose("openblas", () => haswell, SimdLevel.Vector512));
     }
 
     [Fact]
     public void Asking_for_what_is_not_there_is_one_line_with_the_loaders_reason()
     {
-        var error = Assert.Throws<DynConvException>(() => Blas.Choose("openblas", None, SimdLevel.Vector512));
+        var error = Assert.Throws<DynConvException>(() => Blas.Choose("openblas", () => None, SimdLevel.Vector512));
         Assert.Equal(
             "OpenBLAS is asked for and cannot be loaded (libopenblas.so: no such file); install it, or set DYNCONV_BLAS=managed.",
             error.Message);
@@ -38,7 +38,7 @@ public sealed class BlasTests
     [Fact]
     public void An_unknown_backend_is_refused_with_the_known_ones()
     {
-        var error = Assert.Throws<DynConvException>(() => Blas.Choose("mkl", None, SimdLevel.Vector512));
+        var error = Assert.Throws<DynConvException>(() => Blas.Choose("mkl", () => None, SimdLevel.Vector512));
         Assert.Equal("DYNCONV_BLAS is 'mkl'; use managed or openblas.", error.Message);
     }
 

@@ -38,7 +38,7 @@ public sealed class GemmTests
     {
         Action<GemmProblem> multiply = GemmVariants.Get(variant);
         var random = new Random(2);
-        foreach ((int m, int n, int k) in new[] { (307, 71, 131), (29, 531, 67), (211, 307, 521), (1, 1031, 257), (1031, 1, 257) })
+        foreach ((int m, int n, int k) in new[] { (307, 71, 131), (29, 531, 67), (211, 307, 521), (37, 41, 4111), (1, 1031, 257), (1031, 1, 257) })
         {
             foreach ((bool transposeA, bool transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
             {
