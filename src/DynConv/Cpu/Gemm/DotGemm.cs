@@ -27,9 +27,13 @@ internal static unsafe class DotGemm<TSimd, TVector>
         }
         else
         {
-            Workers.ForRange(many, block, (start, end) => MultiplyRows(problem, start, end));
+            MultiplyOnAllThreads(problem, many, block);
         }
     }
+
+    // Apart from the way of small products, which would otherwise pay for the closure too.
+    private static void MultiplyOnAllThreads(GemmProblem problem, long many, long block) =>
+        Workers.ForRange(many, block, (start, end) => MultiplyRows(problem, start, end));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyRows(GemmProblem problem, long start, long end)

@@ -34,9 +34,15 @@ internal static unsafe class OpenBlas
         if ((double)problem.M * problem.N * problem.K < SmallProduct)
         {
             MultiplyTile(problem);
-            return;
         }
+        else
+        {
+            MultiplyOnAllThreads(problem);
+        }
+    }
 
+    private static void MultiplyOnAllThreads(GemmProblem problem)
+    {
         bool alongRows = problem.M >= problem.N;
         long length = Math.Max(problem.M, problem.N);
         long tile = Math.Max(MinTileRows, (length + WantedTiles - 1) / WantedTiles);

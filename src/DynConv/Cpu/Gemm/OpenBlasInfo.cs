@@ -16,5 +16,5 @@ public sealed record OpenBlasInfo(string? LibraryPath, string? Configuration, st
     public bool IsAvailable => Reason is null;
 
     /// <summary>Whether its kernels use 512-bit vectors.</summary>
-    internal bool Has512BitKernels => Core is "SkylakeX" or "Cooperlake" or "SapphireRapids";
+    internal bool Has512BitKernels => Core?.ToLowerInvariant() is "skylakex" or "cooperlake" or "sapphirerapids";
 }

@@ -71,9 +71,17 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         {
             PackB(problem, firstPacked, panels, 0, problem.K, packed);
             MultiplyTile(problem, inPlace, packed);
-            return;
         }
+        else
+        {
+            MultiplyOnAllThreads(problem, firstPacked, panels, inPlace, packed);
+        }
+    }
 
+    // Apart from the way of small products, which would otherwise pay for the closures too.
+    private static void MultiplyOnAllThreads(
+        GemmProblem problem, long firstPacked, long panels, bool inPlace, float* packed)
+    {
         (long tileRows, long tileColumns) = TileSize(problem.M, problem.N);
         long rowTiles = Blocks(problem.M, tileRows);
         long columnTiles = Blocks(problem.N, tileColumns);

@@ -96,6 +96,27 @@ public sealed class GemmTests
         Assert.All(inside, result => Assert.Equal(outside, result));
     }
 
+    // Attention multiplies thousands of small blocks in each step.
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public unsafe void A_small_product_allocates_nothing(string variant)
+    {
+        Action<GemmProblem> multiply = GemmVariants.Get(variant);
+        var values = new float[64 * 64];
+        var c = new float[64 * 64];
+        fixed (float* data = values, to = c)
+        {
+            var packed = new GemmProblem(64, 40, 64, new GemmOperand(data, 64), new GemmOperand(data, 64), to, 64, false);
+            var dots = new GemmProblem(1, 40, 64, new GemmOperand(data, 64), new GemmOperand(data, 64, true), to, 64, false);
+            multiply(packed);
+            multiply(dots);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            multiply(packed);
+            multiply(dots);
+            Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        }
+    }
+
     [Theory]
     [InlineData(BlasBackend.Managed)]
     [InlineData(BlasBackend.OpenBlas)]
