@@ -22,6 +22,9 @@ internal readonly unsafe struct GemmProblem(
 
     public bool Accumulate => accumulate;
 
+    /// <summary>Whether waking other threads costs more than they save.</summary>
+    public bool IsSmall => (double)m * n * k < 1 << 18;
+
     /// <summary>The part of the product that makes some rows and columns of C.</summary>
     public GemmProblem Tile(long row, long rows, long column, long columns) => new(
         rows, columns, k, a.FromRow(row), b.FromColumn(column), c + (row * cStride) + column, cStride, accumulate);

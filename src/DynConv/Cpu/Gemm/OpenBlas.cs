@@ -10,11 +10,9 @@ internal static unsafe class OpenBlas
     private const int NoTranspose = 111;
     private const int Transpose = 112;
 
-    // Each call packs both factors anew: tiles are as large as leaves some for every thread.
+    // Each call packs both factors anew: tiles are as large as they can be with some for every thread.
     private const long WantedTiles = 16;
     private const long MinTileRows = 64;
-
-    private const double SmallProduct = 1 << 18;
 
     private static readonly string[] Names = OperatingSystem.IsWindows() ? ["libopenblas.dll", "openblas.dll"]
         : OperatingSystem.IsMacOS() ? ["libopenblas.dylib", "/opt/homebrew/opt/openblas/lib/libopenblas.dylib"]
@@ -31,7 +29,7 @@ internal static unsafe class OpenBlas
 
     public static void Multiply(GemmProblem problem)
     {
-        if ((double)problem.M * problem.N * problem.K < SmallProduct)
+        if (problem.IsSmall)
         {
             MultiplyTile(problem);
         }

@@ -37,9 +37,6 @@ internal static unsafe class PackedGemm<TSimd, TVector>
     private const long MaxPackedB = 1L << 22;
     private const long MaxPackedDepth = 1L << 11;
 
-    // Multiplications below which waking other threads costs more than they save.
-    private const double SmallProduct = 1 << 18;
-
     private static int RowsOfPanel => GemmKernel<TSimd, TVector>.Rows;
 
     private static int ColumnsOfPanel => GemmKernel<TSimd, TVector>.Columns;
@@ -67,7 +64,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         // The kernel reads whole panels: a narrower last one is packed all the same.
         long firstPacked = inPlace ? problem.N / ColumnsOfPanel : 0;
 
-        if ((double)problem.M * problem.N * problem.K < SmallProduct)
+        if (problem.IsSmall)
         {
             PackB(problem, firstPacked, panels, 0, problem.K, packed);
             MultiplyTile(problem, inPlace, packed);
