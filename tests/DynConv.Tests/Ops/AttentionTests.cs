@@ -9,12 +9,12 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Case("one token", 1, 1, 1, 1, 1, 4),
         Case("odd channels", 2, 5, 5, 3, 3, 7),
         Case("grouped queries", 2, 9, 9, 6, 2, 16),
-        Case("head of 64", 1, 70, 70, 2, 1, 64),
-        Case("several blocks", 1, 150, 150, 2, 2, 16),
+        Case("head of 64", 1, 70, 70, 1, 1, 64),
+        Case("several blocks", 1, 140, 140, 1, 1, 8),
         Case("head of 80", 1, 33, 33, 1, 1, 80),
         Case("decoding one", 2, 1, 20, 4, 2, 16),
-        Case("decoding some", 1, 5, 131, 2, 1, 8),
-        Case("packed", 1, 150, 150, 2, 1, 8, packed: [0, 1, 40, 40, 63, 130, 150]),
+        Case("decoding some", 2, 5, 131, 2, 1, 8),
+        Case("packed", 1, 150, 150, 1, 1, 8, packed: [0, 1, 40, 40, 63, 130, 150]),
         Case("scaled", 1, 12, 12, 1, 1, 16, scale: 0.7f),
         Case("no tokens", 1, 0, 0, 2, 1, 8),
         Case("no batch", 0, 3, 3, 2, 1, 16),
@@ -206,8 +206,15 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             int last = keys - queries + t;
             int first = (int)bounds.Where(bound => bound <= last).Max();
             int Key(int j) => (((b * keys) + j) * groups) + (h / (heads / groups));
-            double[] scores = [.. Enumerable.Range(first, last + 1 - first).Select(
-                j => scale * Enumerable.Range(0, k).Sum(c => x[0][(row * k) + c] * x[1][(Key(j) * k) + c]))];
+            var scores = new double[last + 1 - first];
+            for (int j = first; j <= last; j++)
+            {
+                for (int c = 0; c < k; c++)
+                {
+                    scores[j - first] += scale * x[0][(row * k) + c] * x[1][(Key(j) * k) + c];
+                }
+            }
+
             double max = scores.Max();
             double sum = scores.Sum(score => Math.Exp(score - max));
             for (int j = first; j <= last; j++)

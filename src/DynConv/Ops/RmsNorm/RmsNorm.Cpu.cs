@@ -32,7 +32,7 @@ public static unsafe partial class RmsNorm
             Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
     }
 
-    private static void BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms, Tensor target, bool accumulate)
+    private static Tensor BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms)
     {
         var walk = RowWalk.OverRows(dy, x);
         long grain = Math.Max(RowsPerBlock(walk), (walk.Rows + MostPartials - 1) / MostPartials);
@@ -43,7 +43,7 @@ public static unsafe partial class RmsNorm
         float* sums = partials.Float();
         Workers.ForRange(walk.Rows, grain, (start, end) =>
             Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, sums + (start / grain * walk.Length))));
-        PartialSums.AddUp(partials, target, accumulate);
+        return PartialSums.Sum(partials);
     }
 
     private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));

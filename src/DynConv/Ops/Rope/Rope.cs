@@ -31,14 +31,14 @@ public static partial class Rope
 
         using var scope = new TensorScope();
         using Tensor angles = table.Rows(end);
-        x = DenseRows.Of(x);
+        x = RowLayout.Of(x);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
         RotateCpu(x, angles, position, y, backwards: false, accumulate: false);
         return scope.Keep(Tape.Record("rope", y, [x], [angles], g =>
         {
-            Tensor dy = DenseRows.Of(g.Gradient(0)!);
-            DenseRows.WriteGradient(
-                g, 0, (target, add) => RotateCpu(dy, g.Saved(0), position, target, backwards: true, accumulate: add));
+            Tensor dy = RowLayout.Of(g.Gradient(0)!);
+            using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
+            RotateCpu(dy, g.Saved(0), position, dx.Tensor!, backwards: true, dx.Accumulate);
         }));
     }
 }
