@@ -43,7 +43,7 @@ public static unsafe partial class RmsNorm
         float* sums = partials.Float();
         Workers.ForRange(walk.Rows, grain, (start, end) =>
             Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, sums + (start / grain * walk.Length))));
-        return PartialSums.Sum(partials);
+        return ConvolutionSums.Sum(partials);
     }
 
     private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));
