@@ -44,7 +44,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         for (int n = 0; n < bounds.Length - 1; n++)
         {
             (long start, long length) = (bounds[n], bounds[n + 1] - bounds[n]);
-            Tensor alone = Attention.Causal(q.Slice(1, start, length), k.Slice(1, start, length), v.Slice(1, start, length));
+            Tensor[] parts = [.. new[] { q, k, v }.Select(x => x.Slice(1, start, length))];
+            Tensor alone = Attention.Causal(parts[0], parts[1], parts[2]);
             AssertClose(alone.ToArray<float>(), packed.Slice(1, start, length).ToArray<float>());
         }
     }
@@ -65,7 +66,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         using var scope = new TensorScope();
         (Tensor q, Tensor k, Tensor v) = Inputs(1, 90, 1, 1, 16);
         Assert.Equal(
-            v.Slice(1, 0, 1).ToArray<float>(), Attention.Causal(Elementwise.Scale(q, 1e6f), k, v).Slice(1, 0, 1).ToArray<float>());
+            v.Slice(1, 0, 1).ToArray<float>(),
+            Attention.Causal(Elementwise.Scale(q, 1e6f), k, v).Slice(1, 0, 1).ToArray<float>());
     }
 
     [Fact]
@@ -75,7 +77,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         using var tape = new Tape();
         const int Length = 80;
         Tensor q = Tensor.From(Enumerable.Repeat(100f, Length).ToArray(), [1, Length, 1, 1]).RequireGradient();
-        Tensor k = Tensor.From(Enumerable.Range(0, Length).Select(j => j == 3 ? 100f : -100f).ToArray(), [1, Length, 1, 1]);
+        float[] keys = [.. Enumerable.Range(0, Length).Select(j => j == 3 ? 100f : -100f)];
+        Tensor k = Tensor.From(keys, [1, Length, 1, 1]);
         Tensor v = Tensor.From(Enumerable.Range(0, Length).Select(j => (float)j).ToArray(), [1, Length, 1, 1]);
         Tensor y = Attention.Causal(q, k, v);
         Assert.Equal(Enumerable.Repeat(3f, Length - 3), y.Slice(1, 3, Length - 3).ToArray<float>());
@@ -152,7 +155,10 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             [1, 2, 1, 8], [1, 2, 1, 4], [1, 2, 1, 4],
             "attention: q of shape [1, 2, 1, 8] and k of shape [1, 2, 1, 4] differ in batch or head size."
         },
-        { [1, 2, 3, 8], [1, 2, 2, 8], [1, 2, 2, 8], "attention: 3 query heads cannot share 2 key and value heads evenly." },
+        {
+            [1, 2, 3, 8], [1, 2, 2, 8], [1, 2, 2, 8],
+            "attention: 3 query heads cannot share 2 key and value heads evenly."
+        },
         { [1, 3, 1, 8], [1, 2, 1, 8], [1, 2, 1, 8], "attention: 3 queries are more than 2 keys." },
     };
 
@@ -181,7 +187,15 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     }
 
     private static OpCase Case(
-        string name, int batch, int queries, int keys, int heads, int groups, int k, float? scale = null, long[]? packed = null)
+        string name,
+        int batch,
+        int queries,
+        int keys,
+        int heads,
+        int groups,
+        int k,
+        float? scale = null,
+        long[]? packed = null)
     {
         PackedSequences? sequences = packed is null ? null : new PackedSequences(packed);
         var options = new AttentionOptions { Scale = scale, Packed = sequences };
@@ -235,7 +249,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Tensor Make(int count, int seed)
         {
             var random = new Random(seed);
-            float[] values = [.. Enumerable.Range(0, batch * length * count * k).Select(_ => (float)OpInput.Normal(random))];
+            int size = batch * length * count * k;
+            float[] values = [.. Enumerable.Range(0, size).Select(_ => (float)OpInput.Normal(random))];
             return Tensor.From(values, [batch, length, count, k]);
         }
 

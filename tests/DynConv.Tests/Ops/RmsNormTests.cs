@@ -39,7 +39,8 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     public void A_weight_of_another_length_is_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
+        var error = Assert.Throws<TensorException>(
+            () => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
         Assert.Equal("rms_norm: a weight of shape [4] does not fit x of shape [2, 3].", error.Message);
     }
 

@@ -52,12 +52,16 @@ public static partial class CrossEntropy
         if (logits.Rank != 2 || targets.Rank != 1 || targets.Shape[0] != logits.Shape[0])
         {
             throw new TensorException(
-                "cross_entropy", $"targets of shape {targets.Shape} do not fit logits of shape {logits.Shape}.", logits, targets);
+                "cross_entropy",
+                $"targets of shape {targets.Shape} do not fit logits of shape {logits.Shape}.",
+                logits,
+                targets);
         }
 
         if (targets.DType != DType.Int32)
         {
-            throw new TensorException("cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
+            throw new TensorException(
+                "cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
         }
 
         targets = targets.Contiguous();

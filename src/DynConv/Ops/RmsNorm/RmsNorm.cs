@@ -14,7 +14,8 @@ public static partial class RmsNorm
         OpArguments.Float32("rms_norm", x, weight);
         if (x.Rank < 1 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1])
         {
-            throw new TensorException("rms_norm", $"a weight of shape {weight.Shape} does not fit x of shape {x.Shape}.", x, weight);
+            throw new TensorException(
+                "rms_norm", $"a weight of shape {weight.Shape} does not fit x of shape {x.Shape}.", x, weight);
         }
 
         if (!(epsilon >= 0))

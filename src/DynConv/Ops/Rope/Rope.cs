@@ -19,7 +19,8 @@ public static partial class Rope
         OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
         if (x.Shape[3] != table.HeadDim)
         {
-            throw new TensorException("rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
+            throw new TensorException(
+                "rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
         }
 
         long end = position + x.Shape[1];

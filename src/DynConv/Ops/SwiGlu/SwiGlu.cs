@@ -3,7 +3,9 @@ namespace DynConv.Ops;
 /// <summary>The gate of a SwiGLU feed-forward layer.</summary>
 public static partial class SwiGlu
 {
-    /// <summary><c>silu(gate) * up</c>, with <c>silu(z) = z / (1 + e^-z)</c> (Shazeer 2020, "GLU Variants Improve Transformer").</summary>
+    /// <summary>
+    /// <c>silu(gate) * up</c>, with <c>silu(z) = z / (1 + e^-z)</c> (Shazeer 2020, "GLU Variants Improve Transformer").
+    /// </summary>
     /// <param name="gate">float32, any shape and strides; often one half of a wider projection.</param>
     /// <param name="up">The same shape.</param>
     /// <returns>The same shape, contiguous.</returns>
