@@ -19,14 +19,20 @@ public static partial class SwiGlu
         return Tape.Record("swiglu", y, [gate, up], [gate, up], static g =>
         {
             (Tensor gate, Tensor up) = (g.Saved(0), g.Saved(1));
-            (Tensor gateTarget, bool addGate) = TargetOrScratch(g, 0, gate);
-            (Tensor upTarget, bool addUp) = TargetOrScratch(g, 1, up);
-            BackwardCpu(g.Gradient(0)!, gate, up, gateTarget, addGate, upTarget, addUp);
+
+            // Both gradients come out of one pass; one that nobody wants goes nowhere.
+            using GradientRows dgate = GradientRows.Of(g, 0, innerDimensions: 0);
+            using GradientRows dup = GradientRows.Of(g, 1, innerDimensions: 0, first: dgate);
+            BackwardCpu(
+                g.Gradient(0)!,
+                gate,
+                up,
+                dgate.Tensor ?? Nowhere(gate),
+                dgate.Accumulate,
+                dup.Tensor ?? Nowhere(up),
+                dup.Accumulate);
         });
     }
 
-    // Both gradients come out of one pass over the inputs; one that nobody wants goes nowhere.
-    private static GradientTarget TargetOrScratch(BackwardContext g, int input, Tensor like) => g.Needs(input)
-        ? g.Target(input)
-        : new GradientTarget(Tensor.Empty(like.Shape, like.DType, like.Device), Accumulate: false);
+    private static Tensor Nowhere(Tensor like) => Tensor.Empty(like.Shape, like.DType, like.Device);
 }
