@@ -142,5 +142,6 @@ public sealed class TextSource
 
     private static bool IsExcluded(string full, string[] excluded) => Array.Exists(
         excluded,
-        path => full.StartsWith(path, StringComparison.Ordinal) && (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
+        path => full.StartsWith(path, StringComparison.Ordinal) &&
+            (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
 }

@@ -47,7 +47,8 @@ public sealed class TrainingData : IDisposable
         TokenDataset validation = Encode(options, "valid", validationPaths, options.Except, tokenizer);
         try
         {
-            return new TrainingData(Encode(options, "train", options.Paths, [.. options.Except, .. validationPaths], tokenizer), validation);
+            string[] except = [.. options.Except, .. validationPaths];
+            return new TrainingData(Encode(options, "train", options.Paths, except, tokenizer), validation);
         }
         catch
         {
