@@ -6,7 +6,7 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
 {
     private const float Epsilon = 1e-5f;
 
-    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [150, 384]];
+    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [100, 384]];
 
     public static IEnumerable<OpCase> Cases =>
     [
@@ -39,7 +39,8 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     public void A_weight_of_another_length_is_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
+        var error = Assert.Throws<TensorException>(
+            () => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
         Assert.Equal("rms_norm: a weight of shape [4] does not fit x of shape [2, 3].", error.Message);
     }
 
@@ -63,7 +64,12 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
         var y = new double[x.Length];
         for (int row = 0; row < x.Length; row += d)
         {
-            double square = x.AsSpan(row, d).ToArray().Sum(value => value * value);
+            double square = 0;
+            for (int i = 0; i < d; i++)
+            {
+                square += x[row + i] * x[row + i];
+            }
+
             for (int i = 0; i < d; i++)
             {
                 y[row + i] = x[row + i] / Math.Sqrt((square / d) + epsilon) * weight[i];
