@@ -18,6 +18,14 @@ internal unsafe interface ISimd<TVector>
     static abstract TVector Zero { get; }
     static abstract TVector Load(float* source);
     static abstract void Store(float* destination, TVector value);
+
+    /// <summary>
+    /// Stores past the caches, for results too large to be found there again. The destination is aligned to the vector.
+    /// Other threads see it after the writer's next interlocked operation, and <see cref="Workers"/> has one after every
+    /// block.
+    /// </summary>
+    static abstract void StoreNonTemporal(float* destination, TVector value);
+
     static abstract TVector Broadcast(float value);
     static abstract TVector Add(TVector a, TVector b);
     static abstract TVector Subtract(TVector a, TVector b);
@@ -50,6 +58,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Zero => Vector512<float>.Zero;
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
     public static void Store(float* destination, Vector512<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector512<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
     public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
@@ -82,6 +92,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Zero => Vector256<float>.Zero;
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
     public static void Store(float* destination, Vector256<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector256<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
     public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
     public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
@@ -114,6 +126,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Zero => Vector128<float>.Zero;
     public static Vector128<float> Load(float* source) => Vector128.Load(source);
     public static void Store(float* destination, Vector128<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector128<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
     public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
     public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
@@ -148,6 +162,7 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float Zero => 0f;
     public static float Load(float* source) => *source;
     public static void Store(float* destination, float value) => *destination = value;
+    public static void StoreNonTemporal(float* destination, float value) => *destination = value;
     public static float Broadcast(float value) => value;
     public static float Add(float a, float b) => a + b;
     public static float Subtract(float a, float b) => a - b;
