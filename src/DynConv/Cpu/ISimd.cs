@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace DynConv.Cpu;
 
@@ -48,6 +49,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The sum of all lanes, in an order that is fixed for the width.</summary>
     static abstract float Sum(TVector a);
 
+    /// <summary>Stores the sums of the lanes of four vectors side by side, each in an order that is fixed for the width.</summary>
+    static abstract void StoreSums(float* destination, TVector a, TVector b, TVector c, TVector d);
+
     /// <summary>The largest lane.</summary>
     static abstract float MaxElement(TVector a);
 }
@@ -81,6 +85,16 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
         Vector512.ShiftLeft(Vector512.ConvertToInt32Native(exponent) + Vector512.Create(127), 23).AsSingle();
 
     public static float Sum(Vector512<float> a) => Vector512.Sum(a);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.StoreSums(
+            destination,
+            a.GetLower() + a.GetUpper(),
+            b.GetLower() + b.GetUpper(),
+            c.GetLower() + c.GetUpper(),
+            d.GetLower() + d.GetUpper());
 
     public static float MaxElement(Vector512<float> a) =>
         Simd256.MaxElement(Vector256.Max(a.GetLower(), a.GetUpper()));
@@ -116,6 +130,16 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static float Sum(Vector256<float> a) => Vector256.Sum(a);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
+        Simd128.StoreSums(
+            destination,
+            a.GetLower() + a.GetUpper(),
+            b.GetLower() + b.GetUpper(),
+            c.GetLower() + c.GetUpper(),
+            d.GetLower() + d.GetUpper());
+
     public static float MaxElement(Vector256<float> a) =>
         Simd128.MaxElement(Vector128.Max(a.GetLower(), a.GetUpper()));
 }
@@ -150,6 +174,18 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static float Sum(Vector128<float> a) => Vector128.Sum(a);
 
+    // Pairs of lanes are added until each lane holds the sum of one vector: a transposition that adds on the way.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d) =>
+        AddPairs(AddPairs(a, b), AddPairs(c, d)).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> AddPairs(Vector128<float> a, Vector128<float> b) =>
+        Sse3.IsSupported
+            ? Sse3.HorizontalAdd(a, b)
+            : Vector128.Create(a[0] + a[1], a[2] + a[3], b[0] + b[1], b[2] + b[3]);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxElement(Vector128<float> a) =>
         MathF.Max(MathF.Max(a[0], a[1]), MathF.Max(a[2], a[3]));
@@ -183,5 +219,9 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
         BitConverter.Int32BitsToSingle(((int)exponent + 127) << 23);
 
     public static float Sum(float a) => a;
+
+    public static void StoreSums(float* destination, float a, float b, float c, float d) =>
+        (destination[0], destination[1], destination[2], destination[3]) = (a, b, c, d);
+
     public static float MaxElement(float a) => a;
 }

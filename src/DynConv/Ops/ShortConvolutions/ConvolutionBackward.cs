@@ -33,7 +33,7 @@ internal static unsafe class ConvolutionBackward
             where TVector : struct
         {
             long channels = blocking.BlockChannels;
-            long tileFloats = (blocking.TileTokens + call.Width - 1) * call.Width * channels;
+            long tileFloats = (blocking.TileTokens + call.Width - 1) * ConvolutionBlocking.TileStride(call.Width, channels);
             using var scratch = new ConvolutionScratch(
                 ConvolutionScratch.Padded(tileFloats)
                 + ConvolutionScratch.Padded(call.Width * channels)
@@ -181,7 +181,7 @@ internal static unsafe class ConvolutionBackward
                 if (at < stop)
                 {
                     ConvolutionColumns.Multiply<TSimd, TVector>(
-                        new Strided(ProductRow(products, at - token, block), call.Width * block.Count),
+                        new Strided(ProductRow(products, at - token, block), ConvolutionBlocking.TileStride(call.Width, block.Count)),
                         sums,
                         block.Count,
                         gradients.Y.From(at, block),
@@ -195,7 +195,7 @@ internal static unsafe class ConvolutionBackward
         }
 
         private float* ProductRow(float* products, long row, ChannelBlock block) =>
-            products is null ? null : products + (row * call.Width * block.Count);
+            products is null ? null : products + (row * ConvolutionBlocking.TileStride(call.Width, block.Count));
 
         /// <summary>One of the first W - 1 tokens of a sequence, whose window reaches before its start.</summary>
         private void MultiplyEdge<TSimd, TVector>(

@@ -64,6 +64,12 @@ internal sealed record ConvolutionBlocking
         };
     }
 
+    /// <summary>
+    /// From one token's filters in a tile to the next token's. A line more than they need: rows a multiple of 4 KiB apart
+    /// would all compete for the same few places of the L1 cache.
+    /// </summary>
+    public static long TileStride(int width, long channels) => ConvolutionScratch.Padded((width * channels) + 1);
+
     public (long First, long Last) TokensOfPart(long part) =>
         (part * PartTokens, Math.Min(Tokens, (part + 1) * PartTokens));
 

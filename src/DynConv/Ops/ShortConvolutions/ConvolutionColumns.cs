@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using DynConv.Cpu;
 
 namespace DynConv.Ops;
@@ -23,6 +24,9 @@ internal readonly unsafe record struct Strided(nint Address, long Stride)
 /// </summary>
 internal static unsafe class ConvolutionColumns
 {
+    // The hardware follows fewer streams than a tile has rows, so each row asks for what it needs eight vectors later.
+    private const long Ahead = 128;
+
     /// <summary>
     /// <c>to[i] = Σ_w filter[i, w] · from[i - w]</c>, for backward passes with rows in reverse order.
     /// </summary>
@@ -111,11 +115,13 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
+            long ahead = Lookahead(c, channels, rows, from.Stride);
             float* f = filter.First + c;
             float* x = from.First + c;
             float* y = to.First + c;
             for (long row = 0; row < rows; row++, x += from.Stride, y += to.Stride, f += filter.Stride)
             {
+                Prefetch(x + ahead);
                 TVector v0 = TSimd.Load(x);
                 TVector sum = TSimd.Multiply(TSimd.Load(f), v0);
                 if (TTaps.Count > 1)
@@ -199,11 +205,15 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
+            long ahead = Lookahead(c, channels, rows, from.Stride);
+            long factorAhead = Lookahead(c, channels, rows, factor.Stride);
             float* x = from.First + c;
             float* g = factor.First + c;
             float* p = products.First + c;
             for (long row = 0; row < rows; row++, x += from.Stride, g += factor.Stride, p += products.Stride)
             {
+                Prefetch(x + ahead);
+                Prefetch(g + factorAhead);
                 TVector v0 = TSimd.Load(x);
                 TVector gradient = TSimd.Load(g);
                 if (keep)
@@ -242,6 +252,21 @@ internal static unsafe class ConvolutionColumns
                 new(from.First + c, from.Stride),
                 rows,
                 channels - c);
+        }
+    }
+
+    /// <summary>From an element to the one to prefetch: further along its row or, near the row's end, in the next tile.</summary>
+    private static long Lookahead(long channel, long channels, long rows, long stride) =>
+        channel + Ahead < channels ? Ahead
+        : channels <= Ahead ? rows * stride
+        : (rows * stride) + Ahead - channels;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* place)
+    {
+        if (Sse.IsSupported)
+        {
+            Sse.Prefetch0(place);
         }
     }
 

@@ -28,7 +28,7 @@ internal static unsafe class ConvolutionForward
             where TVector : struct
         {
             long channels = blocking.BlockChannels;
-            long tileFloats = blocking.TileTokens * call.Width * channels;
+            long tileFloats = blocking.TileTokens * ConvolutionBlocking.TileStride(call.Width, channels);
             using var scratch = new ConvolutionScratch(
                 ConvolutionScratch.Padded(tileFloats) + ConvolutionScratch.Padded(channels) + filter.ScratchFloats(channels));
             float* tile = scratch.Take(tileFloats);

@@ -15,6 +15,8 @@ internal readonly unsafe struct FilterTile(float* data, long rowStride, long tap
 
     public long TapStride { get; } = tapStride;
 
+    public float* this[long row, int tap] => data + (row * RowStride) + (tap * TapStride);
+
     /// <summary>Tap 0 of the rows from <paramref name="row"/> on.</summary>
     public Strided From(long row) => new(this[row, 0], RowStride);
 
@@ -23,8 +25,6 @@ internal readonly unsafe struct FilterTile(float* data, long rowStride, long tap
     /// <see cref="RowStride"/> + <see cref="TapStride"/> apart from tap w - 1: the taps that meet at one token.
     /// </summary>
     public Strided BackFrom(long row) => new(this[row, 0], -RowStride);
-
-    public float* this[long row, int tap] => data + (row * RowStride) + (tap * TapStride);
 }
 
 /// <summary>
@@ -49,7 +49,8 @@ internal unsafe interface IConvolutionFilter
     /// <summary>Whether <see cref="Reduce"/> has something to do.</summary>
     bool NeedsProducts { get; }
 
-    /// <summary>Adds the products of a tile, stored <c>[rows, W, block.Count]</c>, to the gradients.</summary>
+    /// <summary>Adds the products of a tile, to the gradients. They are stored
+    /// <c>[rows, W, block.Count]</c>, the rows <see cref="ConvolutionBlocking.TileStride"/> apart.</summary>
     void Reduce<TSimd, TVector>(long token, long rows, float* products)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;

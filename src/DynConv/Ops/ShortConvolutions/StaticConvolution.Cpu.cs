@@ -8,7 +8,7 @@ public static partial class StaticConvolution
     private const long BlockChannels = 1024;
     private const long GroupChannels = 1024;
     private const long WorkBlocks = 64;
-    private const long TileTokens = 16;
+    private const long TileTokens = 8;
 
     private static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs.StaticWeight!), Blocking(inputs));
