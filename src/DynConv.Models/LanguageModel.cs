@@ -132,8 +132,13 @@ public sealed class LanguageModel : Module
 
     private Tensor Logits(Tensor hidden)
     {
-        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("model.norm");
-        Tensor normed = RmsNorm.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
+        Tensor normed;
+        using (FiniteCheck.Enter("model.norm"))
+        {
+            normed = RmsNorm.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
+        }
+
+        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
         return MatMul.Linear(normed, _output ?? _embedding);
     }
 }

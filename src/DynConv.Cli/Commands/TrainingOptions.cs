@@ -38,7 +38,17 @@ internal sealed class TrainingOptions
         return options;
     }
 
-    public void AddTo(Command command) => _options.ForEach(command.Add);
+    public void AddTo(Command command)
+    {
+        _options.ForEach(command.Add);
+        command.Validators.Add(static result =>
+        {
+            if (result.GetResult("--steps") is { Implicit: false } && result.GetResult("--tokens") is { Implicit: false })
+            {
+                result.AddError("A run is as long as --steps or --tokens say; give one of the two.");
+            }
+        });
+    }
 
     /// <summary>What the file says, or the defaults without one, with the given options over it.</summary>
     /// <param name="parsed">The command line.</param>

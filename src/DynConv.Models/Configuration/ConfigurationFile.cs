@@ -118,7 +118,8 @@ public static class ConfigurationFile
     /// <param name="json">As <see cref="ToJson"/> writes it, or any other Llama's.</param>
     public static ModelConfiguration Parse(string json)
     {
-        var root = new JsonSection(JsonNode.Parse(json) as JsonObject ?? throw new DynConvException("a JSON object is wanted here."), "");
+        JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+        var root = new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."), "");
         string type = root.String("model_type") ?? Plain;
         if (type is not (Plain or Convolved))
         {
@@ -138,7 +139,7 @@ public static class ConfigurationFile
             Layers = root.RequiredInt("num_hidden_layers"),
             AttentionHeads = heads,
             KeyValueHeads = root.Int("num_key_value_heads") ?? heads,
-            HeadDimension = root.Int("head_dim") ?? hidden / Math.Max(1, heads),
+            HeadDimension = root.Int("head_dim") ?? HeadDimension(hidden, heads),
             MaxPositions = root.Int("max_position_embeddings") ?? 2048,
             NormEpsilon = root.Double("rms_norm_eps") ?? 1e-6,
             Rope = ReadRope(root),
@@ -147,6 +148,10 @@ public static class ConfigurationFile
             ShortConvolution = root.Section("short_conv") is { } section ? ReadConvolution(section) : null,
         }.Validate();
     }
+
+    private static int HeadDimension(int hidden, int heads) => heads < 1 || hidden % heads != 0
+        ? throw new DynConvException($"num_attention_heads {heads} does not divide hidden_size {hidden}, and head_dim is missing.")
+        : hidden / heads;
 
     // Newer files keep the base and the scaling together in rope_parameters, older ones apart.
     private static RopeConfiguration ReadRope(JsonSection root)
@@ -175,7 +180,7 @@ public static class ConfigurationFile
         var defaults = new ShortConvolutionConfiguration();
         return new ShortConvolutionConfiguration
         {
-            Kind = ShortConvolutionConfiguration.ParseKind(section.String("kind") ?? ""),
+            Kind = ShortConvolutionConfiguration.ParseKind(section.RequiredString("kind")),
             Width = section.RequiredInt("width"),
             Rank = section.Int("rank") ?? defaults.Rank,
             HeadSize = section.Int("head_size") ?? defaults.HeadSize,

@@ -22,6 +22,8 @@ internal sealed class JsonSection(JsonObject node, string path)
         JsonNode other => throw Wrong(key, "a text", other),
     };
 
+    public string RequiredString(string key) => String(key) ?? throw Missing(key);
+
     public IReadOnlyList<string> Strings(string key)
     {
         if (node[key] is not JsonArray array)

@@ -91,6 +91,7 @@ public sealed record ModelConfiguration
             throw new DynConvException($"rms_norm_eps is {NormEpsilon}; it has to be at least 0 and below 1.");
         }
 
+        Rope.Validate();
         ShortConvolution?.Validate();
         if (ShortConvolution is { Kind: ShortConvolutionKind.HeadWise } convolution)
         {

@@ -1,3 +1,5 @@
+using DynConv.Ops;
+
 namespace DynConv.Models;
 
 /// <summary>Rotary position embedding: base and, for models stretched to long contexts, Llama 3's scaling.</summary>
@@ -13,14 +15,18 @@ public sealed record RopeConfiguration
     /// <param name="headDimension">K, even.</param>
     public double[] Frequencies(int headDimension)
     {
-        var frequencies = new double[headDimension / 2];
-        for (int i = 0; i < frequencies.Length; i++)
+        double[] frequencies = RopeTable.Frequencies(Theta, headDimension);
+        return Scaling is null ? frequencies : Array.ConvertAll(frequencies, Scaling.Apply);
+    }
+
+    internal void Validate()
+    {
+        if (!(Theta > 0) || !double.IsFinite(Theta))
         {
-            double frequency = Math.Pow(Theta, -2.0 * i / headDimension);
-            frequencies[i] = Scaling?.Apply(frequency) ?? frequency;
+            throw new DynConvException($"rope_theta is {Theta}; it has to be above 0.");
         }
 
-        return frequencies;
+        Scaling?.Validate();
     }
 }
 
@@ -35,6 +41,26 @@ public sealed record RopeConfiguration
 public sealed record Llama3RopeScaling(
     double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaxPositions)
 {
+    internal void Validate()
+    {
+        if (!(Factor > 0) || !double.IsFinite(Factor))
+        {
+            throw new DynConvException($"rope_scaling.factor is {Factor}; it has to be above 0.");
+        }
+
+        if (!(LowFrequencyFactor > 0 && HighFrequencyFactor > LowFrequencyFactor))
+        {
+            throw new DynConvException(
+                $"rope_scaling has low_freq_factor {LowFrequencyFactor} and high_freq_factor {HighFrequencyFactor}; the low one has to be above 0 and below the high one.");
+        }
+
+        if (OriginalMaxPositions < 1)
+        {
+            throw new DynConvException(
+                $"rope_scaling.original_max_position_embeddings is {OriginalMaxPositions}; it has to be at least 1.");
+        }
+    }
+
     internal double Apply(double frequency)
     {
         double wavelength = 2 * Math.PI / frequency;

@@ -11,6 +11,7 @@ public sealed class Sampler(SamplingOptions options)
 
     /// <summary>Chooses one token id.</summary>
     /// <param name="logits">A score for each id. Of equal scores the lowest id counts as the likeliest.</param>
+    /// <exception cref="DynConvException">A score is not a number.</exception>
     public int Choose(ReadOnlySpan<float> logits)
     {
         int likeliest = IndexOfMax(logits);
@@ -42,8 +43,14 @@ public sealed class Sampler(SamplingOptions options)
     private static int IndexOfMax(ReadOnlySpan<float> logits)
     {
         int best = 0;
-        for (int i = 1; i < logits.Length; i++)
+        for (int i = 0; i < logits.Length; i++)
         {
+            if (float.IsNaN(logits[i]) || float.IsPositiveInfinity(logits[i]))
+            {
+                throw new DynConvException(
+                    $"The model scores token {i} with {logits[i]}: its weights are damaged, or its training has diverged.");
+            }
+
             if (logits[i] > logits[best])
             {
                 best = i;

@@ -56,7 +56,8 @@ public sealed class TextSource
 
         var source = new TextSource(paths, files);
         return files.Count > 0 ? source
-            : anything ? throw new DynConvException($"No text of {string.Join(", ", paths)} is left: all of it is validation text or the run's own.")
+            : anything ? throw new DynConvException(
+                $"No text of {string.Join(", ", paths)} is left: all of it is validation text or the run's own.")
             : throw source.NoText();
     }
 
@@ -146,5 +147,6 @@ public sealed class TextSource
 
     private static bool IsExcluded(string full, string[] excluded) => Array.Exists(
         excluded,
-        path => full.StartsWith(path, StringComparison.Ordinal) && (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
+        path => full.StartsWith(path, StringComparison.Ordinal) &&
+            (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
 }

@@ -49,7 +49,8 @@ public sealed class TrainingData : IDisposable
         TokenDataset validation = Encode(options, ValidationName, validationPaths, options.Except, tokenizer);
         try
         {
-            return new TrainingData(Encode(options, "train", options.Paths, [.. options.Except, .. validationPaths], tokenizer), validation);
+            string[] except = [.. options.Except, .. validationPaths];
+            return new TrainingData(Encode(options, "train", options.Paths, except, tokenizer), validation);
         }
         catch
         {

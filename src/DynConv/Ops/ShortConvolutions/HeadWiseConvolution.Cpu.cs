@@ -32,47 +32,58 @@ public static partial class HeadWiseConvolution
         private readonly TokenRows _weight = new(weight);
         private readonly TokenRows _gradient = gradient is null ? default : new TokenRows(gradient);
         private readonly float* _static = inputs.StaticWeight is null ? null : inputs.StaticWeight.Float();
-        private readonly long _staticStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
+        private readonly long _constantStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
+        private readonly bool _accumulate = accumulate;
         private readonly int _width = inputs.Width;
         private readonly long _headSize = HeadSize(inputs, weight);
         private ChannelBlock _block;
+        private float* _constant;
+        private long _firstHead;
+        private long _firstEnd;
 
         public bool NeedsProducts { get; } = gradient is not null;
 
+        private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
+
         public readonly long ScratchFloats(long blockChannels) => 0;
 
-        public void Begin(ConvolutionScratch scratch, ChannelBlock block) => _block = block;
+        public void Begin(ConvolutionScratch scratch, ChannelBlock block)
+        {
+            _block = block;
+            _firstHead = block.Start / _headSize;
+            _firstEnd = Math.Min(block.Count, ((_firstHead + 1) * _headSize) - block.Start);
+            _constant = _static is null ? null : _static + block.Start;
+        }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            long rowFloats = _width * _block.Count;
-            for (long row = 0; row < rows; row++)
+            float* to = tile;
+            for (long row = 0; row < rows; row++, to += TileStride)
             {
-                float* weight = _weight[token + row];
-                for (int w = 0; w < _width; w++)
+                float* weight = _weight[token + row] + (_firstHead * _width);
+                if (_headSize >= TSimd.Width)
                 {
-                    FillTap<TSimd, TVector>(weight + w, w, tile + (row * rowFloats) + (w * _block.Count));
+                    FillWide<TSimd, TVector>(weight, to);
+                }
+                else
+                {
+                    FillNarrow(weight, to);
                 }
             }
 
-            return new FilterTile(tile, rowFloats, _block.Count);
+            return new FilterTile(tile, TileStride, _block.Count);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            for (long row = 0; row < rows; row++)
+            for (long row = 0; row < rows; row++, products += TileStride)
             {
-                float* gradient = _gradient[token + row];
-                for (int w = 0; w < _width; w++, products += _block.Count)
-                {
-                    ReduceTap<TSimd, TVector>(products, gradient + w);
-                }
+                float* gradient = _gradient[token + row] + (_firstHead * _width);
+                ReduceRow<TSimd, TVector>(products, gradient);
             }
         }
 
@@ -80,53 +91,100 @@ public static partial class HeadWiseConvolution
         {
         }
 
-        /// <summary>One tap of one token: each head's number repeated over its channels, plus the static part.</summary>
-        private readonly void FillTap<TSimd, TVector>(float* weight, int tap, float* to)
+        /// <summary>One token's filters for heads of a vector or more: each number repeated, plus the static part.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void FillWide<TSimd, TVector>(float* weight, float* to)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            float* constant = _static is null ? null : _static + (tap * _staticStride) + _block.Start;
-            long head = _block.Start / _headSize;
-            long end = Math.Min(_block.Count, ((head + 1) * _headSize) - _block.Start);
-            for (long c = 0; c < _block.Count; head++, end = Math.Min(_block.Count, end + _headSize))
+            long end = _firstEnd;
+            for (long start = 0; start < _block.Count; start = end, end = Math.Min(_block.Count, end + _headSize), weight += _width)
             {
-                float value = weight[head * _width];
-                TVector lanes = TSimd.Broadcast(value);
-                for (; c + TSimd.Width <= end; c += TSimd.Width)
+                for (int w = 0; w < _width; w++)
                 {
-                    TSimd.Store(to + c, constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
-                }
+                    float* row = to + (w * _block.Count);
+                    float* constant = _constant + (w * _constantStride);
+                    TVector lanes = TSimd.Broadcast(weight[w]);
+                    long c = start;
+                    for (; c + TSimd.Width <= end; c += TSimd.Width)
+                    {
+                        TSimd.Store(row + c, _constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
+                    }
 
-                for (; c < end; c++)
-                {
-                    to[c] = constant is null ? value : value + constant[c];
+                    for (; c < end; c++)
+                    {
+                        row[c] = _constant is null ? weight[w] : weight[w] + constant[c];
+                    }
                 }
             }
         }
 
-        /// <summary>Sums one tap's products over the channels of each head. A head wider than a block gathers block by block.</summary>
-        private readonly void ReduceTap<TSimd, TVector>(float* products, float* gradient)
+        /// <summary>The same for heads of less than a vector.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void FillNarrow(float* weight, float* to)
+        {
+            for (int w = 0; w < _width; w++, to += _block.Count)
+            {
+                float* constant = _constant + (w * _constantStride);
+                float* value = weight + w;
+                for (long c = 0; c < _block.Count; value += _width)
+                {
+                    for (long i = 0; i < _headSize; i++, c++)
+                    {
+                        to[c] = _constant is null ? *value : *value + constant[c];
+                    }
+                }
+            }
+        }
+
+        /// <summary>Sums one token's products over each head's channels. A head wider than a block gathers block by block.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void ReduceRow<TSimd, TVector>(float* products, float* gradient)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            long head = _block.Start / _headSize;
-            bool adds = accumulate || _block.Start % _headSize != 0;
-            long end = Math.Min(_block.Count, ((head + 1) * _headSize) - _block.Start);
-            for (long c = 0; c < _block.Count; head++, end = Math.Min(_block.Count, end + _headSize))
+            float* sums = stackalloc float[ITaps.Most];
+            bool adds = _accumulate || _block.Start != _firstHead * _headSize;
+            long end = _firstEnd;
+            for (long start = 0; start < _block.Count; start = end, end = Math.Min(_block.Count, end + _headSize), gradient += _width)
             {
-                TVector lanes = TSimd.Zero;
-                for (; c + TSimd.Width <= end; c += TSimd.Width)
+                for (int w = 0; w < _width; w += ITaps.Most)
                 {
-                    lanes = TSimd.Add(lanes, TSimd.Load(products + c));
+                    int taps = Math.Min(ITaps.Most, _width - w);
+                    SumTaps<TSimd, TVector>(products + (w * _block.Count), taps, start, end, sums);
+                    for (int i = 0; i < taps; i++)
+                    {
+                        gradient[w + i] = adds ? gradient[w + i] + sums[i] : sums[i];
+                    }
                 }
+            }
+        }
 
-                float sum = TSimd.Sum(lanes);
-                for (; c < end; c++)
-                {
-                    sum += products[c];
-                }
+        private readonly void SumTaps<TSimd, TVector>(float* products, int taps, long start, long end, float* sums)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            // Taps that are not there repeat the last one.
+            float* p1 = products + (Math.Min(1, taps - 1) * _block.Count);
+            float* p2 = products + (Math.Min(2, taps - 1) * _block.Count);
+            float* p3 = products + (Math.Min(3, taps - 1) * _block.Count);
+            TVector s0 = default, s1 = default, s2 = default, s3 = default;
+            long c = start;
+            for (; c + TSimd.Width <= end; c += TSimd.Width)
+            {
+                s0 = TSimd.Add(s0, TSimd.Load(products + c));
+                s1 = TSimd.Add(s1, TSimd.Load(p1 + c));
+                s2 = TSimd.Add(s2, TSimd.Load(p2 + c));
+                s3 = TSimd.Add(s3, TSimd.Load(p3 + c));
+            }
 
-                gradient[head * _width] = adds ? gradient[head * _width] + sum : sum;
+            TSimd.StoreSums(sums, s0, s1, s2, s3);
+            for (; c < end; c++)
+            {
+                sums[0] += products[c];
+                sums[1] += p1[c];
+                sums[2] += p2[c];
+                sums[3] += p3[c];
             }
         }
     }
