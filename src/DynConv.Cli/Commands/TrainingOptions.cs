@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Numerics;
 using DynConv.Models;
 using DynConv.Training;
@@ -43,7 +44,7 @@ internal sealed class TrainingOptions
         _options.ForEach(command.Add);
         command.Validators.Add(static result =>
         {
-            if (result.GetResult("--steps") is { Implicit: false } && result.GetResult("--tokens") is { Implicit: false })
+            if (IsGiven(result, "--steps") && IsGiven(result, "--tokens"))
             {
                 result.AddError("A run is as long as --steps or --tokens say; give one of the two.");
             }
@@ -63,6 +64,9 @@ internal sealed class TrainingOptions
 
         return configuration;
     }
+
+    private static bool IsGiven(CommandResult result, string option) =>
+        result.GetResult(option) is OptionResult { Implicit: false };
 
     private void AddData()
     {

@@ -50,6 +50,7 @@ public static class RunFile
         new DeserializerBuilder()
             .WithNamingConvention(UnderscoredNamingConvention.Instance)
             .WithDuplicateKeyChecking()
+            .WithTypeMapping<IReadOnlyList<string>, List<string>>()
             .Build()
             .Deserialize<TrainingConfiguration?>(text) ?? new TrainingConfiguration();
 
