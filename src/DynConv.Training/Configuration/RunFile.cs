@@ -34,14 +34,22 @@ public static class RunFile
         }
         catch (YamlException exception)
         {
-            throw new DynConvException($"{path}, line {exception.Start.Line}: {Reason(exception)}", exception);
+            throw new DynConvException($"{path}, line {exception.Start.Line}: {Reason(exception, text)}.", exception);
         }
     }
 
-    private static string Reason(YamlException exception)
+    private static string Reason(YamlException exception, string text)
     {
-        string reason = (exception.InnerException?.Message ?? exception.Message).ReplaceLineEndings(" ");
-        return UnknownKey.Match(reason) is { Success: true } unknown ? $"there is no setting '{unknown.Groups[1].Value}'." : reason;
+        string reason = (exception.InnerException?.Message ?? exception.Message).ReplaceLineEndings(" ").TrimEnd('.');
+        if (UnknownKey.Match(reason) is { Success: true } unknown)
+        {
+            return $"there is no setting '{unknown.Groups[1].Value}'";
+        }
+
+        bool isPlain = exception is SyntaxErrorException or SemanticErrorException
+            || reason.Contains("duplicate key", StringComparison.Ordinal);
+        string line = text.Split('\n').ElementAtOrDefault((int)exception.Start.Line - 1)?.Trim() ?? "";
+        return isPlain ? reason : $"'{line}' has a value of the wrong kind";
     }
 
     /// <summary>Reads YAML.</summary>

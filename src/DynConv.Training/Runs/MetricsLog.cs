@@ -72,5 +72,16 @@ internal sealed class MetricsLog : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private void Append(JsonObject line) => _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
+    private void Append(JsonObject line)
+    {
+        try
+        {
+            _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
+        }
+        catch (IOException exception)
+        {
+            throw new DynConvException(
+                $"{_file.Name} could not be written: {exception.Message}; make room and continue with --resume.", exception);
+        }
+    }
 }

@@ -1,0 +1,49 @@
+using Spectre.Console.Testing;
+
+namespace DynConv.Cli.Tests;
+
+/// <summary>What a command left behind: its exit code and what it wrote.</summary>
+/// <param name="ExitCode">0, 1 or 2.</param>
+/// <param name="Output">Standard output.</param>
+/// <param name="Error">Standard error.</param>
+public sealed record CommandRun(int ExitCode, string Output, string Error)
+{
+    public string[] OutputLines => Output.TrimEnd('\n').Split('\n');
+
+    /// <summary>Runs a command in this process, as if its output went to a file.</summary>
+    public static CommandRun Of(params string[] arguments) => Of(isInteractive: false, arguments);
+
+    /// <summary>Runs a command in this process.</summary>
+    public static CommandRun Of(bool isInteractive, params string[] arguments)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        using var terminal = new TestConsole();
+        int code = CommandLineApplication.Run(arguments, new CliContext(output, error, terminal, isInteractive));
+        return new CommandRun(code, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Checks that the command did its work and had nothing to complain of.</summary>
+    public CommandRun Succeeded()
+    {
+        Assert.Equal("", Error);
+        Assert.Equal(0, ExitCode);
+        return this;
+    }
+
+    /// <summary>Checks the exit code and that the complaint is one line with all of some words in it.</summary>
+    public CommandRun Failed(int exitCode, params string[] words)
+    {
+        Assert.Equal(exitCode, ExitCode);
+        Assert.StartsWith("error: ", Error, StringComparison.Ordinal);
+        Assert.EndsWith(".\n", Error.Replace("--resume\n", ".\n", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Single(Error.TrimEnd('\n').Split('\n'));
+        Assert.DoesNotContain("Exception", Error, StringComparison.Ordinal);
+        foreach (string word in words)
+        {
+            Assert.Contains(word, Error, StringComparison.Ordinal);
+        }
+
+        return this;
+    }
+}

@@ -1,0 +1,69 @@
+using System.Reflection;
+using DynConv.Models;
+using DynConv.Training;
+using PublicApiGenerator;
+
+namespace DynConv.Cli.Tests;
+
+/// <summary>What others can build on is written down, so that a change of it is seen and meant.</summary>
+public sealed class PublicApiTests
+{
+    private const string AcceptVariable = "DYNCONV_ACCEPT_API";
+
+    private static readonly ApiGeneratorOptions Options = new()
+    {
+        IncludeAssemblyAttributes = false,
+        ExcludeAttributes =
+        [
+            "System.Runtime.CompilerServices.CompilerGeneratedAttribute",
+            "System.Runtime.CompilerServices.NullableAttribute",
+            "System.Runtime.CompilerServices.NullableContextAttribute",
+            "System.Runtime.CompilerServices.IsReadOnlyAttribute",
+        ],
+    };
+
+    public static TheoryData<string> Assemblies => ["DynConv", "DynConv.Models", "DynConv.Training"];
+
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void The_public_surface_is_the_one_written_down(string name)
+    {
+        Assembly assembly = name switch
+        {
+            "DynConv" => typeof(Tensor).Assembly,
+            "DynConv.Models" => typeof(LanguageModel).Assembly,
+            _ => typeof(TrainingConfiguration).Assembly,
+        };
+        string actual = assembly.GeneratePublicApi(Options).ReplaceLineEndings("\n") + "\n";
+        string path = Path.Combine(SourceFolder(), "PublicApi", $"{name}.txt");
+        if (Environment.GetEnvironmentVariable(AcceptVariable) == "1")
+        {
+            File.WriteAllText(path, actual);
+        }
+
+        string expected = File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "";
+        Assert.True(actual == expected, Difference(name, expected, actual));
+    }
+
+    private static string Difference(string name, string expected, string actual)
+    {
+        const int Most = 30;
+        string[] before = expected.Split('\n');
+        string[] now = actual.Split('\n');
+        IEnumerable<string> changes = before.Except(now).Select(line => $"- {line.Trim()}")
+            .Concat(now.Except(before).Select(line => $"+ {line.Trim()}"));
+        return $"The public surface of {name} has changed. If that is meant, run the tests once with {AcceptVariable}=1 and commit " +
+            $"PublicApi/{name}.txt.\n{string.Join('\n', changes.Take(Most))}";
+    }
+
+    private static string SourceFolder()
+    {
+        string? root = AppContext.BaseDirectory;
+        while (root is not null && !File.Exists(Path.Combine(root, "DynConv.slnx")))
+        {
+            root = Path.GetDirectoryName(root);
+        }
+
+        return Path.Combine(root ?? throw new InvalidOperationException("The tests do not run inside the repository."), "tests", "DynConv.Cli.Tests");
+    }
+}
