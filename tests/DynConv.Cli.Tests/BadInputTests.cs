@@ -204,12 +204,13 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
     }
 
     [Fact]
-    public void Tokenizer_training_finds_out_at_once_that_it_cannot_write()
+    public void Long_work_finds_out_at_once_that_it_cannot_write()
     {
         string[] Train(string path, int size = 300) => ["tokenizer", "train", "--data", tiny.Text, "--vocab-size", $"{size}", "--out", path];
         CommandRun.Of(Train(_folder.At("no", "tokenizer.json"))).Failed(1, "There is no folder");
         CommandRun.Of(Train(_folder.Root)).Failed(1, "is a folder");
         CommandRun.Of(Train(_folder.At("tokenizer.json"), 100)).Failed(1, "A vocabulary of 100 is too small");
+        CommandRun.Of("bench", "matmul", "--json", _folder.At("no", "rows.json")).Failed(1, "There is no folder");
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Root));
     }
 

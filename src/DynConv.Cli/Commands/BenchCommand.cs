@@ -34,6 +34,11 @@ internal static class BenchCommand
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
             CommonOptions.CheckDevice(parsed.GetValue(device)!);
+            if (parsed.GetValue(json) is { } path)
+            {
+                CommonOptions.CheckWritable(path);
+            }
+
             run(parsed.GetValue(json));
             return CommandLineApplication.Success;
         });

@@ -70,6 +70,21 @@ internal static class CommonOptions
         }
     }
 
+    /// <summary>Finds out before the work, and not after it, that a file has no place.</summary>
+    public static void CheckWritable(string path)
+    {
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+        if (Directory.Exists(path))
+        {
+            throw new DynConvException($"{path} is a folder; a file is to be written.");
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            throw new DynConvException($"There is no folder {folder} to write {Path.GetFileName(path)} into.");
+        }
+    }
+
     private static T? ParseNumber<T>(string name, ArgumentResult result, T? least)
         where T : struct, INumber<T>, IMinMaxValue<T>
     {

@@ -49,7 +49,7 @@ internal static class TokenizerCommand
 
     private static int Train(CliContext context, TextSource source, int size, string path, TokenizerTrainerOptions options)
     {
-        CheckPlace(path);
+        CommonOptions.CheckWritable(path);
         using var interrupts = new Interrupts(context);
         BpeTokenizer tokenizer;
         using (var progress = new Progress(context))
@@ -65,21 +65,6 @@ internal static class TokenizerCommand
 
         context.Out.WriteLine($"{path}: {tokenizer.VocabularySize} tokens from {source.Files.Count} files");
         return CommandLineApplication.Success;
-    }
-
-    /// <summary>Finds out before the work, not after it.</summary>
-    private static void CheckPlace(string path)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
-        if (Directory.Exists(path))
-        {
-            throw new DynConvException($"{path} is a folder; a tokenizer is a file.");
-        }
-
-        if (!Directory.Exists(folder))
-        {
-            throw new DynConvException($"There is no folder {folder} for {Path.GetFileName(path)}.");
-        }
     }
 
     private sealed class Progress(CliContext context) : IProgress<TokenizerTrainingProgress>, IDisposable
