@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.NamingConventions;
@@ -9,6 +10,9 @@ public static class RunFile
 {
     /// <summary>Name of the file in a run's folder.</summary>
     public const string Name = "run.yaml";
+
+    // The parser speaks of properties and types, which mean nothing to a person who writes YAML.
+    private static readonly Regex UnknownKey = new("^Property '([^']*)' not found on type", RegexOptions.CultureInvariant);
 
     /// <summary>Reads a file; a message about it names the file, the line and what was wrong there.</summary>
     /// <param name="path">The file.</param>
@@ -30,9 +34,14 @@ public static class RunFile
         }
         catch (YamlException exception)
         {
-            string reason = (exception.InnerException?.Message ?? exception.Message).ReplaceLineEndings(" ");
-            throw new DynConvException($"{path}, line {exception.Start.Line}: {reason}", exception);
+            throw new DynConvException($"{path}, line {exception.Start.Line}: {Reason(exception)}", exception);
         }
+    }
+
+    private static string Reason(YamlException exception)
+    {
+        string reason = (exception.InnerException?.Message ?? exception.Message).ReplaceLineEndings(" ");
+        return UnknownKey.Match(reason) is { Success: true } unknown ? $"there is no setting '{unknown.Groups[1].Value}'." : reason;
     }
 
     /// <summary>Reads YAML.</summary>

@@ -110,7 +110,7 @@ public sealed record TrainingConfiguration
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
         }
 
-        long perStep = checked((long)context * batch * Accumulate);
+        long perStep = TokensPerStep(context, batch, Accumulate);
         long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
         Positive("steps", steps);
         Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
@@ -173,8 +173,24 @@ public sealed record TrainingConfiguration
 
     private static int HeadDimension(ModelConfiguration preset, int hidden, int heads) =>
         hidden == preset.HiddenSize && heads == preset.AttentionHeads ? preset.HeadDimension
-        : hidden % heads == 0 ? hidden / heads
+        : heads > 0 && hidden % heads == 0 ? hidden / heads
         : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.");
+
+    private static long TokensPerStep(int context, int batch, int accumulate)
+    {
+        const long MostAtOnce = 1 << 28;
+        const long MostPerStep = 1L << 40;
+        long atOnce = (long)context * batch;
+        if (atOnce > MostAtOnce)
+        {
+            throw new DynConvException(
+                $"A context of {context} times a batch of {batch} is {atOnce:N0} tokens at once; it can be {MostAtOnce:N0} at most, and accumulate makes larger steps.");
+        }
+
+        return accumulate <= MostPerStep / atOnce
+            ? atOnce * accumulate
+            : throw new DynConvException($"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {MostPerStep / atOnce:N0} at most.");
+    }
 
     private static void Positive(string name, long value)
     {

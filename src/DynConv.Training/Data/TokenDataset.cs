@@ -145,12 +145,12 @@ public sealed class TokenDataset : IDisposable
         new(new TokenShards(folder, manifest), new TokenLengths(tokenizer), [new TokenRange(0, manifest.Tokens)], manifest.TextBytes);
 
     /// <summary>Refuses data that does not fill one window and its last target.</summary>
-    internal void CheckHolds(int context)
+    internal void CheckHolds(int context, string what = "The text")
     {
         if (Tokens <= context)
         {
             throw new DynConvException(
-                $"The text is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. " +
+                $"{what} is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. " +
                 "Give more text or a smaller context.");
         }
     }

@@ -63,8 +63,19 @@ internal sealed class CheckpointStore(string runFolder)
         }
 
         optimizer.Load(Path.Combine(path, Moments));
-        return JsonSerializer.Deserialize<RunState>(File.ReadAllText(Path.Combine(path, StateFile)))
-            ?? throw new DynConvException($"{path}: {StateFile} is empty.");
+        return ReadState(Path.Combine(path, StateFile));
+    }
+
+    private static RunState ReadState(string path)
+    {
+        try
+        {
+            return JsonSerializer.Deserialize<RunState>(File.ReadAllText(path)) ?? throw new JsonException();
+        }
+        catch (JsonException exception)
+        {
+            throw new DynConvException($"{path} is damaged; without its folder the run continues from an earlier checkpoint.", exception);
+        }
     }
 
     private List<string> Complete() => !Directory.Exists(_folder)
