@@ -67,11 +67,15 @@ internal readonly unsafe struct TokenRows
         }
 
         // Where batches follow one another like tokens do, no division is needed to find a row.
-        if (_batchStride == _time * TimeStride || tensor.Shape[0] == 1)
+        if (HaveOneStride(tensor))
         {
             _time = long.MaxValue;
         }
     }
+
+    /// <summary>Whether the rows of all tokens, from one batch entry to the next, too, lie equally far apart.</summary>
+    public static bool HaveOneStride(Tensor tensor) =>
+        tensor.Shape[0] <= 1 || tensor.Shape[1] <= 1 || tensor.Strides[0] == tensor.Shape[1] * tensor.Strides[1];
 
     /// <summary>Elements from a token's row to that of the next token of the same batch entry.</summary>
     public long TimeStride { get; }
