@@ -5,6 +5,13 @@ namespace DynConv.Cli.Commands;
 /// <summary><c>dynconv bench</c></summary>
 internal static class BenchCommand
 {
+    private const string ConvHelp = """
+        Times the short convolutions, forward and backward, beside the copy bandwidth measured in the same run.
+
+        Example:
+          dynconv bench conv --json conv.json
+        """;
+
     private const string MatMulHelp = """
         Times matrix products, by the managed kernel and by OpenBLAS.
 
@@ -21,6 +28,7 @@ internal static class BenchCommand
 
     public static Command Create(CliContext context) => new("bench", Help)
     {
+        Create("conv", ConvHelp, json => ConvolutionReport.Run(context, json)),
         Create("matmul", MatMulHelp, json => MatMulReport.Run(context, json)),
     };
 

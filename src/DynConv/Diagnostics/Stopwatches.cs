@@ -3,12 +3,15 @@ using System.Diagnostics;
 namespace DynConv.Diagnostics;
 
 /// <summary>Times an action that is too short and too noisy to be timed once.</summary>
-internal static class Stopwatches
+public static class Stopwatches
 {
     private const int WarmUps = 3;
     private const int Least = 5;
 
-    /// <summary>The median of repeated runs after a warm-up, in seconds.</summary>
+    /// <summary>The median time of repeated runs after a warm-up.</summary>
+    /// <param name="action">What is timed; it has to be done when it returns.</param>
+    /// <param name="budget">How long to go on, about; at least five runs count.</param>
+    /// <returns>Seconds.</returns>
     public static double Median(Action action, TimeSpan budget)
     {
         for (int i = 0; i < WarmUps; i++)

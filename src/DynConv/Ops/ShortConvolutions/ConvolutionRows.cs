@@ -5,7 +5,8 @@ namespace DynConv.Ops;
 
 /// <summary>
 /// The inner loops of the short convolutions for the tokens next to a sequence's start or end, where every tap of every
-/// row may read from somewhere else: the sequence, its initial state, or zeros.
+/// row may read from somewhere else: the sequence, its initial state, or zeros. Sums are rounded as
+/// <see cref="ConvolutionColumns"/> rounds them, so that a sequence in parts gives the bits of the whole.
 /// </summary>
 internal static unsafe class ConvolutionRows
 {
@@ -74,7 +75,7 @@ internal static unsafe class ConvolutionRows
         long c = 0;
         for (; c + TSimd.Width <= channels; c += TSimd.Width)
         {
-            TVector sum = TSimd.MultiplyAdd(TSimd.Load(f0 + c), TSimd.Load(v0 + c), TSimd.Load(initial + c));
+            TVector sum = TSimd.Multiply(TSimd.Load(f0 + c), TSimd.Load(v0 + c));
             if (TTaps.Count > 1)
             {
                 sum = TSimd.MultiplyAdd(TSimd.Load(f1 + c), TSimd.Load(v1 + c), sum);
@@ -90,15 +91,16 @@ internal static unsafe class ConvolutionRows
                 sum = TSimd.MultiplyAdd(TSimd.Load(f3 + c), TSimd.Load(v3 + c), sum);
             }
 
-            TSimd.Store(destination + c, sum);
+            TSimd.Store(destination + c, TSimd.Add(sum, TSimd.Load(initial + c)));
         }
 
         for (; c < channels; c++)
         {
-            float sum = SimdScalar.MultiplyAdd(f0[c], v0[c], initial[c]);
+            float sum = f0[c] * v0[c];
             sum = TTaps.Count > 1 ? SimdScalar.MultiplyAdd(f1[c], v1[c], sum) : sum;
             sum = TTaps.Count > 2 ? SimdScalar.MultiplyAdd(f2[c], v2[c], sum) : sum;
-            destination[c] = TTaps.Count > 3 ? SimdScalar.MultiplyAdd(f3[c], v3[c], sum) : sum;
+            sum = TTaps.Count > 3 ? SimdScalar.MultiplyAdd(f3[c], v3[c], sum) : sum;
+            destination[c] = sum + initial[c];
         }
     }
 }

@@ -62,15 +62,7 @@ public static partial class HeadWiseConvolution
             float* to = tile;
             for (long row = 0; row < rows; row++, to += TileStride)
             {
-                float* weight = _weight[token + row] + (_firstHead * _width);
-                if (_headSize >= TSimd.Width)
-                {
-                    FillWide<TSimd, TVector>(weight, to);
-                }
-                else
-                {
-                    FillNarrow(weight, to);
-                }
+                FillRow<TSimd, TVector>(_weight[token + row] + (_firstHead * _width), to);
             }
 
             return new FilterTile(tile, TileStride, _block.Count);
@@ -91,47 +83,32 @@ public static partial class HeadWiseConvolution
         {
         }
 
-        /// <summary>One token's filters for heads of a vector or more: each number repeated, plus the static part.</summary>
+        /// <summary>One token's filters: each head's number repeated over its channels, plus the static part.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void FillWide<TSimd, TVector>(float* weight, float* to)
+        private readonly void FillRow<TSimd, TVector>(float* weight, float* to)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            long end = _firstEnd;
-            for (long start = 0; start < _block.Count; start = end, end = Math.Min(_block.Count, end + _headSize), weight += _width)
+            // Locals, because the compiler has to expect that a store through a pointer changes a field.
+            long channels = _block.Count;
+            long headSize = _headSize;
+            int width = _width;
+            float* constant = _constant;
+            for (int w = 0; w < width; w++, to += channels, constant += _constantStride)
             {
-                for (int w = 0; w < _width; w++)
+                float* value = weight + w;
+                long end = _firstEnd;
+                for (long c = 0; c < channels; value += width, end = Math.Min(channels, end + headSize))
                 {
-                    float* row = to + (w * _block.Count);
-                    float* constant = _constant + (w * _constantStride);
-                    TVector lanes = TSimd.Broadcast(weight[w]);
-                    long c = start;
+                    TVector lanes = TSimd.Broadcast(*value);
                     for (; c + TSimd.Width <= end; c += TSimd.Width)
                     {
-                        TSimd.Store(row + c, _constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
+                        TSimd.Store(to + c, constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
                     }
 
                     for (; c < end; c++)
                     {
-                        row[c] = _constant is null ? weight[w] : weight[w] + constant[c];
-                    }
-                }
-            }
-        }
-
-        /// <summary>The same for heads of less than a vector.</summary>
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private readonly void FillNarrow(float* weight, float* to)
-        {
-            for (int w = 0; w < _width; w++, to += _block.Count)
-            {
-                float* constant = _constant + (w * _constantStride);
-                float* value = weight + w;
-                for (long c = 0; c < _block.Count; value += _width)
-                {
-                    for (long i = 0; i < _headSize; i++, c++)
-                    {
-                        to[c] = _constant is null ? *value : *value + constant[c];
+                        to[c] = constant is null ? *value : *value + constant[c];
                     }
                 }
             }
@@ -144,30 +121,35 @@ public static partial class HeadWiseConvolution
             where TVector : struct
         {
             float* sums = stackalloc float[ITaps.Most];
-            bool adds = _accumulate || _block.Start != _firstHead * _headSize;
-            long end = _firstEnd;
-            for (long start = 0; start < _block.Count; start = end, end = Math.Min(_block.Count, end + _headSize), gradient += _width)
+            long channels = _block.Count;
+            long headSize = _headSize;
+            int width = _width;
+            bool adds = _accumulate || _block.Start != _firstHead * headSize;
+            for (int w = 0; w < width; w += ITaps.Most, products += ITaps.Most * channels)
             {
-                for (int w = 0; w < _width; w += ITaps.Most)
+                int taps = Math.Min(ITaps.Most, width - w);
+                float* to = gradient + w;
+                long end = _firstEnd;
+                for (long start = 0; start < channels; start = end, end = Math.Min(channels, end + headSize), to += width)
                 {
-                    int taps = Math.Min(ITaps.Most, _width - w);
-                    SumTaps<TSimd, TVector>(products + (w * _block.Count), taps, start, end, sums);
+                    SumTaps<TSimd, TVector>(products, channels, taps, start, end, sums);
                     for (int i = 0; i < taps; i++)
                     {
-                        gradient[w + i] = adds ? gradient[w + i] + sums[i] : sums[i];
+                        to[i] = adds ? to[i] + sums[i] : sums[i];
                     }
                 }
             }
         }
 
-        private readonly void SumTaps<TSimd, TVector>(float* products, int taps, long start, long end, float* sums)
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void SumTaps<TSimd, TVector>(float* products, long tapStride, int taps, long start, long end, float* sums)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             // Taps that are not there repeat the last one.
-            float* p1 = products + (Math.Min(1, taps - 1) * _block.Count);
-            float* p2 = products + (Math.Min(2, taps - 1) * _block.Count);
-            float* p3 = products + (Math.Min(3, taps - 1) * _block.Count);
+            float* p1 = products + (Math.Min(1, taps - 1) * tapStride);
+            float* p2 = products + (Math.Min(2, taps - 1) * tapStride);
+            float* p3 = products + (Math.Min(3, taps - 1) * tapStride);
             TVector s0 = default, s1 = default, s2 = default, s3 = default;
             long c = start;
             for (; c + TSimd.Width <= end; c += TSimd.Width)
