@@ -13,7 +13,8 @@ internal static class GenerateCommand
     private const string Help = """
         Continues a text with a model.
 
-        On a terminal, control characters in the text are shown as �; a file or another program gets them as they are.
+        A terminal shows control characters in the text as �;
+        a file or another program gets them as they are.
 
         Example:
           dynconv generate --model runs/books --prompt "It was a dark" --max-tokens 200 --temperature 0.8

@@ -14,7 +14,8 @@ internal static class TrainCommand
     private const string Help = """
         Trains a language model on text and puts it into a folder.
 
-        Ctrl-C finishes the step, writes a checkpoint and says how to continue; a second one stops at once.
+        Ctrl-C finishes the step, writes a checkpoint and says
+        how to continue; a second one stops at once.
 
         Example:
           dynconv train --data books/ notes.txt --out runs/books

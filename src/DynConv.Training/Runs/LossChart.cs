@@ -23,7 +23,7 @@ public static class LossChart
     {
         var points = curves.SelectMany(curve => curve.Points).ToList();
         double lastStep = points.Max(point => point.Step);
-        double firstStep = Math.Min(points.Min(point => point.Step), lastStep - 1);
+        double firstStep = FirstStep(points.Min(point => point.Step), lastStep);
         (double low, double high, double tick) = Scale(points);
 
         double X(double step) => Left + ((step - firstStep) / (lastStep - firstStep) * (Width - Left - Right));
@@ -40,11 +40,12 @@ public static class LossChart
             <text x="{Left}" y="26" font-size="16">{Escape(title)}</text>
 
             """);
+        string labels = "0." + new string('#', Math.Max(2, 1 - (int)Math.Floor(Math.Log10(tick))));
         for (double value = low; value <= high + (tick / 2); value += tick)
         {
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <line class="grid" x1="{Left}" x2="{Width - Right}" y1="{Y(value):0.#}" y2="{Y(value):0.#}"/>
-                <text x="{Left - 8}" y="{Y(value) + 4:0.#}" text-anchor="end">{value:0.##}</text>
+                <text x="{Left - 8}" y="{Y(value) + 4:0.#}" text-anchor="end">{value.ToString(labels, CultureInfo.InvariantCulture)}</text>
 
                 """);
         }
@@ -68,7 +69,7 @@ public static class LossChart
             string color = Colors[i % Colors.Length];
             string path = string.Join(" ", Thin(curves[i].Points).Select(
                 point => string.Create(CultureInfo.InvariantCulture, $"{X(point.Step):0.##},{Y(point.Loss):0.##}")));
-            double legend = Top + 6 + (i * 20);
+            double legend = Top + 14 + (i * 20);
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <polyline points="{path}" fill="none" stroke="{color}" stroke-width="{(curves[i].Faint ? 1 : 2.2)}" opacity="{(curves[i].Faint ? 0.55 : 1)}" stroke-linejoin="round"/>
                 <line x1="{Width - 210}" x2="{Width - 186}" y1="{legend}" y2="{legend}" stroke="{color}" stroke-width="3" opacity="{(curves[i].Faint ? 0.55 : 1)}"/>
@@ -102,6 +103,9 @@ public static class LossChart
         double high = Math.Ceiling(most / tick) * tick;
         return (low, high > low ? high : low + tick, tick);
     }
+
+    /// <summary>Where the axis begins: with the first step, or with 0 if that is near.</summary>
+    private static double FirstStep(double least, double last) => least <= 0.1 * last || least == last ? 0 : least;
 
     /// <summary>The next round number.</summary>
     private static double Tick(double atLeast)

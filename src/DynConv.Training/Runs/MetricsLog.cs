@@ -78,7 +78,7 @@ internal sealed class MetricsLog : IDisposable
         {
             _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
         }
-        catch (IOException exception)
+        catch (Exception exception) when (exception is IOException or ArgumentOutOfRangeException)
         {
             throw new DynConvException(
                 $"{_file.Name} could not be written: {exception.Message}; make room and continue with --resume.", exception);
