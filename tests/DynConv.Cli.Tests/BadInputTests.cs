@@ -210,6 +210,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         CommandRun.Of(Train(_folder.At("no", "tokenizer.json"))).Failed(1, "There is no folder");
         CommandRun.Of(Train(_folder.Root)).Failed(1, "is a folder");
         CommandRun.Of(Train(_folder.At("tokenizer.json"), 100)).Failed(1, "A vocabulary of 100 is too small");
+        CommandRun.Of("bench", "conv", "--json", _folder.At("no", "rows.json")).Failed(1, "There is no folder");
         CommandRun.Of("bench", "matmul", "--json", _folder.At("no", "rows.json")).Failed(1, "There is no folder");
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Root));
     }

@@ -6,7 +6,7 @@ namespace DynConv.Cli.Commands;
 internal static class BenchCommand
 {
     private const string ConvHelp = """
-        Times the short convolutions, forward and backward, beside the copy bandwidth measured in the same run.
+        Times the short convolutions beside the machine's copy bandwidth.
 
         Example:
           dynconv bench conv --json conv.json
@@ -23,7 +23,8 @@ internal static class BenchCommand
         Measures the speed of this machine.
 
         Example:
-          dynconv bench matmul --json matmul.json
+          dynconv bench conv --json conv.json
+          dynconv bench matmul
         """;
 
     public static Command Create(CliContext context) => new("bench", Help)
