@@ -105,12 +105,17 @@ public sealed record TrainingConfiguration
         Positive("context", context);
         Positive("batch", batch);
         Positive("accumulate", Accumulate);
+        if ((long)context * batch > int.MaxValue)
+        {
+            throw new DynConvException($"A micro-batch of {batch} sequences of {context} tokens is too large; accumulate makes large batches of small ones.");
+        }
+
         if (Steps is not null && Tokens is not null)
         {
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
         }
 
-        long perStep = checked((long)context * batch * Accumulate);
+        long perStep = (long)context * batch * Accumulate;
         long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
         Positive("steps", steps);
         Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
@@ -173,7 +178,7 @@ public sealed record TrainingConfiguration
 
     private static int HeadDimension(ModelConfiguration preset, int hidden, int heads) =>
         hidden == preset.HiddenSize && heads == preset.AttentionHeads ? preset.HeadDimension
-        : hidden % heads == 0 ? hidden / heads
+        : heads > 0 && hidden % heads == 0 ? hidden / heads
         : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.");
 
     private static void Positive(string name, long value)

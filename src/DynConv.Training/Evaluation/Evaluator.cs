@@ -16,9 +16,16 @@ public static class Evaluator
     /// <param name="context">Tokens of a window.</param>
     /// <param name="batch">Windows side by side; the result depends on it by rounding alone.</param>
     /// <param name="maxTokens">Where to stop, rounded up to a whole batch.</param>
+    /// <exception cref="DynConvException">The context is longer than the model's, or the text shorter than one.</exception>
     public static EvaluationResult Evaluate(
         LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue)
     {
+        if (context > model.Configuration.MaxPositions)
+        {
+            throw new DynConvException(
+                $"A context of {context} tokens is longer than the model's, {model.Configuration.MaxPositions}.");
+        }
+
         var windows = new EvaluationWindows(data, context);
         long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
         double sum = 0;

@@ -49,9 +49,8 @@ public static class LossChart
                 """);
         }
 
-        for (int i = 0; i <= 4; i++)
+        foreach (double step in Enumerable.Range(0, 5).Select(i => Math.Round(firstStep + ((lastStep - firstStep) * i / 4))).Distinct())
         {
-            double step = firstStep + ((lastStep - firstStep) * i / 4);
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <text x="{X(step):0.#}" y="{Height - Bottom + 20}" text-anchor="middle">{step:0}</text>
 

@@ -68,7 +68,7 @@ public sealed class TrainingRun
         }
 
         TrainingConfiguration resolved = configuration.Resolve();
-        bool existed = Directory.Exists(folder);
+        string[] missing = [.. MissingFolders(folder)];
         var run = new TrainingRun(resolved, folder, observer);
         try
         {
@@ -76,7 +76,7 @@ public sealed class TrainingRun
         }
         catch when (!File.Exists(Path.Combine(folder, RunFile.Name)))
         {
-            Discard(folder, existed);
+            Discard(folder, missing);
             throw;
         }
     }
@@ -89,11 +89,21 @@ public sealed class TrainingRun
     {
         string path = Path.Combine(folder, RunFile.Name);
         return File.Exists(path)
-            ? new TrainingRun(RunFile.Read(path), folder, observer).Execute(stop)
+            ? new TrainingRun(RunFile.Read(path).Resolve(), folder, observer).Execute(stop)
             : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
     }
 
-    private static void Discard(string folder, bool keepFolder)
+    /// <summary>The folder and those around it that are not there, from the inside out.</summary>
+    private static IEnumerable<string> MissingFolders(string folder)
+    {
+        for (string? path = Path.GetFullPath(folder); path is not null && !Directory.Exists(path); path = Path.GetDirectoryName(path))
+        {
+            yield return path;
+        }
+    }
+
+    /// <summary>Removes what a failed start has made, and nothing that was there before or that others have put there.</summary>
+    private static void Discard(string folder, string[] missing)
     {
         if (!Directory.Exists(folder))
         {
@@ -101,9 +111,14 @@ public sealed class TrainingRun
         }
 
         Directory.Delete(folder, recursive: true);
-        if (keepFolder)
+        if (missing.Length == 0)
         {
             Directory.CreateDirectory(folder);
+        }
+
+        foreach (string path in missing.Skip(1).TakeWhile(path => !Directory.EnumerateFileSystemEntries(path).Any()))
+        {
+            Directory.Delete(path);
         }
     }
 
@@ -116,8 +131,7 @@ public sealed class TrainingRun
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
         using var model = new LanguageModel(shape, _configuration.Seed);
         using var optimizer = new AdamWOptimizer(model, _configuration);
-        string? latest = _checkpoints.Latest;
-        RunState state = latest is null ? new RunState(0, fingerprint, 0, 0) : CheckpointStore.Load(latest, model, optimizer);
+        RunState state = _checkpoints.LoadLatest(model, optimizer) ?? new RunState(0, fingerprint, 0, 0);
         if (state.Data != fingerprint)
         {
             throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
@@ -146,7 +160,7 @@ public sealed class TrainingRun
 
             if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
             {
-                latest = Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
+                Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
             }
         }
 
@@ -157,7 +171,7 @@ public sealed class TrainingRun
             Finish(model, tokenizer);
         }
 
-        return new TrainingResult(_folder, step, !finished, result, latest, clock.Seconds, SamplePrompt(data.Validation));
+        return new TrainingResult(_folder, step, !finished, result, _checkpoints.Latest, clock.Seconds, SamplePrompt(data.Validation));
     }
 
     private static int[] SamplePrompt(TokenDataset validation)
@@ -191,19 +205,26 @@ public sealed class TrainingRun
     private EvaluationResult Validate(
         LanguageModel model, TokenDataset valid, MetricsLog metrics, long step, long maxTokens)
     {
-        EvaluationResult result = Evaluator.Evaluate(
+        EvaluationResult Evaluate() => Evaluator.Evaluate(
             model, valid, _configuration.Context!.Value, _configuration.Batch!.Value, maxTokens);
+
+        EvaluationResult result = Evaluate();
+        if (!double.IsFinite(result.Loss))
+        {
+            double learningRate = LearningRateSchedule.Of(_configuration).At(step);
+            throw NonFiniteFailure.Explain($"Step {step}: the validation loss is {result.Loss}", learningRate, () => Evaluate());
+        }
+
         metrics.Write(step, result);
         _observer.OnValidation(step, result);
         return result;
     }
 
-    private string Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
+    private void Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
     {
         string path = _checkpoints.Save(model, optimizer, state);
         DrawLoss();
         _observer.OnCheckpoint(state.Step, path);
-        return path;
     }
 
     private void Finish(LanguageModel model, ITokenizer tokenizer)
