@@ -129,6 +129,11 @@ public sealed record TrainingConfiguration
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
+        if (Device is not ("auto" or "cpu"))
+        {
+            throw new DynConvException($"device is '{Device}'; this version computes on the CPU only: use cpu or auto.");
+        }
+
         return this with
         {
             Context = context,

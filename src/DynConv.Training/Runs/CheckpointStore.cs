@@ -41,11 +41,6 @@ internal sealed class CheckpointStore(string runFolder)
     {
         Directory.CreateDirectory(_folder);
         string path = Path.Combine(_folder, $"{Prefix}{state.Step:D9}");
-        if (Directory.Exists(path))
-        {
-            return path;
-        }
-
         AtomicFolder.Write(path, temporary =>
         {
             ModelFolder.WriteWeights(Path.Combine(temporary, Weights), model);

@@ -13,7 +13,7 @@ namespace DynConv.Training.Runs;
 /// <param name="Steps">Steps done.</param>
 /// <param name="Interrupted">Whether it was asked to stop before its last step.</param>
 /// <param name="Validation">Of the finished model; null if interrupted.</param>
-/// <param name="Checkpoint">The newest checkpoint.</param>
+/// <param name="Checkpoint">The newest checkpoint; null if there is none yet.</param>
 /// <param name="Seconds">Time spent, earlier parts of a resumed run included.</param>
 /// <param name="SamplePrompt">The first tokens of the validation text, to continue as a sample.</param>
 public sealed record TrainingResult(

@@ -47,21 +47,29 @@ public sealed class NonFiniteTests
     [Fact]
     public void A_gradient_that_is_too_large_is_told_from_an_op_that_fails()
     {
-        using var run = new TinyRun();
-        TrainingConfiguration configuration = (run.Configuration with { Model = run.Configuration.Model with { TiedEmbeddings = false }, Accumulate = 2 }).Resolve();
-        using TokenDataset data = TokenCache.OpenOrEncode(run["data"], TextSource.Find([run.Text]), new ByteTokenizer());
-        using var model = new LanguageModel(configuration.ModelConfiguration(257));
-        using var optimizer = new AdamWOptimizer(model, configuration);
-        var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
-
-        // The logits stay as they are, and so does the loss; the gradient of lm_head is 1e25 times larger, and its
-        // square is beyond float32.
-        Scale(model, "model.norm.weight", 1e25f);
-        Scale(model, "lm_head.weight", 1e-25f);
-
-        string message = Assert.Throws<DynConvException>(() => loop.Step(3)).Message;
+        string message = StepFailure(model =>
+        {
+            // The logits stay as they are, and so does the loss; the gradient of lm_head is 1e25 times larger, and its
+            // square is beyond float32.
+            Scale(model, "model.norm.weight", 1e25f);
+            Scale(model, "lm_head.weight", 1e-25f);
+        });
 
         Assert.StartsWith("Step 3: the norm of the gradient is Infinity. Each value by itself is finite", message);
+    }
+
+    [Fact]
+    public void What_is_in_the_gradients_already_is_not_blamed_on_an_op()
+    {
+        string message = StepFailure(model =>
+        {
+            using var scope = new TensorScope();
+            using var tape = new Tape();
+            Tensor ids = Tensor.From(new[] { 1, 2 }, [1, 2]);
+            tape.Backward(model.Loss(ids, ids), Tensor.From(new[] { float.NaN }, [1]).Reshape([]));
+        });
+
+        Assert.StartsWith("Step 3: the norm of the gradient is NaN. Each value by itself is finite", message);
     }
 
     [Fact]
@@ -75,6 +83,20 @@ public sealed class NonFiniteTests
 
         Assert.Equal(double.PositiveInfinity, result.Validation!.Perplexity);
         Assert.Contains("\"valid_perplexity\":null", run.Metrics()[^1]);
+    }
+
+    /// <summary>What a third step says of a model that something was done to.</summary>
+    private static string StepFailure(Action<LanguageModel> prepare)
+    {
+        using var run = new TinyRun();
+        ModelOverrides untied = run.Configuration.Model with { TiedEmbeddings = false };
+        TrainingConfiguration configuration = (run.Configuration with { Model = untied, Accumulate = 2 }).Resolve();
+        using TokenDataset data = TokenCache.OpenOrEncode(run["data"], TextSource.Find([run.Text]), new ByteTokenizer());
+        using var model = new LanguageModel(configuration.ModelConfiguration(257));
+        using var optimizer = new AdamWOptimizer(model, configuration);
+        var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
+        prepare(model);
+        return Assert.Throws<DynConvException>(() => loop.Step(3)).Message;
     }
 
     private static void Scale(LanguageModel model, string name, float factor)
