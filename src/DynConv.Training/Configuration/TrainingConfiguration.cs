@@ -105,6 +105,11 @@ public sealed record TrainingConfiguration
         Positive("context", context);
         Positive("batch", batch);
         Positive("accumulate", Accumulate);
+        if ((long)context * batch > int.MaxValue)
+        {
+            throw new DynConvException($"A micro-batch of {batch} sequences of {context} tokens is too large; accumulate makes large batches of small ones.");
+        }
+
         if (Steps is not null && Tokens is not null)
         {
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
@@ -124,6 +129,11 @@ public sealed record TrainingConfiguration
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
+        if (Device is not ("auto" or "cpu"))
+        {
+            throw new DynConvException($"device is '{Device}'; this version computes on the CPU only: use cpu or auto.");
+        }
+
         return this with
         {
             Context = context,
