@@ -31,7 +31,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         { "--context 0", "context is 0" },
         { "--context 1000000", "one context of 1000000 needs 1000001" },
         { "--batch 0", "batch is 0" },
-        { "--batch 2000000000", "tokens at once" },
+        { "--batch 2000000000", "batch of 2000000000" },
         { "--batch 1000000 --accumulate 2000000000", "accumulate is 2000000000" },
         { "--accumulate 0", "accumulate is 0" },
         { "--steps 0", "steps is 0" },
@@ -46,10 +46,10 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
     public static TheoryData<string, string> BadFiles => new()
     {
         { "colour: blue", "line 1: there is no setting 'colour'" },
-        { "preset: nano\nsteps: many", "line 2: 'steps: many' has a value of the wrong kind" },
+        { "preset: nano\nsteps: many", "line 2: 'many' stands where" },
         { "preset: nano\npreset: micro", "line 2: Encountered duplicate key preset" },
-        { "steps: [1]", "line 1: 'steps: [1]' has" },
-        { "model: 3", "line 1: 'model: 3' has" },
+        { "steps: [1]", "line 1: a list stands where" },
+        { "model: 3", "line 1: '3' stands where" },
         { "data: [a\n", "line" },
         { "steps: 1: 2", "line 1" },
         { "model:\n  attention_heads: 0", "0 heads do not divide" },

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using YamlDotNet.Core;
 using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.NamingConventions;
@@ -10,9 +9,6 @@ public static class RunFile
 {
     /// <summary>Name of the file in a run's folder.</summary>
     public const string Name = "run.yaml";
-
-    // The parser speaks of properties and types, which mean nothing to a person who writes YAML.
-    private static readonly Regex UnknownKey = new("^Property '([^']*)' not found on type", RegexOptions.CultureInvariant);
 
     /// <summary>Reads a file; a message about it names the file, the line and what was wrong there.</summary>
     /// <param name="path">The file.</param>
@@ -32,42 +28,49 @@ public static class RunFile
         {
             return Parse(text);
         }
-        catch (YamlException exception)
+        catch (DynConvException exception)
         {
-            throw new DynConvException($"{path}, line {exception.Start.Line}: {Reason(exception, text)}.", exception);
+            throw new DynConvException($"{path}, {exception.Message}", exception);
         }
-    }
-
-    private static string Reason(YamlException exception, string text)
-    {
-        string reason = (exception.InnerException?.Message ?? exception.Message).ReplaceLineEndings(" ").TrimEnd('.');
-        if (UnknownKey.Match(reason) is { Success: true } unknown)
-        {
-            return $"there is no setting '{unknown.Groups[1].Value}'";
-        }
-
-        bool isPlain = exception is SyntaxErrorException or SemanticErrorException
-            || reason.Contains("duplicate key", StringComparison.Ordinal);
-        string line = text.Split('\n').ElementAtOrDefault((int)exception.Start.Line - 1)?.Trim() ?? "";
-        return isPlain ? reason : $"'{line}' has a value of the wrong kind";
     }
 
     /// <summary>Reads YAML.</summary>
     /// <param name="text">A mapping of underscored keys.</param>
-    public static TrainingConfiguration Parse(string text) =>
-        new DeserializerBuilder()
-            .WithNamingConvention(UnderscoredNamingConvention.Instance)
-            .WithDuplicateKeyChecking()
-            .WithTypeMapping<IReadOnlyList<string>, List<string>>()
-            .Build()
-            .Deserialize<TrainingConfiguration?>(text) ?? new TrainingConfiguration();
+    /// <exception cref="DynConvException">A key is unknown or there twice, or a value is of the wrong type; the message begins with the line.</exception>
+    public static TrainingConfiguration Parse(string text)
+    {
+        try
+        {
+            return Deserialize(text);
+        }
+        catch (YamlException exception)
+        {
+            YamlException cause = Innermost(exception);
+            throw new DynConvException(
+                $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+        }
+    }
 
-    /// <summary>The YAML of a configuration, every key in it.</summary>
+    /// <summary>The YAML of a configuration, every key in it that has a value.</summary>
     /// <param name="configuration">A configuration.</param>
     public static string ToYaml(TrainingConfiguration configuration) =>
         new SerializerBuilder()
             .WithNamingConvention(UnderscoredNamingConvention.Instance)
+            .WithQuotingNecessaryStrings()
             .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull)
             .Build()
             .Serialize(configuration);
+
+    private static TrainingConfiguration Deserialize(string text) =>
+        new DeserializerBuilder()
+            .WithNamingConvention(UnderscoredNamingConvention.Instance)
+            .WithTypeMapping<IReadOnlyList<string>, List<string>>()
+            .WithTypeInspector(inner => new KnownSettings(inner))
+            .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
+            .WithDuplicateKeyChecking()
+            .Build()
+            .Deserialize<TrainingConfiguration?>(text) ?? new TrainingConfiguration();
+
+    private static YamlException Innermost(YamlException exception) =>
+        exception.InnerException is YamlException inner ? Innermost(inner) : exception;
 }

@@ -105,6 +105,11 @@ public sealed record TrainingConfiguration
         Positive("context", context);
         Positive("batch", batch);
         Positive("accumulate", Accumulate);
+        if ((long)context * batch > int.MaxValue)
+        {
+            throw new DynConvException($"A micro-batch of {batch} sequences of {context} tokens is too large; accumulate makes large batches of small ones.");
+        }
+
         if (Steps is not null && Tokens is not null)
         {
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
@@ -124,6 +129,11 @@ public sealed record TrainingConfiguration
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
+        if (Device is not ("auto" or "cpu"))
+        {
+            throw new DynConvException($"device is '{Device}'; this version computes on the CPU only: use cpu or auto.");
+        }
+
         return this with
         {
             Context = context,
@@ -178,18 +188,12 @@ public sealed record TrainingConfiguration
 
     private static long TokensPerStep(int context, int batch, int accumulate)
     {
-        const long MostAtOnce = 1 << 28;
-        const long MostPerStep = 1L << 40;
+        const long Most = 1L << 40;
         long atOnce = (long)context * batch;
-        if (atOnce > MostAtOnce)
-        {
-            throw new DynConvException(
-                $"A context of {context} times a batch of {batch} is {atOnce:N0} tokens at once; it can be {MostAtOnce:N0} at most, and accumulate makes larger steps.");
-        }
-
-        return accumulate <= MostPerStep / atOnce
+        return accumulate <= Most / atOnce
             ? atOnce * accumulate
-            : throw new DynConvException($"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {MostPerStep / atOnce:N0} at most.");
+            : throw new DynConvException(
+                $"accumulate is {accumulate}; with {atOnce:N0} tokens in a micro-batch it can be {Most / atOnce:N0} at most.");
     }
 
     private static void Positive(string name, long value)

@@ -4,7 +4,7 @@ namespace DynConv.Training.Evaluation;
 /// <param name="Loss">Mean cross-entropy of a token, in nats.</param>
 /// <param name="Tokens">Tokens that were foretold.</param>
 /// <param name="Bytes">Bytes of text that those tokens stand for.</param>
-public sealed record EvaluationResult(double Loss, long Tokens, double Bytes)
+public sealed record EvaluationResult(double Loss, long Tokens, long Bytes)
 {
     /// <summary>e to the power of the loss.</summary>
     public double Perplexity => Math.Exp(Loss);

@@ -17,6 +17,7 @@ public static class Evaluator
     /// <param name="batch">Windows side by side; the result depends on it by rounding alone.</param>
     /// <param name="maxTokens">Where to stop, rounded up to a whole batch.</param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="DynConvException">The context is longer than the model's, or the text shorter than one.</exception>
     public static EvaluationResult Evaluate(
         LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue, CancellationToken cancellation = default)
     {

@@ -57,6 +57,12 @@ public sealed class AdamWOptimizer : IDisposable
             AdamW.Step(state.Parameter, gradient, state.First, state.Second, settings, step, scale);
         }
 
+        ClearGradients();
+    }
+
+    /// <summary>Gives the memory of all gradients back.</summary>
+    public void ClearGradients()
+    {
         foreach (State state in _states)
         {
             state.Parameter.Tensor.ClearGradient();

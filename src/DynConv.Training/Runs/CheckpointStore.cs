@@ -24,6 +24,12 @@ internal sealed class CheckpointStore(string runFolder)
     private const string Prefix = "step-";
     private const int Kept = 2;
 
+    private static readonly JsonSerializerOptions Strict = new()
+    {
+        RespectRequiredConstructorParameters = true,
+        RespectNullableAnnotations = true,
+    };
+
     private readonly string _folder = Path.Combine(runFolder, "checkpoints");
 
     /// <summary>Folder of the newest complete checkpoint; null if there is none.</summary>
@@ -35,11 +41,6 @@ internal sealed class CheckpointStore(string runFolder)
     {
         Directory.CreateDirectory(_folder);
         string path = Path.Combine(_folder, $"{Prefix}{state.Step:D9}");
-        if (Directory.Exists(path))
-        {
-            return path;
-        }
-
         AtomicFolder.Write(path, temporary =>
         {
             ModelFolder.WriteWeights(Path.Combine(temporary, Weights), model);
@@ -54,8 +55,33 @@ internal sealed class CheckpointStore(string runFolder)
         return path;
     }
 
-    /// <summary>Reads a checkpoint into a model and its optimizer.</summary>
-    public static RunState Load(string path, LanguageModel model, AdamWOptimizer optimizer)
+    /// <summary>
+    /// Reads the newest checkpoint into a model and its optimizer. A damaged one is an error that says how to go on
+    /// without it: passing over it in silence would hide that the disk loses data.
+    /// </summary>
+    /// <returns>Where the run stands; null if there is no checkpoint.</returns>
+    public RunState? LoadLatest(LanguageModel model, AdamWOptimizer optimizer)
+    {
+        List<string> complete = Complete();
+        if (complete.Count == 0)
+        {
+            return null;
+        }
+
+        try
+        {
+            return Load(complete[^1], model, optimizer);
+        }
+        catch (Exception exception) when (exception is DynConvException or IOException or UnauthorizedAccessException or JsonException)
+        {
+            string before = complete.Count > 1 ? complete[^2] : "its start";
+            throw new DynConvException(
+                $"The checkpoint {complete[^1]} cannot be used: {exception.Message} If you delete it, the run continues from {before}.",
+                exception);
+        }
+    }
+
+    private static RunState Load(string path, LanguageModel model, AdamWOptimizer optimizer)
     {
         using (var reader = new CheckpointReader(path))
         {
@@ -63,19 +89,9 @@ internal sealed class CheckpointStore(string runFolder)
         }
 
         optimizer.Load(Path.Combine(path, Moments));
-        return ReadState(Path.Combine(path, StateFile));
-    }
-
-    private static RunState ReadState(string path)
-    {
-        try
-        {
-            return JsonSerializer.Deserialize<RunState>(File.ReadAllText(path)) ?? throw new JsonException();
-        }
-        catch (JsonException exception)
-        {
-            throw new DynConvException($"{path} is damaged; without its folder the run continues from an earlier checkpoint.", exception);
-        }
+        string state = Path.Combine(path, StateFile);
+        return JsonSerializer.Deserialize<RunState>(File.ReadAllText(state), Strict)
+            ?? throw new DynConvException($"{state} is empty.");
     }
 
     private List<string> Complete() => !Directory.Exists(_folder)

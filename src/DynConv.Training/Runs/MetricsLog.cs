@@ -42,7 +42,8 @@ internal sealed class MetricsLog : IDisposable
     {
         ["step"] = step,
         ["valid_loss"] = result.Loss,
-        ["valid_perplexity"] = result.Perplexity,
+        // JSON has no infinity, which is where a large loss leads.
+        ["valid_perplexity"] = double.IsFinite(result.Perplexity) ? result.Perplexity : null,
         ["valid_bits_per_byte"] = result.BitsPerByte,
         ["valid_tokens"] = result.Tokens,
     });
@@ -52,7 +53,9 @@ internal sealed class MetricsLog : IDisposable
     {
         var train = new List<(long, double)>();
         var valid = new List<(long, double)>();
-        foreach (string line in File.ReadLines(Path.Combine(folder, Name)))
+        using var file = new StreamReader(
+            new FileStream(Path.Combine(folder, Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
+        while (file.ReadLine() is { } line)
         {
             JsonNode node = JsonNode.Parse(line)!;
             long step = (long)node["step"]!;

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DynConv.Models;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
@@ -30,7 +29,7 @@ internal sealed class TrainingLoop(
             double one = Accumulate(step, micro);
             if (!double.IsFinite(one))
             {
-                throw Explain(step, micro, $"the loss is {one}");
+                throw Explain(step, $"the loss is {one}");
             }
 
             loss += one / configuration.Accumulate;
@@ -39,7 +38,7 @@ internal sealed class TrainingLoop(
         double norm = optimizer.GradientNorm();
         if (!double.IsFinite(norm))
         {
-            throw Explain(step, configuration.Accumulate - 1, $"the norm of the gradient is {norm}");
+            throw Explain(step, $"the norm of the gradient is {norm}");
         }
 
         double learningRate = _schedule.At(step);
@@ -72,23 +71,16 @@ internal sealed class TrainingLoop(
         return (Tensor.From(ids, shape, model.Device), Tensor.From(targets, shape, model.Device));
     }
 
-    /// <summary>Runs the micro-batch again with every op watched, to name the first that went wrong.</summary>
-    private DynConvException Explain(long step, int micro, string what)
+    private DynConvException Explain(long step, string what)
     {
-        Debug.Assert(step >= 1, "steps count from 1");
-        string cause;
-        try
+        // What the first attempt left in the gradients would be blamed on the first op that adds to it.
+        optimizer.ClearGradients();
+        return NonFiniteFailure.Explain($"Step {step}: {what}", _schedule.At(step), () =>
         {
-            using IDisposable check = FiniteCheck.Start();
-            Accumulate(step, micro);
-            cause = "Run again with every op watched, all values were finite: an earlier micro-batch of the step is to blame.";
-        }
-        catch (NonFiniteException exception)
-        {
-            cause = exception.Message;
-        }
-
-        return new DynConvException(
-            $"Step {step}: {what}. {cause} A lower learning rate often helps (now {_schedule.At(step):g3}).");
+            for (int micro = 0; micro < configuration.Accumulate; micro++)
+            {
+                Accumulate(step, micro);
+            }
+        });
     }
 }

@@ -12,7 +12,7 @@ namespace DynConv.Training.Runs;
 /// <param name="Steps">Steps done.</param>
 /// <param name="Interrupted">Whether it was asked to stop before its last step.</param>
 /// <param name="Validation">Of the finished model; null if interrupted.</param>
-/// <param name="Checkpoint">The newest checkpoint.</param>
+/// <param name="Checkpoint">The newest checkpoint; null if there is none yet.</param>
 /// <param name="Seconds">Time spent, earlier parts of a resumed run included.</param>
 /// <param name="SamplePrompt">The first tokens of the validation text, to continue as a sample.</param>
 public sealed record TrainingResult(
@@ -74,7 +74,7 @@ public sealed class TrainingRun
     {
         string path = Path.Combine(folder, RunFile.Name);
         return File.Exists(path)
-            ? new TrainingRun(RunFile.Read(path), folder, observer).Execute(stop)
+            ? new TrainingRun(RunFile.Read(path).Resolve(), folder, observer).Execute(stop)
             : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
     }
 
@@ -90,8 +90,7 @@ public sealed class TrainingRun
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
         using var model = new LanguageModel(shape, _configuration.Seed);
         using var optimizer = new AdamWOptimizer(model, _configuration);
-        string? latest = _checkpoints.Latest;
-        RunState state = latest is null ? new RunState(0, fingerprint, 0, 0) : CheckpointStore.Load(latest, model, optimizer);
+        RunState state = _checkpoints.LoadLatest(model, optimizer) ?? new RunState(0, fingerprint, 0, 0);
         if (state.Data != fingerprint)
         {
             throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
@@ -120,7 +119,7 @@ public sealed class TrainingRun
 
             if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
             {
-                latest = Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
+                Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
             }
         }
 
@@ -131,7 +130,7 @@ public sealed class TrainingRun
             Finish(model, tokenizer);
         }
 
-        return new TrainingResult(_folder, step, !finished, result, latest, clock.Seconds, SamplePrompt(data.Validation));
+        return new TrainingResult(_folder, step, !finished, result, _checkpoints.Latest, clock.Seconds, SamplePrompt(data.Validation));
     }
 
     private static int[] SamplePrompt(TokenDataset validation)
@@ -166,14 +165,22 @@ public sealed class TrainingRun
         LanguageModel model, TokenDataset valid, MetricsLog metrics, long step, long maxTokens)
     {
         int context = _configuration.Context!.Value;
-        EvaluationResult result = Evaluator.Evaluate(
-            model, valid, context, Evaluator.DefaultBatch(context), maxTokens);
+        EvaluationResult Evaluate() =>
+            Evaluator.Evaluate(model, valid, context, Evaluator.DefaultBatch(context), maxTokens);
+
+        EvaluationResult result = Evaluate();
+        if (!double.IsFinite(result.Loss))
+        {
+            double learningRate = LearningRateSchedule.Of(_configuration).At(step);
+            throw NonFiniteFailure.Explain($"Step {step}: the validation loss is {result.Loss}", learningRate, () => Evaluate());
+        }
+
         metrics.Write(step, result);
         _observer.OnValidation(step, result);
         return result;
     }
 
-    private string Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
+    private void Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
     {
         string? previous = _checkpoints.Latest;
         string path;
@@ -188,7 +195,6 @@ public sealed class TrainingRun
 
         DrawLoss();
         _observer.OnCheckpoint(state.Step, path);
-        return path;
     }
 
     private void Finish(LanguageModel model, ITokenizer tokenizer)

@@ -1,0 +1,144 @@
+using System.Reflection;
+using DynConv.Training.Tests.Runs;
+
+namespace DynConv.Training.Tests.Configuration;
+
+public sealed class RunFileTests
+{
+    private static readonly TrainingConfiguration Changed = new()
+    {
+        Data = ["a b", "c: d", "#e"],
+        Valid = ["~"],
+        Tokenizer = "null",
+        Preset = "micro",
+        Model = new ModelOverrides
+        {
+            HiddenSize = 96,
+            IntermediateSize = 100,
+            Layers = 3,
+            AttentionHeads = 6,
+            KeyValueHeads = 2,
+            HeadDimension = 18,
+            RopeTheta = 1e6 / 3,
+            TiedEmbeddings = false,
+        },
+        Conv = "headwise",
+        Placement = "q,down",
+        Width = 7,
+        Rank = 5,
+        HeadSize = 2,
+        QkNorm = true,
+        Context = 33,
+        Batch = 3,
+        Accumulate = 2,
+        Steps = 1L << 40,
+        Tokens = 1L << 50,
+        LearningRate = 0.1 + 0.2,
+        Warmup = 1.0 / 3,
+        FinalLearningRate = 1e-300,
+        WeightDecay = 0.01,
+        Beta1 = 0.8,
+        Beta2 = 0.99,
+        Epsilon = 1e-9,
+        ClipNorm = 0,
+        Seed = ulong.MaxValue,
+        ValidateEvery = 0,
+        ValidationTokens = 17,
+        CheckpointEvery = 5,
+        Device = "cpu",
+    };
+
+    [Fact]
+    public void Every_key_comes_back_as_it_was_written()
+    {
+        AssertAllChanged(new TrainingConfiguration(), Changed);
+        AssertAllChanged(new ModelOverrides(), Changed.Model);
+
+        TrainingConfiguration read = RunFile.Parse(RunFile.ToYaml(Changed));
+
+        Assert.Equivalent(Changed, read, strict: true);
+        Assert.Equal(RunFile.ToYaml(Changed), RunFile.ToYaml(read));
+    }
+
+    [Fact]
+    public void Keys_are_underscored_and_nothing_else_is_written()
+    {
+        string[] keys = [.. RunFile.ToYaml(Changed).Split('\n').Where(line => line.Length > 0 && line[0] != ' ' && line[0] != '-').Select(line => line.Split(':')[0])];
+        Assert.Equal(typeof(TrainingConfiguration).GetProperties().Length, keys.Length);
+        Assert.Contains("final_learning_rate", keys);
+        Assert.Contains("beta1", keys);
+        Assert.All(keys, key => Assert.Matches("^[a-z0-9_]+$", key));
+    }
+
+    [Fact]
+    public void What_is_left_out_has_its_default()
+    {
+        Assert.Equivalent(new TrainingConfiguration(), RunFile.Parse(""), strict: true);
+        Assert.Equivalent(new TrainingConfiguration(), RunFile.Parse("# only a comment\n"), strict: true);
+        Assert.Equivalent(new TrainingConfiguration(), RunFile.Parse("data:\nvalid: ~\nmodel:\n  # layers: 3\nsteps:\n"), strict: true);
+        Assert.Equivalent(new TrainingConfiguration(), RunFile.Parse(RunFile.ToYaml(new TrainingConfiguration())), strict: true);
+    }
+
+    [Fact]
+    public void A_file_as_a_person_writes_it_is_read()
+    {
+        TrainingConfiguration read = RunFile.Parse("""
+            # a small run
+            data: [books, "notes 1.txt"]
+            valid:
+              - held-out
+            learning_rate: 3e-4
+            qk_norm: true
+            model: {layers: 2, tied_embeddings: false}
+            """);
+
+        Assert.Equal(["books", "notes 1.txt"], read.Data);
+        Assert.Equal(["held-out"], read.Valid);
+        Assert.Equal(3e-4, read.LearningRate);
+        Assert.True(read.QkNorm);
+        Assert.Equal(new ModelOverrides { Layers = 2, TiedEmbeddings = false }, read.Model);
+    }
+
+    [Theory]
+    [InlineData("steps: 3\nwidht: 4", 2, "there is no setting 'widht' here.")]
+    [InlineData("model:\n  layers: 2\n  hiden_size: 3", 3, "there is no setting 'hiden_size' here.")]
+    [InlineData("Steps: 3", 1, "there is no setting 'Steps' here.")]
+    [InlineData("steps: 3\nseed: 1\nsteps: 4", 3, "Encountered duplicate key steps.")]
+    [InlineData("seed: 1\nwidth: four", 2, "'four' stands where a whole number is wanted.")]
+    [InlineData("width: 4.5", 1, "'4.5' stands where a whole number is wanted.")]
+    [InlineData("width: 99999999999", 1, "'99999999999' stands where a whole number is wanted.")]
+    [InlineData("width: [4]", 1, "a list stands where a whole number is wanted.")]
+    [InlineData("width:", 1, "nothing stands where a whole number is wanted.")]
+    [InlineData("steps: 1e3", 1, "'1e3' stands where a whole number is wanted.")]
+    [InlineData("seed: -1", 1, "'-1' stands where a whole number from 0 is wanted.")]
+    [InlineData("learning_rate: fast", 1, "'fast' stands where a number is wanted.")]
+    [InlineData("learning_rate: NaN", 1, "'NaN' stands where a number is wanted.")]
+    [InlineData("qk_norm: maybe", 1, "'maybe' stands where true or false is wanted.")]
+    [InlineData("conv:", 1, "nothing stands where a text is wanted.")]
+    [InlineData("preset: {name: nano}", 1, "a section stands where a text is wanted.")]
+    [InlineData("data: src", 1, "'src' stands where a list of texts, as in [a, b], is wanted.")]
+    [InlineData("data:\n  - a\n  - [b]", 3, "a list stands where a text is wanted.")]
+    [InlineData("model: nano", 1, "'nano' stands where a section of settings is wanted.")]
+    [InlineData("- 1", 1, "a list stands where a section of settings is wanted.")]
+    [InlineData("steps: 1\ndata: [a", 3, "While parsing a flow sequence, did not find expected ',' or ']'.")]
+    public void What_is_wrong_is_said_with_its_line(string yaml, int line, string message)
+    {
+        using var run = new TinyRun();
+        File.WriteAllText(run["config.yaml"], yaml);
+
+        DynConvException failure = Assert.Throws<DynConvException>(() => RunFile.Read(run["config.yaml"]));
+
+        Assert.Equal($"{run["config.yaml"]}, line {line}: {message}", failure.Message);
+    }
+
+    [Fact]
+    public void A_file_that_is_not_there_is_named() =>
+        Assert.StartsWith(
+            "The configuration nowhere.yaml cannot be read: ",
+            Assert.Throws<DynConvException>(() => RunFile.Read("nowhere.yaml")).Message);
+
+    /// <summary>A key that a test forgot would pass it unseen.</summary>
+    private static void AssertAllChanged<T>(T defaults, T changed) => Assert.All(
+        typeof(T).GetProperties(BindingFlags.Public | BindingFlags.Instance),
+        property => Assert.NotEqual(property.GetValue(defaults), property.GetValue(changed)));
+}

@@ -1,0 +1,148 @@
+using DynConv.Models;
+
+namespace DynConv.Training.Tests.Configuration;
+
+public sealed class TrainingConfigurationTests
+{
+    [Theory]
+    [InlineData("nano", 256, 16, 3e-3, 600)]
+    [InlineData("micro", 256, 12, 1e-3, 2000)]
+    public void A_preset_brings_its_defaults(string preset, int context, int batch, double learningRate, long steps)
+    {
+        TrainingConfiguration resolved = new TrainingConfiguration { Preset = preset }.Resolve();
+
+        Assert.Equal(context, resolved.Context);
+        Assert.Equal(batch, resolved.Batch);
+        Assert.Equal(learningRate, resolved.LearningRate);
+        Assert.Equal(steps, resolved.Steps);
+        Assert.Equal(steps / 10, resolved.ValidateEvery);
+        Assert.Equal(steps / 4, resolved.CheckpointEvery);
+    }
+
+    [Fact]
+    public void The_papers_models_train_on_fifty_tokens_a_parameter()
+    {
+        TrainingConfiguration resolved = new TrainingConfiguration { Preset = "300m", Accumulate = 8 }.Resolve();
+
+        Assert.Equal(4096, resolved.Context);
+        Assert.Equal(3e-4, resolved.LearningRate);
+        double tokens = (double)resolved.Steps!.Value * resolved.Context!.Value * resolved.Batch!.Value * 8;
+        Assert.Equal(50, tokens / ParameterCounts.Of(Presets.Get("300m")).Total, 0.01);
+    }
+
+    [Fact]
+    public void What_is_given_stays_and_resolving_again_changes_nothing()
+    {
+        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0 };
+
+        TrainingConfiguration resolved = given.Resolve();
+
+        Assert.Equal(given, resolved);
+        Assert.Equal(resolved, resolved.Resolve());
+        Assert.Equal(new TrainingConfiguration().Resolve(), new TrainingConfiguration().Resolve().Resolve());
+    }
+
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(48, 1)]
+    [InlineData(49, 2)]
+    [InlineData(4800, 100)]
+    public void Tokens_are_rounded_up_to_whole_steps(long tokens, long steps)
+    {
+        var configuration = new TrainingConfiguration { Context = 8, Batch = 3, Accumulate = 2, Tokens = tokens };
+        TrainingConfiguration resolved = configuration.Resolve();
+
+        Assert.Equal(steps, resolved.Steps);
+        Assert.Null(resolved.Tokens);
+    }
+
+    public static TheoryData<string, string> OutOfRange => new()
+    {
+        { "context: 0", "context is 0; it has to be at least 1." },
+        { "batch: 0", "batch is 0; it has to be at least 1." },
+        { "batch: 2000000000", "A micro-batch of 2000000000 sequences of 256 tokens is too large; accumulate makes large batches of small ones." },
+        { "accumulate: 0", "accumulate is 0; it has to be at least 1." },
+        { "steps: 0", "steps is 0; it has to be at least 1." },
+        { "tokens: 0", "steps is 0; it has to be at least 1." },
+        { "steps: 1\ntokens: 1", "A run is as long as its steps or its tokens say; give one of the two." },
+        { "learning_rate: -1", "learning_rate is -1; it has to be from 0 to 10." },
+        { "warmup: 1.5", "warmup is 1.5; it has to be from 0 to 1." },
+        { "final_learning_rate: 2", "final_learning_rate is 2; it has to be from 0 to 1." },
+        { "weight_decay: -0.1", "weight_decay is -0.1; it has to be from 0 to 10." },
+        { "beta1: 1", "beta1 is 1; it has to be from 0 to 0.9999999." },
+        { "beta2: -1", "beta2 is -1; it has to be from 0 to 0.9999999." },
+        { "epsilon: -1", "epsilon is -1; it has to be from 0 to 1." },
+        { "clip_norm: -1", "clip_norm is -1; it has to be from 0 to 1000000000." },
+        { "validate_every: -1", "validate_every is -1; it has to be 0 or more." },
+        { "checkpoint_every: -1", "checkpoint_every is -1; it has to be 0 or more." },
+        { "validation_tokens: 0", "validation_tokens is 0; it has to be at least 1." },
+        { "device: tpu", "device is 'tpu'; this version computes on the CPU only: use cpu or auto." },
+        { "preset: giant", "There is no preset 'giant'; there are nano, micro, 150m, 300m, 600m, 1b, 2b." },
+    };
+
+    [Theory]
+    [MemberData(nameof(OutOfRange))]
+    public void A_number_out_of_range_is_named_with_what_fits(string yaml, string message)
+    {
+        DynConvException failure = Assert.Throws<DynConvException>(() => RunFile.Parse(yaml).Resolve());
+        Assert.Equal(message, failure.Message);
+    }
+
+    public static TheoryData<string, string> MisshapenModels => new()
+    {
+        { "conv: gated", "conv is 'gated'; use none, static, headwise or lowrank." },
+        { "placement: x", "There is no linear layer 'x' to place a convolution on; use qkv, all, or some of q, k, v, o, gate, up, down." },
+        { "width: 17", "A convolution's width is 17; it can be 1 to 16." },
+        { "rank: 0", "A low-rank convolution's rank is 0; it has to be at least 1." },
+        { "conv: headwise\nhead_size: 24", "Head size 24 does not divide the 128 channels of q; 1, 2, 4, 8, 16, 32, 64, 128 do." },
+        { "model: {attention_heads: 0}", "0 heads do not divide a hidden size of 128; give head_dimension, or a number of heads that does." },
+        { "model: {attention_heads: 3}", "3 heads do not divide a hidden size of 128; give head_dimension, or a number of heads that does." },
+        { "model: {key_value_heads: 3}", "num_key_value_heads 3 does not divide num_attention_heads 4." },
+        { "model: {layers: 0}", "num_hidden_layers is 0; it has to be at least 1." },
+        { "model: {head_dimension: 5}", "head_dim is 5; the rotary embedding needs an even number." },
+        { "model: {rope_theta: -1}", "rope_theta is -1; it has to be above 0." },
+    };
+
+    [Theory]
+    [MemberData(nameof(MisshapenModels))]
+    public void A_model_that_does_not_fit_together_is_refused(string yaml, string message)
+    {
+        DynConvException failure = Assert.Throws<DynConvException>(() => RunFile.Parse(yaml).ModelConfiguration());
+        Assert.Equal(message, failure.Message);
+    }
+
+    [Fact]
+    public void The_shape_is_the_presets_with_what_differs()
+    {
+        ModelConfiguration shape = RunFile.Parse("""
+            context: 99
+            conv: headwise
+            placement: down,k
+            head_size: 8
+            width: 3
+            qk_norm: true
+            model: {hidden_size: 64, layers: 3, attention_heads: 4, key_value_heads: 2, rope_theta: 500000, tied_embeddings: false}
+            """).ModelConfiguration(1000);
+
+        Assert.Equal(1000, shape.VocabularySize);
+        Assert.Equal(64, shape.HiddenSize);
+        Assert.Equal(172, shape.IntermediateSize);
+        Assert.Equal((3, 4, 2, 16), (shape.Layers, shape.AttentionHeads, shape.KeyValueHeads, shape.HeadDimension));
+        Assert.Equal(99, shape.MaxPositions);
+        Assert.Equal(500_000, shape.Rope.Theta);
+        Assert.False(shape.TiedEmbeddings);
+        Assert.True(shape.QkNorm);
+        Assert.Equal(["k", "down"], shape.ShortConvolution!.Placement);
+        Assert.Equal((ShortConvolutionKind.HeadWise, 3, 8), (shape.ShortConvolution.Kind, shape.ShortConvolution.Width, shape.ShortConvolution.HeadSize));
+    }
+
+    [Fact]
+    public void Without_overrides_the_shape_is_the_presets()
+    {
+        foreach (string preset in Presets.Names)
+        {
+            var configuration = new TrainingConfiguration { Preset = preset, Conv = "none" };
+            Assert.Equal(Presets.Get(preset), configuration.ModelConfiguration());
+        }
+    }
+}

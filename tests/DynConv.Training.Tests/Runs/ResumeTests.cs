@@ -1,0 +1,221 @@
+using DynConv.Training.Runs;
+
+namespace DynConv.Training.Tests.Runs;
+
+public sealed class ResumeTests
+{
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(3, 1)]
+    [InlineData(4, 1)]
+    [InlineData(9, 1)]
+    [InlineData(2, 3)]
+    [InlineData(5, 3)]
+    public void A_run_that_was_stopped_ends_as_one_that_was_not(long stop, int accumulate)
+    {
+        using var run = new TinyRun();
+        run.Configuration = run.Configuration with { Accumulate = accumulate, Batch = 2 };
+        run.Start("whole");
+
+        TrainingResult stopped = run.Start(recorder: new Recorder { StopAfter = stop });
+        Assert.True(stopped.Interrupted);
+        Assert.Null(stopped.Validation);
+        Assert.Equal(stop, stopped.Steps);
+        Assert.Equal(run.Checkpoint(stop), stopped.Checkpoint);
+        Assert.False(File.Exists(Path.Combine(run["run"], "model.safetensors")));
+
+        var recorder = new Recorder();
+        TrainingResult finished = run.Resume(recorder: recorder);
+        Assert.Equal(stop + 1, recorder.Begun!.FirstStep);
+        Assert.False(finished.Interrupted);
+        Assert.Equal(run.Metrics("whole"), run.Metrics());
+        Assert.Equal(run.Bytes("whole", "model.safetensors"), run.Bytes("run", "model.safetensors"));
+        Assert.Equal(
+            run.Bytes("whole", "checkpoints", "step-000000010", "optimizer.safetensors"),
+            run.Bytes("run", "checkpoints", "step-000000010", "optimizer.safetensors"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    [InlineData(10)]
+    public void A_run_that_died_ends_as_one_that_did_not(long death)
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+
+        Assert.Throws<Recorder.DeathException>(() => run.Start(recorder: new Recorder { DieAfter = death }));
+        Assert.Throws<Recorder.DeathException>(() => run.Resume(recorder: new Recorder { DieAfter = death }));
+        run.Resume();
+
+        run.AssertSameOutcome("whole", "run");
+    }
+
+    [Fact]
+    public void A_run_that_died_after_its_last_checkpoint_is_finished()
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        Assert.Throws<Recorder.DeathException>(() => run.Start(recorder: new Recorder
+        {
+            AtCheckpoint = step => _ = step == 10 ? throw new Recorder.DeathException() : 0,
+        }));
+        Assert.False(File.Exists(Path.Combine(run["run"], "model.safetensors")));
+
+        var recorder = new Recorder();
+        TrainingResult result = run.Resume(recorder: recorder);
+
+        Assert.Empty(recorder.Steps);
+        Assert.NotNull(result.Validation);
+        run.AssertSameOutcome("whole", "run");
+    }
+
+    [Fact]
+    public void A_finished_run_can_be_resumed_and_stays_as_it_is()
+    {
+        using var run = new TinyRun();
+        TrainingResult first = run.Start();
+        byte[] weights = run.Bytes("run", "model.safetensors");
+        string[] metrics = run.Metrics();
+
+        TrainingResult again = run.Resume();
+
+        Assert.Equal(first.Validation, again.Validation);
+        Assert.Equal(weights, run.Bytes("run", "model.safetensors"));
+        Assert.Equal(metrics, run.Metrics());
+    }
+
+    [Fact]
+    public void The_time_of_the_earlier_part_counts()
+    {
+        using var run = new TinyRun();
+        TrainingResult stopped = run.Start(recorder: new Recorder { StopAfter = 5 });
+        var recorder = new Recorder();
+        TrainingResult finished = run.Resume(recorder: recorder);
+
+        Assert.True(recorder.Steps[0].Seconds > 0.5 * stopped.Seconds);
+        Assert.True(finished.Seconds > recorder.Steps[0].Seconds);
+    }
+
+    [Fact]
+    public void A_run_that_is_there_is_not_started_again()
+    {
+        using var run = new TinyRun();
+        run.Start(recorder: new Recorder { StopAfter = 2 });
+        Assert.Equal($"{run["run"]} holds a run already; use --resume to continue it, or another folder.", run.StartFailure());
+        Assert.Equal(["step-000000002"], run.Checkpoints());
+    }
+
+    [Fact]
+    public void Where_there_is_no_run_there_is_nothing_to_resume()
+    {
+        using var run = new TinyRun();
+        Assert.Equal(
+            $"{run["run"]} holds no run to resume: there is no {Path.Combine(run["run"], "run.yaml")}.", run.ResumeFailure());
+        Assert.False(Directory.Exists(run["run"]));
+    }
+
+    [Fact]
+    public void Half_written_checkpoints_are_ignored()
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        run.Start(recorder: new Recorder { StopAfter = 5 });
+        foreach (string name in new[] { "step-000000006.tmp", "step-000000004.old.tmp", "step-later" })
+        {
+            Directory.CreateDirectory(Path.Combine(run["run"], "checkpoints", name));
+            File.WriteAllText(Path.Combine(run["run"], "checkpoints", name, "model.safetensors"), "half");
+        }
+
+        var recorder = new Recorder();
+        run.Resume(recorder: recorder);
+
+        Assert.Equal(6, recorder.Begun!.FirstStep);
+        Assert.Equal(run.Bytes("whole", "model.safetensors"), run.Bytes("run", "model.safetensors"));
+    }
+
+    [Theory]
+    [InlineData("model.safetensors", "truncated")]
+    [InlineData("optimizer.safetensors", "truncated")]
+    [InlineData("optimizer.safetensors", "missing")]
+    [InlineData("state.json", "missing")]
+    [InlineData("state.json", "truncated")]
+    [InlineData("state.json", "{}")]
+    [InlineData("state.json", "null")]
+    public void A_damaged_checkpoint_is_named_and_the_one_before_it_serves_when_it_is_deleted(string file, string damage)
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        run.Start(recorder: new Recorder { StopAfter = 8 });
+        string path = Path.Combine(run.Checkpoint(8), file);
+        byte[] bytes = File.ReadAllBytes(path);
+        File.Delete(path);
+        if (damage != "missing")
+        {
+            File.WriteAllBytes(path, damage == "truncated" ? bytes[..^20] : System.Text.Encoding.UTF8.GetBytes(damage));
+        }
+
+        string message = run.ResumeFailure();
+        Assert.StartsWith($"The checkpoint {run.Checkpoint(8)} cannot be used: ", message);
+        Assert.EndsWith($" If you delete it, the run continues from {run.Checkpoint(6)}.", message);
+        Assert.DoesNotContain('\n', message);
+
+        Directory.Delete(run.Checkpoint(8), recursive: true);
+        run.Resume();
+        run.AssertSameOutcome("whole", "run");
+    }
+
+    [Fact]
+    public void A_checkpoint_that_cannot_be_written_leaves_the_one_before_it_usable()
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        string obstacle = run.Checkpoint(6) + ".tmp";
+        DynConvException failure = Assert.Throws<DynConvException>(() => run.Start(recorder: new Recorder
+        {
+            AtStep = step =>
+            {
+                if (step.Step == 6)
+                {
+                    File.WriteAllText(obstacle, "in the way");
+                }
+            },
+        }));
+        Assert.StartsWith($"{run.Checkpoint(6)} could not be written: ", failure.Message);
+
+        File.Delete(obstacle);
+        var recorder = new Recorder();
+        run.Resume(recorder: recorder);
+        Assert.Equal(4, recorder.Begun!.FirstStep);
+        run.AssertSameOutcome("whole", "run");
+    }
+
+    [Fact]
+    public void Text_that_has_changed_is_refused_and_text_that_was_only_touched_is_not()
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        run.Start(recorder: new Recorder { StopAfter = 5 });
+        string text = File.ReadAllText(run.Text);
+
+        File.WriteAllText(run.Text, string.Concat("X", text.AsSpan(1)));
+        Assert.Equal(
+            $"The text has changed since {run["run"]} was started, so the run cannot be continued; start a new one.",
+            run.ResumeFailure());
+
+        File.WriteAllText(run.Text, text);
+        run.Resume();
+        Assert.Equal(run.Bytes("whole", "model.safetensors"), run.Bytes("run", "model.safetensors"));
+    }
+
+    [Fact]
+    public void A_saved_configuration_with_a_setting_left_out_still_resumes()
+    {
+        using var run = new TinyRun();
+        run.Start(recorder: new Recorder { StopAfter = 5 });
+        string path = Path.Combine(run["run"], RunFile.Name);
+        File.WriteAllLines(path, File.ReadAllLines(path).Where(line => !line.StartsWith("validate_every", StringComparison.Ordinal)));
+
+        Assert.False(run.Resume().Interrupted);
+    }
+}
