@@ -11,29 +11,36 @@ internal static class CommandLineApplication
     public const int Failure = 1;
     public const int WrongUsage = 2;
 
+    private const string Help = """
+        Trains and runs language models with dynamic short convolutions.
+
+        Example:
+          dynconv train --data src docs --out runs/first
+          dynconv generate --model runs/first --prompt "public static"
+          dynconv train --help
+        """;
+
     /// <summary>Environment variable that adds stack traces to errors, for people who work on this code.</summary>
     private const string DebugVariable = "DYNCONV_DEBUG";
 
+    // A prompt may begin with @: no argument is the name of a file with more arguments.
+    private static readonly ParserConfiguration Parsing = new() { ResponseFileTokenReplacer = null };
+
     public static int Run(string[] args, CliContext context)
     {
-        RootCommand root = Root(context);
-        ParseResult parsed = root.Parse(args);
-        if (parsed.Errors.Count > 0 && parsed.Action is not System.CommandLine.Help.HelpAction)
+        ParseResult parsed = Root(context).Parse(args, Parsing);
+        if (parsed.Errors.Count > 0)
         {
-            string path = CommandPath(parsed.CommandResult);
-            context.Error.WriteLine($"error: {parsed.Errors[0].Message.ReplaceLineEndings(" ")} See '{path} --help'.");
-            return WrongUsage;
+            return RefuseUsage(parsed, context);
         }
 
         try
         {
-            return parsed.Invoke(new InvocationConfiguration
-            {
-                Output = context.Out,
-                Error = context.Error,
-                EnableDefaultExceptionHandler = false,
-                ProcessTerminationTimeout = null,
-            });
+            return parsed.Invoke(Invocation(context));
+        }
+        catch (UsageException exception)
+        {
+            return RefuseUsage(parsed, exception.Message, context.Error);
         }
         catch (Exception exception)
         {
@@ -41,24 +48,65 @@ internal static class CommandLineApplication
         }
     }
 
-    private static RootCommand Root(CliContext context) => new("Trains and runs language models with dynamic short convolutions.")
+    private static RootCommand Root(CliContext context)
     {
-        TrainCommand.Create(context),
-        EvalCommand.Create(context),
-        GenerateCommand.Create(context),
-        TokenizerCommand.Create(context),
-        ParamsCommand.Create(context),
-        VerifyCommand.Create(context),
-        BenchCommand.Create(context),
-        InfoCommand.Create(context),
+        var root = new RootCommand(Help)
+        {
+            TrainCommand.Create(context),
+            EvalCommand.Create(context),
+            GenerateCommand.Create(context),
+            TokenizerCommand.Create(context),
+            ParamsCommand.Create(context),
+            VerifyCommand.Create(context),
+            BenchCommand.Create(context),
+            InfoCommand.Create(context),
+        };
+        HelpPages.Install(root);
+        return root;
+    }
+
+    private static InvocationConfiguration Invocation(CliContext context) => new()
+    {
+        Output = context.Out,
+        Error = context.Error,
+        EnableDefaultExceptionHandler = false,
+        ProcessTerminationTimeout = null,
     };
+
+    private static int RefuseUsage(ParseResult parsed, CliContext context)
+    {
+        Command command = parsed.CommandResult.Command;
+        if (command.Subcommands.Count == 0)
+        {
+            return RefuseUsage(parsed, parsed.Errors[0].Message, context.Error);
+        }
+
+        if (parsed.UnmatchedTokens is [string unknown, ..])
+        {
+            string kind = unknown.StartsWith('-') ? "an option here" : "a command";
+            return RefuseUsage(parsed, $"'{unknown}' is not {kind}; the commands are {Names(command)}.", context.Error);
+        }
+
+        // Whoever types the name alone wants to know what there is.
+        Root(context).Parse([.. CommandPath(parsed.CommandResult).Skip(1), "--help"]).Invoke(Invocation(context));
+        return RefuseUsage(parsed, $"A command is missing: {Names(command)}.", context.Error);
+    }
+
+    private static int RefuseUsage(ParseResult parsed, string problem, TextWriter error)
+    {
+        error.WriteLine($"error: {OneLine(problem)} See '{string.Join(' ', CommandPath(parsed.CommandResult))} --help'.");
+        return WrongUsage;
+    }
 
     private static int Report(Exception exception, TextWriter error)
     {
-        string message = exception is DynConvException or IOException or UnauthorizedAccessException
-            ? exception.Message
-            : $"{exception.GetType().Name}: {exception.Message} (set {DebugVariable}=1 to see where)";
-        error.WriteLine($"error: {message.ReplaceLineEndings(" ")}");
+        string message = exception switch
+        {
+            OperationCanceledException => "Stopped.",
+            DynConvException or IOException or UnauthorizedAccessException => exception.Message,
+            _ => $"{exception.GetType().Name}: {exception.Message} (set {DebugVariable}=1 to see where)",
+        };
+        error.WriteLine($"error: {OneLine(message)}");
         if (Environment.GetEnvironmentVariable(DebugVariable) == "1")
         {
             error.WriteLine(exception);
@@ -67,7 +115,11 @@ internal static class CommandLineApplication
         return Failure;
     }
 
-    private static string CommandPath(CommandResult result)
+    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
+
+    private static string Names(Command command) => string.Join(", ", command.Subcommands.Select(inner => inner.Name));
+
+    private static List<string> CommandPath(CommandResult result)
     {
         var names = new List<string>();
         for (SymbolResult? at = result; at is CommandResult command; at = at.Parent)
@@ -75,6 +127,6 @@ internal static class CommandLineApplication
             names.Insert(0, command.Command is RootCommand ? "dynconv" : command.Command.Name);
         }
 
-        return string.Join(' ', names);
+        return names;
     }
 }

@@ -5,15 +5,30 @@ namespace DynConv.Cli.Commands;
 /// <summary><c>dynconv bench</c></summary>
 internal static class BenchCommand
 {
+    private const string ConvHelp = """
+        Times the short convolutions, forward and backward, beside the copy bandwidth measured in the same run.
+
+        Example:
+          dynconv bench conv --json conv.json
+        """;
+
     private const string MatMulHelp = """
-        Times matrix products by the managed kernel and, where the machine has it, by OpenBLAS.
+        Times matrix products, by the managed kernel and by OpenBLAS.
 
         Example:
           dynconv bench matmul
         """;
 
-    public static Command Create(CliContext context) => new("bench", "Measures the speed of this machine.")
+    private const string Help = """
+        Measures the speed of this machine.
+
+        Example:
+          dynconv bench matmul --json matmul.json
+        """;
+
+    public static Command Create(CliContext context) => new("bench", Help)
     {
+        Create("conv", ConvHelp, json => ConvolutionReport.Run(context, json)),
         Create("matmul", MatMulHelp, json => MatMulReport.Run(context, json)),
     };
 

@@ -1,9 +1,12 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+using System.Numerics;
 using DynConv.Cpu;
 
 namespace DynConv.Cli.Commands;
 
-/// <summary>Options that several commands share.</summary>
+/// <summary>Options that several commands share, and how options read their values.</summary>
 internal static class CommonOptions
 {
     public static Option<string> Model() => new("--model")
@@ -13,32 +16,51 @@ internal static class CommonOptions
         HelpName = "DIR",
     };
 
-    public static Option<int?> Threads() => new("--threads")
+    public static Option<string[]> Data() => new("--data")
     {
-        Description = "Threads to compute with; all cores if not given.",
-        HelpName = "N",
+        Description = "Files and folders of text: plain, .jsonl with a text field, each as it is or as .gz.",
+        Required = true,
+        HelpName = "PATH",
+        AllowMultipleArgumentsPerToken = true,
     };
+
+    public static Option<int?> Threads() => Number<int>("--threads", "Threads to compute with; all cores if not given.", least: 1);
 
     public static Option<string> Device()
     {
-        var option = new Option<string>("--device")
-        {
-            Description = "Where to compute.",
-            DefaultValueFactory = static _ => "auto",
-        };
-        option.AcceptOnlyFromAmong("auto", "cpu", "cuda");
+        Option<string> option = Choice("--device", "Where to compute.", ["auto", "cpu", "cuda"]);
+        option.DefaultValueFactory = static _ => "auto";
         return option;
     }
 
-    public static void ApplyThreads(int? threads)
-    {
-        if (threads is < 1)
+    /// <summary>A number, refused in plain words if it is none.</summary>
+    public static Option<T?> Number<T>(string name, string description, T? least = null, string value = "N")
+        where T : struct, INumber<T>, IMinMaxValue<T> => new(name)
         {
-            throw new DynConvException($"--threads is {threads}; it has to be at least 1.");
-        }
+            Description = description,
+            HelpName = value,
+            CustomParser = result => ParseNumber(name, result, least),
+        };
 
-        CpuSettings.Threads = threads ?? CpuSettings.Threads;
-    }
+    /// <summary>One of a few words.</summary>
+    public static Option<string> Choice(string name, string description, string[] values) => new(name)
+    {
+        Description = description,
+        HelpName = string.Join('|', values),
+        CompletionSources = { values },
+        CustomParser = result =>
+        {
+            string given = result.Tokens[0].Value;
+            if (!values.Contains(given))
+            {
+                result.AddError($"{name} is '{given}'; it can be {string.Join(", ", values)}.");
+            }
+
+            return given;
+        },
+    };
+
+    public static void ApplyThreads(int? threads) => CpuSettings.Threads = threads ?? CpuSettings.Threads;
 
     public static void CheckDevice(string device)
     {
@@ -46,5 +68,25 @@ internal static class CommonOptions
         {
             throw new DynConvException("This version computes on the CPU only; use --device cpu or leave it out.");
         }
+    }
+
+    private static T? ParseNumber<T>(string name, ArgumentResult result, T? least)
+        where T : struct, INumber<T>, IMinMaxValue<T>
+    {
+        string text = result.Tokens[0].Value;
+        bool real = typeof(T) == typeof(double);
+        NumberStyles style = real ? NumberStyles.Float : NumberStyles.AllowLeadingSign;
+        bool parsed = T.TryParse(text, style, CultureInfo.InvariantCulture, out T value);
+        if (parsed && !(value < least))
+        {
+            return value;
+        }
+
+        string wanted = parsed ? $"at least {least}"
+            : real ? "a number"
+            : BigInteger.TryParse(text, style, CultureInfo.InvariantCulture, out _) ? $"from {least ?? T.MinValue} to {T.MaxValue}"
+            : "a whole number";
+        result.AddError($"{name} is '{text}'; it has to be {wanted}.");
+        return null;
     }
 }

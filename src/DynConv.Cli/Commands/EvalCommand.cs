@@ -19,9 +19,9 @@ internal static class EvalCommand
     public static Command Create(CliContext context)
     {
         Option<string> model = CommonOptions.Model();
-        var data = new Option<string[]>("--data") { Description = "Files and folders of text.", Required = true, HelpName = "PATH", AllowMultipleArgumentsPerToken = true };
-        var length = new Option<int?>("--context") { Description = "Tokens of a sequence; the model's own context if not given.", HelpName = "N" };
-        var batch = new Option<int>("--batch") { Description = "Sequences side by side.", HelpName = "N", DefaultValueFactory = static _ => 8 };
+        Option<string[]> data = CommonOptions.Data();
+        Option<int?> length = CommonOptions.Number<int>("--context", "Tokens of a sequence; the model's own context if not given.", least: 1);
+        Option<int?> batch = CommonOptions.Number<int>("--batch", "Sequences side by side; by the context if not given.", least: 1);
         Option<int?> threads = CommonOptions.Threads();
         Option<string> device = CommonOptions.Device();
         var command = new Command("eval", Help) { model, data, length, batch, threads, device };
@@ -32,8 +32,9 @@ internal static class EvalCommand
             string folder = parsed.GetValue(model)!;
             using LanguageModel loaded = ModelFolder.Load(folder);
             ITokenizer tokenizer = TokenizerLoader.Load(folder);
+            using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
-                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch))));
+                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), interrupts.Stop)));
             return CommandLineApplication.Success;
         });
         return command;

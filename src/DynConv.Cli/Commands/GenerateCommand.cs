@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text;
+using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Models.Generation;
 using DynConv.Models.Tokenizers;
@@ -20,11 +21,16 @@ internal static class GenerateCommand
     {
         Option<string> model = CommonOptions.Model();
         var prompt = new Option<string>("--prompt") { Description = "The text to continue.", Required = true, HelpName = "TEXT" };
-        var maxTokens = new Option<int>("--max-tokens") { Description = "The most tokens to make.", HelpName = "N", DefaultValueFactory = static _ => 200 };
-        var temperature = new Option<double>("--temperature") { Description = "Below 1 bolder, above 1 more varied, 0 always the likeliest token.", HelpName = "X", DefaultValueFactory = static _ => 1 };
-        var topK = new Option<int>("--top-k") { Description = "Choose among this many of the likeliest tokens; 0 for no limit.", HelpName = "N" };
-        var topP = new Option<double>("--top-p") { Description = "Choose among the likeliest tokens that together reach this probability.", HelpName = "X", DefaultValueFactory = static _ => 1 };
-        var seed = new Option<ulong>("--seed") { Description = "The same seed gives the same text.", HelpName = "N" };
+        Option<int?> maxTokens = CommonOptions.Number<int>("--max-tokens", "The most tokens to make.", least: 0);
+        maxTokens.DefaultValueFactory = static _ => 200;
+        Option<double?> temperature = CommonOptions.Number<double>("--temperature", "Below 1 bolder, above 1 more varied, 0 always the likeliest token.", value: "X");
+        temperature.DefaultValueFactory = static _ => 1;
+        Option<int?> topK = CommonOptions.Number<int>("--top-k", "Choose among this many of the likeliest tokens; 0 for no limit.", least: 0);
+        topK.DefaultValueFactory = static _ => 0;
+        Option<double?> topP = CommonOptions.Number<double>("--top-p", "Choose among the likeliest tokens that together reach this probability.", value: "X");
+        topP.DefaultValueFactory = static _ => 1;
+        Option<ulong?> seed = CommonOptions.Number<ulong>("--seed", "The same seed gives the same text.");
+        seed.DefaultValueFactory = static _ => 0;
         Option<int?> threads = CommonOptions.Threads();
         Option<string> device = CommonOptions.Device();
         var command = new Command("generate", Help) { model, prompt, maxTokens, temperature, topK, topP, seed, threads, device };
@@ -34,14 +40,14 @@ internal static class GenerateCommand
             CommonOptions.CheckDevice(parsed.GetValue(device)!);
             var options = new SamplingOptions
             {
-                Temperature = parsed.GetValue(temperature),
-                TopK = parsed.GetValue(topK),
-                TopP = parsed.GetValue(topP),
-                Seed = parsed.GetValue(seed),
+                Temperature = parsed.GetValue(temperature)!.Value,
+                TopK = parsed.GetValue(topK)!.Value,
+                TopP = parsed.GetValue(topP)!.Value,
+                Seed = parsed.GetValue(seed)!.Value,
             };
             string folder = parsed.GetValue(model)!;
             using LanguageModel loaded = ModelFolder.Load(folder);
-            Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens), options.Validate());
+            Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens)!.Value, options.Validate());
             return CommandLineApplication.Success;
         });
         return command;
@@ -57,15 +63,25 @@ internal static class GenerateCommand
             tokens.Add(start);
         }
 
-        using var interrupts = new Interrupts(TextWriter.Null);
+        using var interrupts = new Interrupts(context);
+        IEnumerable<int> made = TextGenerator.Generate(
+            model, tokens, maxTokens, options, tokenizer.EndOfTextId, interrupts.Stop);
         var decoder = new StreamingDecoder(tokenizer);
-        context.Out.Write(prompt);
-        foreach (int token in TextGenerator.Generate(model, tokens, maxTokens, options, tokenizer.EndOfTextId, interrupts.Stop))
+        Write(context, prompt);
+        foreach (int token in made)
         {
-            context.Out.Write(decoder.Append(token));
-            context.Out.Flush();
+            Write(context, decoder.Append(token));
         }
 
-        context.Out.WriteLine(decoder.Finish());
+        Write(context, decoder.Finish());
+        context.Out.WriteLine();
+        interrupts.Stop.ThrowIfCancellationRequested();
+    }
+
+    // A file or a program gets the text as it is; a terminal would obey its control characters.
+    private static void Write(CliContext context, string text)
+    {
+        context.Out.Write(context.IsInteractive ? Printable.Text(text) : text);
+        context.Out.Flush();
     }
 }

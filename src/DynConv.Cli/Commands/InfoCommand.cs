@@ -9,7 +9,7 @@ namespace DynConv.Cli.Commands;
 internal static class InfoCommand
 {
     private const string Help = """
-        Shows the version, the processor, the devices and the native libraries that were found.
+        Shows version, processor, devices and native libraries.
 
         Example:
           dynconv info

@@ -1,9 +1,18 @@
 using System.Text.Json;
+using DynConv.Serialization;
 
 namespace DynConv.Cli.Commands;
 
-/// <summary>How results are written as JSON.</summary>
+/// <summary>Writes results as JSON where <c>--json</c> asks for it.</summary>
 internal static class JsonOutput
 {
-    public static JsonSerializerOptions Options { get; } = new() { WriteIndented = true };
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    public static void Write<TRow>(string? path, IReadOnlyList<TRow> rows)
+    {
+        if (path is not null)
+        {
+            AtomicFile.WriteAllText(path, JsonSerializer.Serialize(rows, Indented) + "\n");
+        }
+    }
 }

@@ -1,16 +1,14 @@
-using System.Text.Json;
 using System.Text.Json.Serialization;
 using DynConv.Cpu;
 using DynConv.Diagnostics;
 using DynConv.Ops;
-using DynConv.Serialization;
 
 namespace DynConv.Cli.Commands;
 
 /// <summary>Times matrix products by every backend that the machine has.</summary>
 internal static class MatMulReport
 {
-    private const int Repeats = 15;
+    private static readonly TimeSpan Budget = TimeSpan.FromMilliseconds(300);
 
     // Cubes, then the products of a training step (12 sequences of 256 tokens, 384 channels), then one of decoding.
     private static readonly (long M, long N, long K)[] Sizes =
@@ -25,7 +23,7 @@ internal static class MatMulReport
         context.Out.WriteLine(hasOpenBlas
             ? $"OpenBLAS: {Blas.OpenBlasInfo.Configuration}"
             : $"OpenBLAS not found: {Blas.OpenBlasInfo.Reason}");
-        context.Out.WriteLine($"{CpuSettings.Threads} threads, {CpuSettings.VectorBits}-bit vectors, float32, C = A B^T; medians of {Repeats}");
+        context.Out.WriteLine($"{CpuSettings.Threads} threads, {CpuSettings.VectorBits}-bit vectors, float32, C = A B^T; medians");
         context.Out.WriteLine($"{"M",6} {"N",6} {"K",6} {"managed GFLOP/s",16} {"OpenBLAS GFLOP/s",17} {"ratio",6}");
         var rows = new List<Row>();
         BlasBackend before = Blas.Backend;
@@ -44,10 +42,7 @@ internal static class MatMulReport
             Blas.Backend = before;
         }
 
-        if (json is not null)
-        {
-            AtomicFile.WriteAllText(json, JsonSerializer.Serialize(rows, JsonOutput.Options));
-        }
+        JsonOutput.Write(json, rows);
     }
 
     private static double Measure(BlasBackend backend, long m, long n, long k)
@@ -56,8 +51,8 @@ internal static class MatMulReport
         using var scope = new TensorScope();
         Tensor x = Tensor.Zeros([m, k]);
         Tensor weight = Tensor.Zeros([n, k]);
-        double microseconds = Timing.Median(Repeats, () => MatMul.Linear(x, weight).Dispose());
-        return 2.0 * m * n * k / microseconds / 1e3;
+        double seconds = Stopwatches.Median(() => MatMul.Linear(x, weight).Dispose(), Budget);
+        return 2.0 * m * n * k / seconds / 1e9;
     }
 
     private sealed record Row(

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DynConv.Models;
+using DynConv.Models.Tokenizers;
 using DynConv.Training;
 
 namespace DynConv.Cli.Commands;
@@ -16,13 +17,14 @@ internal static class ParamsCommand
 
     public static Command Create(CliContext context)
     {
-        var options = new TrainingOptions();
+        TrainingOptions options = TrainingOptions.ForModel();
         var command = new Command("params", Help);
         options.AddTo(command);
         command.SetAction(parsed =>
         {
-            TrainingConfiguration configuration = options.Read(parsed, new TrainingConfiguration { Conv = "none" });
-            ParameterCounts counts = ParameterCounts.Of(configuration.ModelConfiguration());
+            TrainingConfiguration configuration = options.Read(parsed);
+            int? vocabulary = configuration.Tokenizer.Length > 0 ? TokenizerLoader.Load(configuration.Tokenizer).VocabularySize : null;
+            ParameterCounts counts = ParameterCounts.Of(configuration.ModelConfiguration(vocabulary));
             foreach ((string part, long count) in counts.Parts)
             {
                 context.Out.WriteLine($"{part,-20} {count,15:N0}");

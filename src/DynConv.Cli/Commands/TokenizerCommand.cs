@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynConv.Cli.Display;
 using DynConv.Models.Tokenizers;
 using DynConv.Training.Data;
 
@@ -7,22 +8,30 @@ namespace DynConv.Cli.Commands;
 /// <summary><c>dynconv tokenizer</c></summary>
 internal static class TokenizerCommand
 {
-    private const string TrainHelp = """
-        Learns a byte-level BPE vocabulary from text and writes it as Hugging Face's tokenizer.json.
+    private const string Help = """
+        Makes tokenizers.
 
         Example:
           dynconv tokenizer train --data books/ --vocab-size 8192 --out tokenizer.json
         """;
 
-    public static Command Create(CliContext context) => new("tokenizer", "Makes tokenizers.") { CreateTrain(context) };
+    private const string TrainHelp = """
+        Learns a byte-level BPE vocabulary; writes Hugging Face's tokenizer.json.
+
+        Example:
+          dynconv tokenizer train --data books/ --vocab-size 8192 --out tokenizer.json
+        """;
+
+    public static Command Create(CliContext context) => new("tokenizer", Help) { CreateTrain(context) };
 
     private static Command CreateTrain(CliContext context)
     {
-        var data = new Option<string[]>("--data") { Description = "Files and folders of text.", Required = true, HelpName = "PATH", AllowMultipleArgumentsPerToken = true };
-        var size = new Option<int>("--vocab-size") { Description = "Number of tokens: 256 bytes, merges and the end of text.", Required = true, HelpName = "N" };
+        Option<string[]> data = CommonOptions.Data();
+        Option<int?> size = CommonOptions.Number<int>("--vocab-size", "Number of tokens: 256 bytes, merges and the end of text.");
+        size.Required = true;
         var output = new Option<string>("--out") { Description = "The file to write.", Required = true, HelpName = "FILE" };
-        var pattern = new Option<string>("--pattern") { Description = "How text is cut into pieces before merging.", DefaultValueFactory = static _ => "gpt2" };
-        pattern.AcceptOnlyFromAmong("gpt2", "llama3");
+        Option<string> pattern = CommonOptions.Choice("--pattern", "How text is cut into pieces before merging.", ["gpt2", "llama3"]);
+        pattern.DefaultValueFactory = static _ => "gpt2";
         Option<int?> threads = CommonOptions.Threads();
         var command = new Command("train", TrainHelp) { data, size, output, pattern, threads };
         command.SetAction(parsed =>
@@ -33,16 +42,17 @@ internal static class TokenizerCommand
                 Pattern = parsed.GetValue(pattern) == "llama3" ? PretokenizerPattern.Llama3 : PretokenizerPattern.Gpt2,
                 Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
             };
-            return Train(context, TextSource.Find(parsed.GetValue(data)!), parsed.GetValue(size), parsed.GetValue(output)!, options);
+            return Train(context, TextSource.Find(parsed.GetValue(data)!), parsed.GetValue(size)!.Value, parsed.GetValue(output)!, options);
         });
         return command;
     }
 
     private static int Train(CliContext context, TextSource source, int size, string path, TokenizerTrainerOptions options)
     {
-        using var interrupts = new Interrupts(TextWriter.Null);
+        CheckPlace(path);
+        using var interrupts = new Interrupts(context);
         BpeTokenizer tokenizer;
-        using (var progress = new ProgressLine(context))
+        using (var progress = new Progress(context))
         {
             tokenizer = TokenizerTrainer.Train(source.ReadDocuments(), size, options, progress, interrupts.Stop);
         }
@@ -57,28 +67,33 @@ internal static class TokenizerCommand
         return CommandLineApplication.Success;
     }
 
-    private sealed class ProgressLine(CliContext context) : IProgress<TokenizerTrainingProgress>, IDisposable
+    /// <summary>Finds out before the work, not after it.</summary>
+    private static void CheckPlace(string path)
     {
-        private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(250);
-        private DateTime _next;
-        private bool _shown;
+        string folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+        if (Directory.Exists(path))
+        {
+            throw new DynConvException($"{path} is a folder; a tokenizer is a file.");
+        }
+
+        if (!Directory.Exists(folder))
+        {
+            throw new DynConvException($"There is no folder {folder} for {Path.GetFileName(path)}.");
+        }
+    }
+
+    private sealed class Progress(CliContext context) : IProgress<TokenizerTrainingProgress>, IDisposable
+    {
+        private readonly ProgressLine _line = new(context.Out);
 
         public void Report(TokenizerTrainingProgress value)
         {
-            if (context.IsInteractive && DateTime.UtcNow >= _next)
+            if (context.IsInteractive)
             {
-                _next = DateTime.UtcNow + Interval;
-                _shown = true;
-                context.Out.Write($"\r{value.BytesRead / 1e6:N1} MB read, {value.Tokens:N0} of {value.VocabularySize:N0} tokens ");
+                _line.Show($"{value.BytesRead / 1e6:N1} MB read, {value.Tokens:N0} of {value.VocabularySize:N0} tokens");
             }
         }
 
-        public void Dispose()
-        {
-            if (_shown)
-            {
-                context.Out.WriteLine();
-            }
-        }
+        public void Dispose() => _line.Dispose();
     }
 }

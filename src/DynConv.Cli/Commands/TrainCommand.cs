@@ -25,7 +25,7 @@ internal static class TrainCommand
         var output = new Option<string>("--out") { Description = "The run's folder: new, empty or, with --resume, a run's.", Required = true, HelpName = "DIR" };
         var resume = new Option<bool>("--resume") { Description = "Continue the run in --out from its newest checkpoint." };
         Option<int?> threads = CommonOptions.Threads();
-        var configuration = new TrainingOptions();
+        TrainingOptions configuration = TrainingOptions.ForRun();
         var command = new Command("train", Help) { output, resume, threads };
         configuration.AddTo(command);
         command.SetAction(parsed =>
@@ -34,7 +34,7 @@ internal static class TrainCommand
             string folder = parsed.GetValue(output)!;
             return parsed.GetValue(resume)
                 ? Resume(context, parsed, configuration, folder)
-                : Start(context, configuration.Read(parsed, new TrainingConfiguration()), folder);
+                : Start(context, configuration.Read(parsed), folder);
         });
         return command;
     }
@@ -43,7 +43,7 @@ internal static class TrainCommand
     {
         if (configuration.Data.Count == 0)
         {
-            throw new DynConvException("There is nothing to train on: give --data PATH.");
+            throw new UsageException("There is nothing to train on: give --data PATH.");
         }
 
         CommonOptions.CheckDevice(configuration.Device);
@@ -76,9 +76,10 @@ internal static class TrainCommand
     private static int Run(
         CliContext context, string folder, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
     {
-        using var interrupts = new Interrupts(context.Error);
+        string resume = $"dynconv train --out {Quote(folder)} --resume";
         TrainingResult result;
         using (TrainingDisplay display = TrainingDisplay.For(context))
+        using (var interrupts = new Interrupts(context, display.OnStopping, $"; continue with: {resume}"))
         {
             result = train(display, interrupts.Stop);
         }
@@ -87,13 +88,18 @@ internal static class TrainCommand
         {
             string place = result.Checkpoint is null ? "before its first checkpoint" : $"with {result.Checkpoint} complete";
             context.Error.WriteLine(
-                $"error: Stopped after step {result.Steps}, {place}; continue with: dynconv train --out {folder} --resume");
+                $"error: Stopped after step {result.Steps}, {place}; continue with: {resume}");
             return CommandLineApplication.Failure;
         }
 
         Summarize(context, result);
         return CommandLineApplication.Success;
     }
+
+    /// <summary>A path as a shell reads it.</summary>
+    private static string Quote(string path) => path.All(c => char.IsAsciiLetterOrDigit(c) || c is '/' or '.' or '_' or '-')
+        ? path
+        : $"'{path.Replace("'", "'\\''", StringComparison.Ordinal)}'";
 
     private static void Summarize(CliContext context, TrainingResult result)
     {

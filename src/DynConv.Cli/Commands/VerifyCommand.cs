@@ -7,7 +7,7 @@ namespace DynConv.Cli.Commands;
 internal static class VerifyCommand
 {
     private const string Help = """
-        Compares ops and models with conformance vectors: results and gradients, each with its largest relative error.
+        Compares results and gradients with conformance vectors.
 
         Example:
           dynconv verify tests/golden

@@ -1,20 +1,22 @@
-using System.Diagnostics;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Runs;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace DynConv.Cli.Display;
 
 /// <summary>Progress that redraws itself in place: a bar, the latest figures and the shape of the loss curve.</summary>
 internal sealed class LiveTrainingDisplay : TrainingDisplay
 {
-    private const int CurveWidth = 48;
+    private const int LabelWidth = 12;
+    private const int MostCells = 48;
+    private const int FewestCells = 8;
     private const string Levels = "▁▂▃▄▅▆▇█";
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
     private readonly IAnsiConsole _terminal;
-    private readonly Stopwatch _sinceDraw = Stopwatch.StartNew();
+    private readonly ProgressLine _encoding;
     private readonly List<double> _losses = [];
     private readonly ManualResetEventSlim _done = new();
     private readonly Lock _gate = new();
@@ -22,31 +24,24 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
     private StepMetrics? _step;
     private (long Step, EvaluationResult Result)? _validation;
     private string _status = "";
-    private bool _encoding;
+    private bool _stopping;
 
-    public LiveTrainingDisplay(IAnsiConsole terminal) => _terminal = terminal;
-
-    public override void OnEncoding(long bytes, long totalBytes)
+    public LiveTrainingDisplay(IAnsiConsole terminal)
     {
-        if (!_encoding || _sinceDraw.Elapsed >= Interval)
-        {
-            _encoding = true;
-            _sinceDraw.Restart();
-            _terminal.Write($"\rencoding {bytes / 1e6:N1} of {totalBytes / 1e6:N1} MB ");
-        }
+        _terminal = terminal;
+        _encoding = new ProgressLine(terminal.Profile.Out.Writer);
     }
+
+    public override void OnEncoding(long bytes, long totalBytes) =>
+        _encoding.Show($"encoding {bytes / 1e6:N1} of {totalBytes / 1e6:N1} MB");
 
     public override void OnStart(RunStart start)
     {
-        if (_encoding)
-        {
-            _terminal.WriteLine();
-        }
-
+        _encoding.Dispose();
         (string model, string data) = Describe(start);
         _terminal.MarkupLineInterpolated($"[bold]{model}[/]");
         _terminal.MarkupLineInterpolated($"[grey]{data}[/]");
-        _status = start.FirstStep > 1 ? $"continued with step {start.FirstStep:N0}" : "the first step prepares the kernels";
+        SetStatus(start.FirstStep > 1 ? $"continuing with step {start.FirstStep:N0}" : "the first step takes longer than the next ones");
         _drawing = Task.Run(Draw);
     }
 
@@ -56,10 +51,15 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         {
             _step = step;
             _losses.Add(step.Loss);
-            if (_losses.Count == 1)
-            {
-                _status = "";
-            }
+        }
+
+        if (step.Step == step.Steps)
+        {
+            SetStatus("validating");
+        }
+        else if (_losses.Count == 1)
+        {
+            SetStatus("");
         }
     }
 
@@ -73,17 +73,37 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
 
     public override void OnCheckpoint(long step, string path)
     {
-        lock (_gate)
+        if (step < _step?.Steps)
         {
-            _status = $"checkpoint {path}";
+            SetStatus($"checkpoint after step {step:N0}");
         }
+    }
+
+    public override void OnStopping()
+    {
+        SetStatus(Stopping);
+        _stopping = true;
     }
 
     public override void Dispose()
     {
+        _encoding.Dispose();
+        lock (_gate)
+        {
+            _status = "";
+        }
+
         _done.Set();
         _drawing?.Wait();
         _done.Dispose();
+    }
+
+    private void SetStatus(string status)
+    {
+        lock (_gate)
+        {
+            _status = _stopping ? _status : status;
+        }
     }
 
     private void Draw() => _terminal.Live(Render()).Start(live =>
@@ -96,41 +116,68 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         live.UpdateTarget(Render());
     });
 
-    private Grid Render()
+    /// <summary>Lines that fit the terminal as wide as it is now; a wrapped line would tear the display.</summary>
+    private Rows Render()
     {
         lock (_gate)
         {
-            var grid = new Grid().AddColumn(new GridColumn().NoWrap()).AddColumn(new GridColumn().NoWrap());
+            int width = Math.Max(FewestCells, _terminal.Profile.Width - LabelWidth - 1);
+            var lines = new List<IRenderable>();
             if (_step is { } step)
             {
-                grid.AddRow(Label("step"), new Markup($"{Bar(step.Step, step.Steps)} {step.Step:N0}/{step.Steps:N0}"));
-                grid.AddRow(Label("loss"), new Markup($"[bold]{step.Loss:0.0000}[/]  [blue]{Curve()}[/]"));
-                grid.AddRow(Label("validation"), new Text(_validation is { } v
-                    ? $"{v.Result.Loss:0.0000} after step {v.Step:N0} (perplexity {v.Result.Perplexity:0.00}, {v.Result.BitsPerByte:0.000} bits/byte)"
-                    : "not yet"));
-                grid.AddRow(Label("speed"), new Text($"{step.TokensPerSecond:N0} tokens/s"));
-                grid.AddRow(Label("time left"), new Text(Durations.Format(step.SecondsLeft)));
+                lines.Add(Line("step", Progress(step, width)));
+                lines.Add(Line("loss", Loss(step.Loss, width)));
+                lines.Add(Line("validation", Markup.Escape(Longest(width, Validation()))));
+                lines.Add(Line("speed", $"{step.TokensPerSecond:N0} tokens/s"));
+                lines.Add(Line("time left", Durations.Format(step.SecondsLeft)));
             }
 
-            grid.AddRow(Label(""), new Text(_status, new Style(Color.Grey)));
-            return grid;
+            if (_status.Length > 0)
+            {
+                lines.Add(Line("", $"[grey]{Markup.Escape(Longest(width, [_status]))}[/]"));
+            }
+
+            return new Rows(lines);
         }
     }
 
-    private static Text Label(string text) => new Text(text, new Style(Color.Grey));
+    private static Markup Line(string label, string value) => new($"[grey]{label.PadRight(LabelWidth)}[/]{value}");
 
-    private static string Bar(long done, long all)
+    private static string Progress(StepMetrics step, int width)
     {
-        const int Cells = 40;
-        int filled = (int)(done * Cells / all);
-        return $"[green]{new string('━', filled)}[/][grey]{new string('─', Cells - filled)}[/]";
+        string count = $" {step.Step:N0}/{step.Steps:N0}";
+        int cells = Math.Clamp(width - count.Length, FewestCells, MostCells);
+        int filled = (int)(step.Step * cells / step.Steps);
+        return $"[green]{new string('━', filled)}[/][grey]{new string('─', cells - filled)}[/]{count}";
     }
 
-    private string Curve()
+    private string Loss(double loss, int width)
+    {
+        string figure = $"{loss:0.0000}";
+        return $"[bold]{figure}[/]  [blue]{Curve(Math.Clamp(width - figure.Length - 2, FewestCells, MostCells))}[/]";
+    }
+
+    /// <summary>What is known of the latest validation, from all to the least.</summary>
+    private string[] Validation()
+    {
+        if (_validation is not var (step, result))
+        {
+            return ["not yet"];
+        }
+
+        string loss = $"{result.Loss:0.0000}";
+        string after = $"{loss} after step {step:N0}";
+        return [$"{after} (perplexity {result.Perplexity:0.00}, {result.BitsPerByte:0.000} bits/byte)", $"{after} ({result.BitsPerByte:0.000} bits/byte)", after, loss];
+    }
+
+    private static string Longest(int width, string[] texts) =>
+        Array.Find(texts, text => text.Length <= width) ?? texts[^1][..Math.Min(width, texts[^1].Length)];
+
+    private string Curve(int mostCells)
     {
         double least = _losses.Min();
         double span = Math.Max(_losses.Max() - least, 1e-9);
-        int cells = Math.Min(CurveWidth, _losses.Count);
+        int cells = Math.Min(mostCells, _losses.Count);
         return string.Concat(Enumerable.Range(0, cells).Select(cell =>
         {
             int from = cell * _losses.Count / cells;

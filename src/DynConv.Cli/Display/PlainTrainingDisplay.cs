@@ -53,6 +53,12 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
 
     public override void OnCheckpoint(long step, string path) => output.WriteLine($"step {step}  checkpoint {path}");
 
+    public override void OnStopping()
+    {
+        output.WriteLine(Stopping);
+        output.Flush();
+    }
+
     public override void Dispose() => output.Flush();
 
     private bool IsDue()

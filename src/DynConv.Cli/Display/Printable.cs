@@ -8,8 +8,11 @@ internal static class Printable
     private const char Replacement = '\uFFFD';
 
     /// <summary>Keeps line breaks and tabs.</summary>
-    public static string Text(ReadOnlySpan<byte> utf8) =>
-        string.Concat(Encoding.UTF8.GetString(utf8).Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? Replacement : c));
+    public static string Text(string text) =>
+        string.Concat(text.Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? Replacement : c));
+
+    /// <summary>Keeps line breaks and tabs.</summary>
+    public static string Text(ReadOnlySpan<byte> utf8) => Text(Encoding.UTF8.GetString(utf8));
 
     /// <summary>On one line.</summary>
     public static string Line(ReadOnlySpan<byte> utf8) =>

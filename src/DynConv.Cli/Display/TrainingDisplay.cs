@@ -7,6 +7,8 @@ namespace DynConv.Cli.Display;
 /// <summary>Shows a person how a run is going.</summary>
 internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
 {
+    protected const string Stopping = "stopping after this step; once more to stop at once";
+
     /// <summary>A live display on a terminal, plain lines elsewhere.</summary>
     public static TrainingDisplay For(CliContext context) =>
         context.IsInteractive ? new LiveTrainingDisplay(context.Terminal) : new PlainTrainingDisplay(context.Out);
@@ -20,6 +22,9 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
     public abstract void OnValidation(long step, EvaluationResult result);
 
     public abstract void OnCheckpoint(long step, string path);
+
+    /// <summary>The person has asked for an end; called on another thread than the rest.</summary>
+    public abstract void OnStopping();
 
     public abstract void Dispose();
 

@@ -105,17 +105,12 @@ public sealed record TrainingConfiguration
         Positive("context", context);
         Positive("batch", batch);
         Positive("accumulate", Accumulate);
-        if ((long)context * batch > int.MaxValue)
-        {
-            throw new DynConvException($"A micro-batch of {batch} sequences of {context} tokens is too large; accumulate makes large batches of small ones.");
-        }
-
         if (Steps is not null && Tokens is not null)
         {
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");
         }
 
-        long perStep = (long)context * batch * Accumulate;
+        long perStep = TokensPerStep(context, batch, Accumulate);
         long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
         Positive("steps", steps);
         Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
@@ -185,6 +180,22 @@ public sealed record TrainingConfiguration
         hidden == preset.HiddenSize && heads == preset.AttentionHeads ? preset.HeadDimension
         : heads > 0 && hidden % heads == 0 ? hidden / heads
         : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.");
+
+    private static long TokensPerStep(int context, int batch, int accumulate)
+    {
+        const long MostAtOnce = 1 << 28;
+        const long MostPerStep = 1L << 40;
+        long atOnce = (long)context * batch;
+        if (atOnce > MostAtOnce)
+        {
+            throw new DynConvException(
+                $"A context of {context} times a batch of {batch} is {atOnce:N0} tokens at once; it can be {MostAtOnce:N0} at most, and accumulate makes larger steps.");
+        }
+
+        return accumulate <= MostPerStep / atOnce
+            ? atOnce * accumulate
+            : throw new DynConvException($"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {MostPerStep / atOnce:N0} at most.");
+    }
 
     private static void Positive(string name, long value)
     {

@@ -18,7 +18,7 @@ internal sealed class JsonLinesReader(string name, TextStream stream)
     /// <summary>The UTF-8 text of the next line that is not blank; null after the last.</summary>
     public byte[]? ReadText()
     {
-        while (NextLine() is { } line)
+        while (TryNextLine(out ReadOnlyMemory<byte> line))
         {
             if (!line.Span.Trim(" \t\r"u8).IsEmpty)
             {
@@ -54,7 +54,7 @@ internal sealed class JsonLinesReader(string name, TextStream stream)
         }
     }
 
-    private ReadOnlyMemory<byte>? NextLine()
+    private bool TryNextLine(out ReadOnlyMemory<byte> line)
     {
         _line++;
         int searched = _start;
@@ -63,12 +63,14 @@ internal sealed class JsonLinesReader(string name, TextStream stream)
             int length = _buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n');
             if (length >= 0)
             {
-                return Take(searched + length - _start, separator: 1);
+                line = Take(searched + length - _start, separator: 1);
+                return true;
             }
 
             if (_ended)
             {
-                return _end > _start ? Take(_end - _start, separator: 0) : null;
+                line = Take(_end - _start, separator: 0);
+                return !line.IsEmpty;
             }
 
             int unread = _end - _start;

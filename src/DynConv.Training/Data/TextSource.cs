@@ -44,16 +44,20 @@ public sealed class TextSource
     public static TextSource Find(IReadOnlyList<string> paths, IReadOnlyList<string>? except = null)
     {
         var files = new List<TextFile>();
+        var anything = false;
         var seen = new HashSet<string>(StringComparer.Ordinal);
         string[] excluded = [.. (except ?? []).Select(Full)];
         foreach (string path in paths)
         {
-            IEnumerable<TextFile> found = Directory.Exists(path) ? InFolder(path, excluded) : [Named(path)];
+            List<TextFile> found = Directory.Exists(path) ? InFolder(path, excluded) : [Named(path)];
+            anything |= found.Count > 0;
             files.AddRange(found.Where(file => !IsExcluded(Full(file.Name), excluded) && seen.Add(Full(file.Name))));
         }
 
         var source = new TextSource(paths, files);
-        return files.Count > 0 ? source : throw source.NoText();
+        return files.Count > 0 ? source
+            : anything ? throw new DynConvException($"No text of {string.Join(", ", paths)} is left: all of it is validation text or the run's own.")
+            : throw source.NoText();
     }
 
     /// <summary>The documents, one after the other; large ones come in pieces. Each is the caller's to keep.</summary>
@@ -86,7 +90,7 @@ public sealed class TextSource
         return info.Length > 0 ? Describe(path, info) : throw new DynConvException($"{path} is empty.");
     }
 
-    private static IEnumerable<TextFile> InFolder(string root, string[] excluded)
+    private static List<TextFile> InFolder(string root, string[] excluded)
     {
         var files = new List<TextFile>();
         try
@@ -98,7 +102,7 @@ public sealed class TextSource
             throw new DynConvException($"{root} cannot be read: {exception.Message}", exception);
         }
 
-        return files.OrderBy(file => file.Name, StringComparer.Ordinal);
+        return [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)];
     }
 
     private static void Walk(DirectoryInfo folder, string name, string[] excluded, List<TextFile> files)
@@ -142,5 +146,6 @@ public sealed class TextSource
 
     private static bool IsExcluded(string full, string[] excluded) => Array.Exists(
         excluded,
-        path => full.StartsWith(path, StringComparison.Ordinal) && (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
+        path => full.StartsWith(path, StringComparison.Ordinal) &&
+            (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
 }

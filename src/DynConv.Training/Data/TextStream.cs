@@ -3,6 +3,8 @@ namespace DynConv.Training.Data;
 /// <summary>The unpacked bytes of a text file, without a byte-order mark; failures are sentences that name the file.</summary>
 internal sealed class TextStream : IDisposable
 {
+    private const int BufferBytes = 1 << 16;
+
     private static ReadOnlySpan<byte> ByteOrderMark => [0xEF, 0xBB, 0xBF];
 
     private readonly TextFile _file;
@@ -15,7 +17,8 @@ internal sealed class TextStream : IDisposable
     public TextStream(TextFile file)
     {
         _file = file;
-        _disk = Translate(() => new FileStream(file.Name, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 16, FileOptions.SequentialScan));
+        _disk = Translate(() => new FileStream(
+            file.Name, FileMode.Open, FileAccess.Read, FileShare.Read, BufferBytes, FileOptions.SequentialScan));
         _text = file.IsCompressed ? new GzipTextStream(_disk) : _disk;
         SkipByteOrderMark();
     }

@@ -116,8 +116,8 @@ public sealed class TokenDataset : IDisposable
     /// documents of a fitting size make up the share; else the end of the text is. The choice depends on the data alone.
     /// </summary>
     /// <param name="context">Tokens of one training window; either part gets at least one window and its last target.</param>
-    /// <param name="share">The share to hold out, between 0 and 1. A choice of documents may miss it by a part.</param>
-    /// <param name="maxTokens">The most to hold out: more text than this does not make the validation loss much surer.</param>
+    /// <param name="share">The share to hold out, between 0 and 1. Whole documents may come to half of it at least and a quarter more at most.</param>
+    /// <param name="maxTokens">The most to aim at: more text than this does not make the validation loss much surer.</param>
     /// <returns>The two parts, each its owner's to dispose. This dataset stays open.</returns>
     /// <exception cref="DynConvException">The text is too short for two windows.</exception>
     public (TokenDataset Train, TokenDataset Validation) HoldOut(int context, double share = 0.1, long maxTokens = 2_000_000)
@@ -125,7 +125,8 @@ public sealed class TokenDataset : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, this);
         TokenRange[] heldOut = ValidationSplit.Choose(_shards, Tokens, context, share, maxTokens);
         var validation = new TokenDataset(_shards.Retain(), _lengths, heldOut);
-        var train = new TokenDataset(_shards.Retain(), _lengths, ValidationSplit.Complement(heldOut, Tokens), Bytes - validation.Bytes);
+        TokenRange[] rest = ValidationSplit.Complement(heldOut, Tokens);
+        var train = new TokenDataset(_shards.Retain(), _lengths, rest, Bytes - validation.Bytes);
         return (train, validation);
     }
 
@@ -144,12 +145,13 @@ public sealed class TokenDataset : IDisposable
         new(new TokenShards(folder, manifest), new TokenLengths(tokenizer), [new TokenRange(0, manifest.Tokens)], manifest.TextBytes);
 
     /// <summary>Refuses data that does not fill one window and its last target.</summary>
-    internal void CheckHolds(int context)
+    internal void CheckHolds(int context, string what = "The text")
     {
         if (Tokens <= context)
         {
             throw new DynConvException(
-                $"The text is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. Give more text or a smaller context.");
+                $"{what} is too short: it has {Tokens} tokens, and one context of {context} needs {context + 1L}. " +
+                "Give more text or a smaller context.");
         }
     }
 

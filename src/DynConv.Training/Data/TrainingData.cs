@@ -5,6 +5,8 @@ namespace DynConv.Training.Data;
 /// <summary>The two datasets of a run, which never overlap: what is trained on and what is held out.</summary>
 public sealed class TrainingData : IDisposable
 {
+    private const string ValidationName = "valid";
+
     private TrainingData(TokenDataset train, TokenDataset validation)
     {
         Train = train;
@@ -44,10 +46,11 @@ public sealed class TrainingData : IDisposable
 
     private static TrainingData PrepareBoth(TrainingDataOptions options, IReadOnlyList<string> validationPaths, ITokenizer tokenizer)
     {
-        TokenDataset validation = Encode(options, "valid", validationPaths, options.Except, tokenizer);
+        TokenDataset validation = Encode(options, ValidationName, validationPaths, options.Except, tokenizer);
         try
         {
-            return new TrainingData(Encode(options, "train", options.Paths, [.. options.Except, .. validationPaths], tokenizer), validation);
+            string[] except = [.. options.Except, .. validationPaths];
+            return new TrainingData(Encode(options, "train", options.Paths, except, tokenizer), validation);
         }
         catch
         {
@@ -63,7 +66,7 @@ public sealed class TrainingData : IDisposable
         TokenDataset dataset = TokenCache.OpenOrEncode(Path.Combine(options.CacheFolder, name), source, tokenizer, options.Encoding);
         try
         {
-            dataset.CheckHolds(options.Context);
+            dataset.CheckHolds(options.Context, name == ValidationName ? "The validation text" : "The text");
             return dataset;
         }
         catch

@@ -21,7 +21,7 @@ public sealed record TrainingDataOptions
     /// <summary>The share to hold out without validation paths, between 0 and 1.</summary>
     public double ValidationShare { get; init; } = 0.1;
 
-    /// <summary>The most tokens to hold out without validation paths.</summary>
+    /// <summary>The most tokens to aim at holding out without validation paths.</summary>
     public long MaxValidationTokens { get; init; } = 2_000_000;
 
     /// <summary>Threads, progress and cancellation.</summary>

@@ -18,13 +18,15 @@ internal static class ValidationSplit
         if (tokens < 2 * least)
         {
             throw new DynConvException(
-                $"The text is too short: it has {tokens} tokens, and a context of {context} needs {least} to train on and as many held out for validation. Give more text, separate validation text or a smaller context.");
+                $"The text is too short: it has {tokens} tokens, and a context of {context} needs {least} to train on " +
+                "and as many held out for validation. Give more text, separate validation text or a smaller context.");
         }
 
         long wanted = Math.Max(least, Math.Min((long)(tokens * share), maxTokens));
         long most = Math.Min(wanted + (wanted / 4), tokens - least);
         wanted = Math.Min(wanted, most);
-        return ChooseDocuments(shards, wanted, most) is { } documents && documents.Sum(range => range.Length) >= Math.Max(least, wanted / 2)
+        return ChooseDocuments(shards, wanted, most) is { } documents &&
+            documents.Sum(range => range.Length) >= Math.Max(least, wanted / 2)
             ? documents
             : [new TokenRange(tokens - wanted, tokens)];
     }

@@ -16,22 +16,19 @@ public static class Evaluator
     /// <param name="context">Tokens of a window.</param>
     /// <param name="batch">Windows side by side; the result depends on it by rounding alone.</param>
     /// <param name="maxTokens">Where to stop, rounded up to a whole batch.</param>
+    /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="DynConvException">The context is longer than the model's, or the text shorter than one.</exception>
     public static EvaluationResult Evaluate(
-        LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue)
+        LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue, CancellationToken cancellation = default)
     {
-        if (context > model.Configuration.MaxPositions)
-        {
-            throw new DynConvException(
-                $"A context of {context} tokens is longer than the model's, {model.Configuration.MaxPositions}.");
-        }
-
+        Check(model, context, batch);
         var windows = new EvaluationWindows(data, context);
         long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
         double sum = 0;
         long done = 0;
         while (done < wanted)
         {
+            cancellation.ThrowIfCancellationRequested();
             int count = (int)Math.Min(batch, windows.Count - done);
             sum += Sum(model, windows, done, count);
             done += count;
@@ -41,26 +38,60 @@ public static class Evaluator
         return new EvaluationResult(sum / tokens, tokens, windows.TargetBytes(0, done));
     }
 
+    /// <summary>
+    /// Windows side by side where nobody says otherwise. It depends on the context alone, so that a model has the same
+    /// loss, to the last bit, at the end of its training and ever after.
+    /// </summary>
+    /// <param name="context">Tokens of a window.</param>
+    public static int DefaultBatch(int context)
+    {
+        const int TokensAtOnce = 4096;
+        return Math.Max(1, TokensAtOnce / Math.Max(1, context));
+    }
+
     /// <summary>Encodes text and measures a model on all of it.</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">The model's.</param>
     /// <param name="paths">Files and folders of text.</param>
     /// <param name="context">Tokens of a window; null for the model's context, or less if the text is shorter.</param>
-    /// <param name="batch">Windows side by side.</param>
+    /// <param name="batch">Windows side by side; null for <see cref="DefaultBatch"/>.</param>
+    /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     public static EvaluationResult EvaluateText(
-        LanguageModel model, ITokenizer tokenizer, IReadOnlyList<string> paths, int? context, int batch)
+        LanguageModel model,
+        ITokenizer tokenizer,
+        IReadOnlyList<string> paths,
+        int? context = null,
+        int? batch = null,
+        CancellationToken cancellation = default)
     {
         CheckVocabulary(model, tokenizer);
         string folder = Directory.CreateTempSubdirectory("dynconv-eval-").FullName;
         try
         {
-            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer);
+            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer, new EncodingOptions { Cancellation = cancellation });
             int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
-            return Evaluate(model, data, window, batch);
+            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), cancellation: cancellation);
+            return result.Bytes > 0
+                ? result
+                : throw new DynConvException($"The text in {string.Join(", ", paths)} is too short: the first token is given, and nothing follows it.");
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void Check(LanguageModel model, int context, int batch)
+    {
+        int positions = model.Configuration.MaxPositions;
+        if (context < 1 || context > positions)
+        {
+            throw new DynConvException($"A context of {context} does not fit the model; it can be 1 to {positions}.");
+        }
+
+        if (batch < 1)
+        {
+            throw new DynConvException($"The batch is {batch}; it has to be at least 1.");
         }
     }
 

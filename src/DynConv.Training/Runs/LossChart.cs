@@ -49,7 +49,8 @@ public static class LossChart
                 """);
         }
 
-        foreach (double step in Enumerable.Range(0, 5).Select(i => Math.Round(firstStep + ((lastStep - firstStep) * i / 4))).Distinct())
+        double stepTick = Math.Ceiling(Tick((lastStep - firstStep) / 5));
+        for (double step = Math.Ceiling(firstStep / stepTick) * stepTick; step <= lastStep; step += stepTick)
         {
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <text x="{X(step):0.#}" y="{Height - Bottom + 20}" text-anchor="middle">{step:0}</text>
@@ -96,12 +97,17 @@ public static class LossChart
         double least = losses[0];
         double most = losses[(int)((losses.Length - 1) * 0.98)];
         double span = Math.Max(most - least, 1e-3 * Math.Max(1, Math.Abs(most)));
-        double rough = span / 5;
-        double magnitude = Math.Pow(10, Math.Floor(Math.Log10(rough)));
-        double tick = new[] { 1, 2, 2.5, 5, 10 }.First(factor => factor * magnitude >= rough) * magnitude;
+        double tick = Tick(span / 5);
         double low = Math.Floor(least / tick) * tick;
         double high = Math.Ceiling(most / tick) * tick;
         return (low, high > low ? high : low + tick, tick);
+    }
+
+    /// <summary>The next round number.</summary>
+    private static double Tick(double atLeast)
+    {
+        double magnitude = Math.Pow(10, Math.Floor(Math.Log10(atLeast)));
+        return new[] { 1, 2, 2.5, 5, 10 }.First(factor => factor * magnitude >= atLeast) * magnitude;
     }
 
     // No screen shows more than a point for each of its pixels.

@@ -18,7 +18,9 @@ internal sealed class MetricsLog : IDisposable
     /// <param name="length">Bytes to keep of what is there.</param>
     public MetricsLog(string folder, long length)
     {
-        _file = new FileStream(Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite);
+        // Without a buffer nothing is left to write when the disk is full and the file is closed.
+        _file = new FileStream(
+            Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
         _file.SetLength(Math.Min(length, _file.Length));
         _file.Seek(0, SeekOrigin.End);
     }
@@ -73,9 +75,5 @@ internal sealed class MetricsLog : IDisposable
 
     public void Dispose() => _file.Dispose();
 
-    private void Append(JsonObject line)
-    {
-        _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
-        _file.Flush();
-    }
+    private void Append(JsonObject line) => _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
 }

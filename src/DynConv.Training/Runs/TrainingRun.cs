@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
@@ -35,6 +34,7 @@ public sealed class TrainingRun
     private readonly string _folder;
     private readonly ITrainingObserver _observer;
     private readonly CheckpointStore _checkpoints;
+    private bool _holdsResults;
 
     private TrainingRun(TrainingConfiguration configuration, string folder, ITrainingObserver observer)
     {
@@ -52,31 +52,16 @@ public sealed class TrainingRun
     public static TrainingResult Start(
         TrainingConfiguration configuration, string folder, ITrainingObserver observer, CancellationToken stop = default)
     {
-        if (File.Exists(folder))
-        {
-            throw new DynConvException($"{folder} is a file; a run needs a folder.");
-        }
-
-        if (File.Exists(Path.Combine(folder, RunFile.Name)))
-        {
-            throw new DynConvException($"{folder} holds a run already; use --resume to continue it, or another folder.");
-        }
-
-        if (Directory.Exists(folder) && Directory.EnumerateFileSystemEntries(folder).Any())
-        {
-            throw new DynConvException($"{folder} holds other files; a run needs an empty or a new folder.");
-        }
-
         TrainingConfiguration resolved = configuration.Resolve();
-        string[] missing = [.. MissingFolders(folder)];
+        RunFolder claimed = RunFolder.Claim(folder);
         var run = new TrainingRun(resolved, folder, observer);
         try
         {
             return run.Execute(stop);
         }
-        catch when (!File.Exists(Path.Combine(folder, RunFile.Name)))
+        catch when (!run._holdsResults)
         {
-            Discard(folder, missing);
+            claimed.Discard();
             throw;
         }
     }
@@ -93,39 +78,13 @@ public sealed class TrainingRun
             : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
     }
 
-    /// <summary>The folder and those around it that are not there, from the inside out.</summary>
-    private static IEnumerable<string> MissingFolders(string folder)
-    {
-        for (string? path = Path.GetFullPath(folder); path is not null && !Directory.Exists(path); path = Path.GetDirectoryName(path))
-        {
-            yield return path;
-        }
-    }
-
-    /// <summary>Removes what a failed start has made, and nothing that was there before or that others have put there.</summary>
-    private static void Discard(string folder, string[] missing)
-    {
-        if (!Directory.Exists(folder))
-        {
-            return;
-        }
-
-        Directory.Delete(folder, recursive: true);
-        if (missing.Length == 0)
-        {
-            Directory.CreateDirectory(folder);
-        }
-
-        foreach (string path in missing.Skip(1).TakeWhile(path => !Directory.EnumerateFileSystemEntries(path).Any()))
-        {
-            Directory.Delete(path);
-        }
-    }
-
     private TrainingResult Execute(CancellationToken stop)
     {
         ITokenizer tokenizer = TokenizerLoader.Load(_configuration.Tokenizer);
         ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
+
+        // Written first, so that a run can be resumed whatever moment it dies at.
+        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(_configuration));
         using TrainingData data = PrepareData(tokenizer, stop);
         string fingerprint = data.Train.Fingerprint + data.Validation.Fingerprint;
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
@@ -137,7 +96,6 @@ public sealed class TrainingRun
             throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
         }
 
-        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(_configuration));
         _observer.OnStart(new RunStart(
             _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, model.Device));
 
@@ -149,9 +107,10 @@ public sealed class TrainingRun
         while (step < steps && !stop.IsCancellationRequested)
         {
             step++;
-            (double loss, double learningRate, double norm) = loop.Step(step);
-            StepMetrics figures = clock.Measure(step, steps, loop.TokensPerStep, loss, learningRate, norm);
+            clock.Begin();
+            StepMetrics figures = clock.Measure(step, steps, loop.TokensPerStep, loop.Step(step));
             metrics.Write(figures);
+            _holdsResults = true;
             _observer.OnStep(figures);
             if (IsDue(step, _configuration.ValidateEvery!.Value) && step < steps)
             {
@@ -205,8 +164,9 @@ public sealed class TrainingRun
     private EvaluationResult Validate(
         LanguageModel model, TokenDataset valid, MetricsLog metrics, long step, long maxTokens)
     {
-        EvaluationResult Evaluate() => Evaluator.Evaluate(
-            model, valid, _configuration.Context!.Value, _configuration.Batch!.Value, maxTokens);
+        int context = _configuration.Context!.Value;
+        EvaluationResult Evaluate() =>
+            Evaluator.Evaluate(model, valid, context, Evaluator.DefaultBatch(context), maxTokens);
 
         EvaluationResult result = Evaluate();
         if (!double.IsFinite(result.Loss))
@@ -222,7 +182,17 @@ public sealed class TrainingRun
 
     private void Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
     {
-        string path = _checkpoints.Save(model, optimizer, state);
+        string? previous = _checkpoints.Latest;
+        string path;
+        try
+        {
+            path = _checkpoints.Save(model, optimizer, state);
+        }
+        catch (DynConvException exception) when (previous is not null)
+        {
+            throw new DynConvException($"{exception.Message} {previous} is complete; make room and continue with --resume.", exception);
+        }
+
         DrawLoss();
         _observer.OnCheckpoint(state.Step, path);
     }
@@ -253,30 +223,5 @@ public sealed class TrainingRun
     private sealed class EncodingReport(ITrainingObserver observer) : IProgress<EncodingProgress>
     {
         public void Report(EncodingProgress value) => observer.OnEncoding(value.BytesRead, value.TotalBytes);
-    }
-
-    /// <summary>Times the steps; validation and checkpoints do not count as training speed.</summary>
-    private sealed class RunClock(double earlier)
-    {
-        private const double Smoothing = 0.1;
-
-        private readonly Stopwatch _watch = Stopwatch.StartNew();
-        private double _secondsPerStep;
-        private double _last;
-        private long _measured;
-
-        public double Seconds => earlier + _watch.Elapsed.TotalSeconds;
-
-        public StepMetrics Measure(long step, long steps, long tokensPerStep, double loss, double learningRate, double norm)
-        {
-            double now = _watch.Elapsed.TotalSeconds;
-            double took = now - _last;
-            _last = now;
-
-            // The first step compiles kernels and fills the memory pool; it says nothing about the next.
-            _secondsPerStep = _measured++ < 2 ? took : _secondsPerStep + (Smoothing * (took - _secondsPerStep));
-            return new StepMetrics(
-                step, steps, loss, learningRate, norm, step * tokensPerStep, tokensPerStep / _secondsPerStep, Seconds, (steps - step) * _secondsPerStep);
-        }
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace DynConv.Cpu;
 
@@ -18,6 +19,14 @@ internal unsafe interface ISimd<TVector>
     static abstract TVector Zero { get; }
     static abstract TVector Load(float* source);
     static abstract void Store(float* destination, TVector value);
+
+    /// <summary>
+    /// Stores past the caches, for results too large to be found there again. The destination is aligned to the vector.
+    /// Other threads see it after the writer's next interlocked operation, and <see cref="Workers"/> has one after every
+    /// block.
+    /// </summary>
+    static abstract void StoreNonTemporal(float* destination, TVector value);
+
     static abstract TVector Broadcast(float value);
     static abstract TVector Add(TVector a, TVector b);
     static abstract TVector Subtract(TVector a, TVector b);
@@ -40,6 +49,9 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The sum of all lanes, in an order that is fixed for the width.</summary>
     static abstract float Sum(TVector a);
 
+    /// <summary>Stores the sums of the lanes of four vectors side by side, each in an order that is fixed for the width.</summary>
+    static abstract void StoreSums(float* destination, TVector a, TVector b, TVector c, TVector d);
+
     /// <summary>The largest lane.</summary>
     static abstract float MaxElement(TVector a);
 }
@@ -50,6 +62,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> Zero => Vector512<float>.Zero;
     public static Vector512<float> Load(float* source) => Vector512.Load(source);
     public static void Store(float* destination, Vector512<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector512<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector512<float> Broadcast(float value) => Vector512.Create(value);
     public static Vector512<float> Add(Vector512<float> a, Vector512<float> b) => a + b;
     public static Vector512<float> Subtract(Vector512<float> a, Vector512<float> b) => a - b;
@@ -72,6 +86,16 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static float Sum(Vector512<float> a) => Vector512.Sum(a);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
+        Simd256.StoreSums(
+            destination,
+            a.GetLower() + a.GetUpper(),
+            b.GetLower() + b.GetUpper(),
+            c.GetLower() + c.GetUpper(),
+            d.GetLower() + d.GetUpper());
+
     public static float MaxElement(Vector512<float> a) =>
         Simd256.MaxElement(Vector256.Max(a.GetLower(), a.GetUpper()));
 }
@@ -82,6 +106,8 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> Zero => Vector256<float>.Zero;
     public static Vector256<float> Load(float* source) => Vector256.Load(source);
     public static void Store(float* destination, Vector256<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector256<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector256<float> Broadcast(float value) => Vector256.Create(value);
     public static Vector256<float> Add(Vector256<float> a, Vector256<float> b) => a + b;
     public static Vector256<float> Subtract(Vector256<float> a, Vector256<float> b) => a - b;
@@ -104,6 +130,16 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static float Sum(Vector256<float> a) => Vector256.Sum(a);
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d) =>
+        Simd128.StoreSums(
+            destination,
+            a.GetLower() + a.GetUpper(),
+            b.GetLower() + b.GetUpper(),
+            c.GetLower() + c.GetUpper(),
+            d.GetLower() + d.GetUpper());
+
     public static float MaxElement(Vector256<float> a) =>
         Simd128.MaxElement(Vector128.Max(a.GetLower(), a.GetUpper()));
 }
@@ -114,6 +150,8 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> Zero => Vector128<float>.Zero;
     public static Vector128<float> Load(float* source) => Vector128.Load(source);
     public static void Store(float* destination, Vector128<float> value) => value.Store(destination);
+    public static void StoreNonTemporal(float* destination, Vector128<float> value) =>
+        value.StoreAlignedNonTemporal(destination);
     public static Vector128<float> Broadcast(float value) => Vector128.Create(value);
     public static Vector128<float> Add(Vector128<float> a, Vector128<float> b) => a + b;
     public static Vector128<float> Subtract(Vector128<float> a, Vector128<float> b) => a - b;
@@ -136,6 +174,18 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     public static float Sum(Vector128<float> a) => Vector128.Sum(a);
 
+    // Pairs of lanes are added until each lane holds the sum of one vector: a transposition that adds on the way.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void StoreSums(
+        float* destination, Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d) =>
+        AddPairs(AddPairs(a, b), AddPairs(c, d)).Store(destination);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> AddPairs(Vector128<float> a, Vector128<float> b) =>
+        Sse3.IsSupported
+            ? Sse3.HorizontalAdd(a, b)
+            : Vector128.Create(a[0] + a[1], a[2] + a[3], b[0] + b[1], b[2] + b[3]);
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float MaxElement(Vector128<float> a) =>
         MathF.Max(MathF.Max(a[0], a[1]), MathF.Max(a[2], a[3]));
@@ -148,6 +198,7 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static float Zero => 0f;
     public static float Load(float* source) => *source;
     public static void Store(float* destination, float value) => *destination = value;
+    public static void StoreNonTemporal(float* destination, float value) => *destination = value;
     public static float Broadcast(float value) => value;
     public static float Add(float a, float b) => a + b;
     public static float Subtract(float a, float b) => a - b;
@@ -168,5 +219,9 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
         BitConverter.Int32BitsToSingle(((int)exponent + 127) << 23);
 
     public static float Sum(float a) => a;
+
+    public static void StoreSums(float* destination, float a, float b, float c, float d) =>
+        (destination[0], destination[1], destination[2], destination[3]) = (a, b, c, d);
+
     public static float MaxElement(float a) => a;
 }

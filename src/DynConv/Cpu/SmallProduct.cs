@@ -13,7 +13,17 @@ internal static unsafe class SmallProduct
     /// of b and of c lie side by side; n is a multiple of the vector width.
     /// </remarks>
     public static void Run<TSimd, TVector>(
-        float* a, long aRow, long aColumn, float* b, long bRow, float* c, long cRow, long m, long n, long k, bool accumulate)
+        float* a,
+        long aRow,
+        long aColumn,
+        float* b,
+        long bRow,
+        float* c,
+        long cRow,
+        long m,
+        long n,
+        long k,
+        bool accumulate)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -31,7 +41,17 @@ internal static unsafe class SmallProduct
 
     /// <summary>1, 2 or 4 vectors of columns.</summary>
     private static void Columns<TSimd, TVector>(
-        long vectors, float* a, long aRow, long aColumn, float* b, long bRow, float* c, long cRow, long m, long k, bool accumulate)
+        long vectors,
+        float* a,
+        long aRow,
+        long aColumn,
+        float* b,
+        long bRow,
+        float* c,
+        long cRow,
+        long m,
+        long k,
+        bool accumulate)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {

@@ -16,7 +16,9 @@ public static class AtomicFolder
 
     /// <summary>Writes or replaces a folder.</summary>
     /// <param name="path">The folder; missing parents are made.</param>
-    /// <param name="write">Writes the files into the folder it is given. If it throws, the folder at <paramref name="path"/> stays as it was.</param>
+    /// <param name="write">
+    /// Writes the files into the folder it is given. If it throws, the folder at <paramref name="path"/> stays as it was.
+    /// </param>
     /// <exception cref="DynConvException">The disk is full, or the parent folder cannot be written to.</exception>
     public static void Write(string path, Action<string> write)
     {

@@ -155,13 +155,15 @@ internal sealed class SafetensorsHeader
             {
                 throw Failure(
                     entry.Name,
-                    $"begins at byte {entry.Begin} of the data, {(entry.Begin < end ? "inside another tensor" : "after a gap")} (expected {end})");
+                    $"begins at byte {entry.Begin} of the data, " +
+                    $"{(entry.Begin < end ? "inside another tensor" : "after a gap")} (expected {end})");
             }
 
             end = entry.End;
             if (end > dataLength)
             {
-                throw Failure(entry.Name, $"ends at byte {end} of the data, but the file holds only {dataLength}: it is truncated");
+                throw Failure(
+                    entry.Name, $"ends at byte {end} of the data, but the file holds only {dataLength}: it is truncated");
             }
         }
 

@@ -16,13 +16,18 @@ public static class SafetensorsWriter
 
     /// <summary>Writes or replaces a file.</summary>
     /// <param name="path">The file; its folder exists.</param>
-    /// <param name="tensors">By name; any shape and strides, on any device. Larger element types come first in the file, then the order is that of the names.</param>
+    /// <param name="tensors">
+    /// By name; any shape and strides, on any device. Larger element types come first in the file, and those of one size
+    /// in the order of their names.
+    /// </param>
     /// <param name="metadata">Goes to <c>__metadata__</c>. Loaders of models expect <c>format</c>: <c>pt</c>.</param>
     /// <param name="floatType">
     /// <see cref="DType.Float32"/> or <see cref="DType.BFloat16"/>: what floating-point tensors are stored as, rounded
     /// to nearest where that is less; each tensor's own dtype if not given. int32 stays I32.
     /// </param>
-    /// <exception cref="DynConvException">Two tensors have one name, or the file cannot be written: the disk is full, for example.</exception>
+    /// <exception cref="DynConvException">
+    /// Two tensors have one name, or the file cannot be written: the disk is full, for example.
+    /// </exception>
     public static void Write(
         string path,
         IEnumerable<KeyValuePair<string, Tensor>> tensors,

@@ -124,7 +124,7 @@ public abstract class MemoryPool
         catch (OutOfMemoryException exception)
         {
             throw new DynConvException(
-                $"Out of memory: {bytes:N0} bytes asked for, {_liveBytes:N0} in use in {_liveBuffers:N0} buffers; a smaller batch or context needs less.",
+                $"Out of memory: {bytes:N0} bytes asked for, {_liveBytes:N0} in use in {_liveBuffers:N0} buffers; a smaller model, batch or context needs less.",
                 exception);
         }
     }

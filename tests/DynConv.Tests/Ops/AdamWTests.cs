@@ -21,7 +21,8 @@ public sealed class AdamWTests
         (Tensor first, Tensor second) = (Tensor.Zeros([Count]), Tensor.Zeros([Count]));
         for (int step = 1; step <= 20; step++)
         {
-            float[] gradient = [.. Enumerable.Range(0, Count).Select(i => (float)(OpInput.Normal(random) * Math.Pow(10, (i % 9) - 6)))];
+            float[] gradient = [.. Enumerable.Range(0, Count).Select(
+                i => (float)(OpInput.Normal(random) * Math.Pow(10, (i % 9) - 6)))];
             AdamW.Step(parameter, Tensor.From(gradient, [Count]), first, second, Settings, step, gradientScale);
             for (int i = 0; i < Count; i++)
             {

@@ -4,11 +4,12 @@ namespace DynConv.Tests.Ops;
 
 public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
 {
-    private static readonly Shape[] Shapes = [[], [1], [5], [3, 7], [2, 3, 17], [0, 4], [3, 70001]];
+    private static readonly Shape[] Shapes = [[], [1], [5], [3, 7], [2, 3, 17], [0, 4]];
+    private static readonly Shape Large = [33001];
 
     public static IEnumerable<OpCase> Cases =>
     [
-        .. Shapes.Select(shape => new OpCase(
+        .. Shapes.Append(Large).Select(shape => new OpCase(
             $"add {shape}",
             [new("a", shape), new("b", shape)],
             x => [Elementwise.Add(x[0], x[1])],
@@ -23,7 +24,7 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
             [new("x", shape)],
             x => [Elementwise.Scale(x[0], -1.5f)],
             x => [[.. x[0].Select(value => -1.5 * value)]])),
-        .. Shapes.Select(shape => new OpCase(
+        .. Shapes.Append(Large).Select(shape => new OpCase(
             $"sum {shape}",
             [new("x", shape)],
             x => [Elementwise.Sum(x[0])],

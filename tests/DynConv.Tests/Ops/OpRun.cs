@@ -151,7 +151,7 @@ public sealed class OpRun
                 const int Before = 3;
                 const int After = 2;
                 long row = shape[^1];
-                var wide = new float[shape.Count == 0 ? 0 : shape.Count / row * (row + Before + After)];
+                var wide = new float[shape[..^1].Count * (row + Before + After)];
                 Array.Fill(wide, float.NaN);
                 for (long i = 0; i < values.Length; i++)
                 {

@@ -6,7 +6,7 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
 {
     private const float Epsilon = 1e-5f;
 
-    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [150, 384]];
+    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [100, 384]];
 
     public static IEnumerable<OpCase> Cases =>
     [
@@ -39,7 +39,8 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     public void A_weight_of_another_length_is_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
+        var error = Assert.Throws<TensorException>(
+            () => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
         Assert.Equal("rms_norm: a weight of shape [4] does not fit x of shape [2, 3].", error.Message);
     }
 
@@ -61,10 +62,18 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     {
         int d = weight.Length;
         var y = new double[x.Length];
-        for (int i = 0; i < x.Length; i++)
+        for (int row = 0; row < x.Length; row += d)
         {
-            double square = x.Skip(i / d * d).Take(d).Sum(value => value * value);
-            y[i] = x[i] / Math.Sqrt((square / d) + epsilon) * weight[i % d];
+            double square = 0;
+            for (int i = 0; i < d; i++)
+            {
+                square += x[row + i] * x[row + i];
+            }
+
+            for (int i = 0; i < d; i++)
+            {
+                y[row + i] = x[row + i] / Math.Sqrt((square / d) + epsilon) * weight[i];
+            }
         }
 
         return y;

@@ -4,7 +4,7 @@ namespace DynConv.Tests.Ops;
 
 public sealed class SwiGluTests : OpTests<SwiGluTests>, IOpCases
 {
-    private static readonly Shape[] Shapes = [[1], [5], [2, 3, 17], [2, 40], [0, 4], [2, 33000]];
+    private static readonly Shape[] Shapes = [[1], [5], [2, 3, 17], [2, 40], [0, 4], [1, 33000]];
 
     public static IEnumerable<OpCase> Cases =>
     [
@@ -18,6 +18,16 @@ public sealed class SwiGluTests : OpTests<SwiGluTests>, IOpCases
             [new("both", [2, 5, 40])],
             x => [SwiGlu.Apply(x[0].Slice(2, 0, 20), x[0].Slice(2, 20, 20))],
             x => Reference(Halves(x[0], 20))),
+        new(
+            "overlapping slices",
+            [new("x", [33000])],
+            x => [SwiGlu.Apply(x[0].Slice(0, 0, 32990), x[0].Slice(0, 10, 32990))],
+            x => Reference([x[0][..32990], x[0][10..]])),
+        new(
+            "one tensor twice",
+            [new("x", [2, 17])],
+            x => [SwiGlu.Apply(x[0], x[0])],
+            x => Reference([x[0], x[0]])),
     ];
 
     [Fact]

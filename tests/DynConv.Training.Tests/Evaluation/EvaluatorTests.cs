@@ -10,6 +10,8 @@ public sealed class EvaluatorTests
 {
     private const int Context = 16;
 
+    private static CancellationToken Token => TestContext.Current.CancellationToken;
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -21,7 +23,7 @@ public sealed class EvaluatorTests
         byte[] text = File.ReadAllBytes(Write(run, 203));
         using TokenDataset data = Open(run);
 
-        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch);
+        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch, cancellation: Token);
 
         double sum = DirectSum(model, [.. text.Select(value => (int)value), 256], long.MaxValue);
         Assert.Equal(text.Length, result.Tokens);
@@ -39,7 +41,7 @@ public sealed class EvaluatorTests
         byte[] text = File.ReadAllBytes(Write(run, 203));
         using TokenDataset data = Open(run);
 
-        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch: 2, maxTokens: 33);
+        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch: 2, maxTokens: 33, Token);
 
         Assert.Equal(4 * Context, result.Tokens);
         Assert.Equal(DirectSum(model, [.. text.Select(value => (int)value)], 4 * Context) / (4 * Context), result.Loss, 1e-5);
@@ -52,7 +54,7 @@ public sealed class EvaluatorTests
         using LanguageModel model = Model();
         string path = Write(run, 9);
 
-        EvaluationResult result = Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8);
+        EvaluationResult result = Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token);
 
         Assert.Equal(9, result.Tokens);
     }
@@ -65,8 +67,8 @@ public sealed class EvaluatorTests
         string path = Write(run, 500);
 
         DynConvException failure = Assert.Throws<DynConvException>(
-            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], Context + 1, 8));
-        Assert.Equal("A context of 17 tokens is longer than the model's, 16.", failure.Message);
+            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], Context + 1, 8, Token));
+        Assert.Equal("A context of 17 does not fit the model; it can be 1 to 16.", failure.Message);
     }
 
     [Fact]
@@ -77,7 +79,7 @@ public sealed class EvaluatorTests
         string path = Write(run, 500);
 
         DynConvException failure = Assert.Throws<DynConvException>(
-            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8));
+            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token));
         Assert.Equal("The tokenizer has 257 ids and the model only 200: they do not belong together.", failure.Message);
     }
 
@@ -90,8 +92,8 @@ public sealed class EvaluatorTests
         long buffers = Device.Cpu.Memory.LiveBuffers;
         int folders = Folders();
 
-        Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8);
-        Assert.Throws<DynConvException>(() => Evaluator.EvaluateText(model, new ByteTokenizer(), [run["nowhere"]], null, 8));
+        Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token);
+        Assert.Throws<DynConvException>(() => Evaluator.EvaluateText(model, new ByteTokenizer(), [run["nowhere"]], null, 8, Token));
 
         Assert.Equal(buffers, Device.Cpu.Memory.LiveBuffers);
         Assert.Equal(folders, Folders());

@@ -1,24 +1,5 @@
 namespace DynConv.Cpu;
 
-/// <summary>What can compute matrix products on the CPU.</summary>
-public enum BlasBackend
-{
-    /// <summary>This library's own kernel.</summary>
-    Managed,
-
-    /// <summary>The machine's OpenBLAS.</summary>
-    OpenBlas,
-}
-
-/// <summary>Which OpenBLAS the machine has.</summary>
-/// <param name="LibraryPath">The library's file; null if none was loaded.</param>
-/// <param name="Configuration">
-/// The library's version and options in its own words, as in <c>OpenBLAS 0.3.21 DYNAMIC_ARCH … (Zen)</c>, with the
-/// processor that it chose its kernels for; null if none was loaded.
-/// </param>
-/// <param name="Reason">Why none was loaded, in the loader's words; null if one was.</param>
-public sealed record OpenBlasInfo(string? LibraryPath, string? Configuration, string? Reason);
-
 /// <summary>Chooses what computes matrix products on the CPU.</summary>
 public static class Blas
 {
@@ -26,30 +7,38 @@ public static class Blas
 
     /// <summary>
     /// The backend in use. At first the one that the environment variable <c>DYNCONV_BLAS</c> names, <c>managed</c> or
-    /// <c>openblas</c>; where it names none, OpenBLAS if the machine has it.
+    /// <c>openblas</c>. Where it names none, OpenBLAS if the machine has it, with one exception: on a processor with
+    /// 512-bit vectors that the installed OpenBLAS does not know and drives with kernels for 256-bit ones, the managed
+    /// kernel, which is then about twice as fast.
     /// </summary>
     /// <exception cref="DynConvException">
     /// OpenBLAS is asked for and cannot be loaded, or the variable names something else.
     /// </exception>
     public static BlasBackend Backend
     {
-        get => _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"));
-        set => _backend = value == BlasBackend.Managed ? value : RequireOpenBlas();
+        get => _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"), () => OpenBlasInfo, Simd.Level);
+        set => _backend = value == BlasBackend.Managed ? value : RequireOpenBlas(OpenBlasInfo);
     }
 
     /// <summary>The machine's OpenBLAS, or why there is none. The first look loads it.</summary>
     public static OpenBlasInfo OpenBlasInfo => OpenBlas.Info;
 
-    internal static BlasBackend Choose(string? asked) => asked switch
+    // The library is looked for only if the answer depends on it.
+    internal static BlasBackend Choose(string? asked, Func<OpenBlasInfo> openBlas, SimdLevel level) => asked switch
     {
-        null or "" => OpenBlas.IsAvailable ? BlasBackend.OpenBlas : BlasBackend.Managed,
+        null or "" => Default(openBlas(), level),
         "managed" => BlasBackend.Managed,
-        "openblas" => RequireOpenBlas(),
+        "openblas" => RequireOpenBlas(openBlas()),
         _ => throw new DynConvException($"DYNCONV_BLAS is '{asked}'; use managed or openblas."),
     };
 
-    private static BlasBackend RequireOpenBlas() => OpenBlas.IsAvailable
+    private static BlasBackend Default(OpenBlasInfo openBlas, SimdLevel level) =>
+        openBlas.IsAvailable && (level < SimdLevel.Vector512 || openBlas.Has512BitKernels)
+            ? BlasBackend.OpenBlas
+            : BlasBackend.Managed;
+
+    private static BlasBackend RequireOpenBlas(OpenBlasInfo openBlas) => openBlas.IsAvailable
         ? BlasBackend.OpenBlas
         : throw new DynConvException(
-            $"OpenBLAS is asked for and cannot be loaded: {OpenBlas.Info.Reason} Install libopenblas, or use DYNCONV_BLAS=managed.");
+            $"OpenBLAS is asked for and cannot be loaded ({openBlas.Reason}); install it, or set DYNCONV_BLAS=managed.");
 }

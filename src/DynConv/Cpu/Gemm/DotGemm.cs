@@ -11,18 +11,11 @@ internal static unsafe class DotGemm<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Beyond this many rows, packing pays for itself.
-    private const long MaxFew = 24;
-
     // Rows of the longer factor that are taken at a time.
     private const int Group = 4;
 
     // Elements of the longer factor that are worth a block of their own.
     private const long BlockElements = 1 << 15;
-
-    /// <summary>Whether this is the way to compute a product.</summary>
-    public static bool Suits(in GemmProblem problem) =>
-        !problem.A.Transposed && problem.B.Transposed && Math.Min(problem.M, problem.N) <= MaxFew;
 
     public static void Multiply(GemmProblem problem)
     {
@@ -34,9 +27,13 @@ internal static unsafe class DotGemm<TSimd, TVector>
         }
         else
         {
-            Workers.ForRange(many, block, (start, end) => MultiplyRows(problem, start, end));
+            MultiplyOnAllThreads(problem, many, block);
         }
     }
+
+    // Apart from the way of small products, which would otherwise pay for the closure too.
+    private static void MultiplyOnAllThreads(GemmProblem problem, long many, long block) =>
+        Workers.ForRange(many, block, (start, end) => MultiplyRows(problem, start, end));
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void MultiplyRows(GemmProblem problem, long start, long end)

@@ -11,7 +11,10 @@ internal static unsafe class Gemm
     /// <summary>Computes <paramref name="problem"/> with <see cref="Blas.Backend"/>.</summary>
     public static void Multiply(in GemmProblem problem) => Multiply(Blas.Backend, problem);
 
-    /// <summary>Computes <paramref name="problem"/> with one backend.</summary>
+    /// <summary>
+    /// Computes <paramref name="problem"/> with one backend. OpenBLAS packs even a single row, which takes several times
+    /// as long as the product itself: few rows or columns go to the managed dot products whatever the backend.
+    /// </summary>
     public static void Multiply(BlasBackend backend, in GemmProblem problem)
     {
         if (problem.M == 0 || problem.N == 0)
@@ -23,7 +26,7 @@ internal static unsafe class Gemm
         {
             ClearUnlessAccumulating(problem);
         }
-        else if (backend == BlasBackend.OpenBlas && OpenBlas.CanMultiply(problem))
+        else if (backend == BlasBackend.OpenBlas && OpenBlas.CanMultiply(problem) && !ManagedGemm.IsForDotProducts(problem))
         {
             OpenBlas.Multiply(problem);
         }

@@ -23,8 +23,8 @@ internal static unsafe class GemmKernel<TSimd, TVector>
     public static int Columns => 2 * TSimd.Width;
 
     /// <summary>
-    /// <c>C = A B</c> or <c>C += A B</c> for one whole tile. <paramref name="a"/> has <paramref name="rows"/> values
-    /// for each step of the depth, one behind the other; <paramref name="b"/> has <see cref="Columns"/> of them,
+    /// <c>C = A B</c> or <c>C += A B</c> for one tile, <paramref name="rows"/> high: <see cref="Rows"/> or
+    /// <see cref="HalfRows"/>. <paramref name="a"/> has <see cref="Rows"/> values for each step of the depth; <paramref name="b"/> has <see cref="Columns"/> of them,
     /// <paramref name="bStride"/> apart.
     /// </summary>
     public static void Run(
@@ -63,7 +63,7 @@ internal static unsafe class GemmKernel<TSimd, TVector>
             r9 = r9.Add(a[9], low, high);
             r10 = r10.Add(a[10], low, high);
             r11 = r11.Add(a[11], low, high);
-            a += 2 * HalfRows;
+            a += Rows;
             b += bStride;
         }
 
@@ -96,7 +96,7 @@ internal static unsafe class GemmKernel<TSimd, TVector>
             r3 = r3.Add(a[3], low, high);
             r4 = r4.Add(a[4], low, high);
             r5 = r5.Add(a[5], low, high);
-            a += HalfRows;
+            a += Rows;
             b += bStride;
         }
 

@@ -7,70 +7,92 @@ using System.Runtime.Intrinsics.X86;
 namespace DynConv.Cpu;
 
 /// <summary>
-/// Copies a factor into panels: all the values that one step of the depth needs lie side by side, in the order in which
-/// the kernel reads them. A panel's lanes are rows of A or columns of B; lanes that the factor does not have are zero.
+/// Copies a factor into panels, in the order in which the kernel reads them: a panel holds some lanes, rows of A or
+/// columns of B, and for each step of the depth their values side by side. Lanes that the factor lacks are zero.
 /// </summary>
 internal static unsafe class GemmPacking
 {
     private const int Block = 4;
 
-    /// <summary>Packs lanes that follow one another in memory: rows of a transposed A, columns of a plain B.</summary>
+    // Rows that lie pages apart are too short for the processor to see a pattern in time, so it is told this many ahead.
+    private const long PrefetchDistance = 12;
+    private const long CacheLine = 16;
+
+    /// <summary>
+    /// Packs a panel after the other from lanes that follow one another in memory: rows of a transposed A, columns of a
+    /// plain B. All panels advance together, so that memory is read in long stretches.
+    /// </summary>
     /// <param name="source">First lane at the first depth.</param>
     /// <param name="stride">Elements from one depth to the next.</param>
     /// <param name="lanes">Lanes that there are.</param>
-    /// <param name="depth">How deep the panel is.</param>
-    /// <param name="panel">Receives <paramref name="width"/> values for each depth.</param>
-    /// <param name="width">At least <paramref name="lanes"/>.</param>
+    /// <param name="depth">How deep to pack.</param>
+    /// <param name="packed">Receives <paramref name="width"/> values for each panel and depth.</param>
+    /// <param name="panelStride">Elements from one panel to the next.</param>
+    /// <param name="width">Lanes of a panel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void PackContiguousLanes(float* source, long stride, int lanes, long depth, float* panel, int width)
+    public static void PackContiguousLanes<TSimd, TVector>(
+        float* source, long stride, long lanes, long depth, float* packed, long panelStride, int width)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
     {
         for (long p = 0; p < depth; p++)
         {
-            int lane = 0;
-            for (; lane + Block <= lanes; lane += Block)
+            float* panel = packed;
+            Prefetch(source + (PrefetchDistance * stride), lanes);
+            long lane = 0;
+            for (; lane + width <= lanes; lane += width)
             {
-                Vector128.Store(Vector128.Load(source + lane), panel + lane);
+                Copy<TSimd, TVector>(source + lane, panel, width);
+                panel += panelStride;
             }
 
-            for (; lane < lanes; lane++)
+            if (lane < lanes)
             {
-                panel[lane] = source[lane];
-            }
-
-            for (; lane < width; lane++)
-            {
-                panel[lane] = 0;
+                int rest = (int)(lanes - lane);
+                Copy<TSimd, TVector>(source + lane, panel, rest);
+                new Span<float>(panel + rest, width - rest).Clear();
             }
 
             source += stride;
-            panel += width;
+            packed += width;
         }
     }
 
-    /// <summary>Packs lanes that each lie in one piece: rows of a plain A, columns of a transposed B.</summary>
+    /// <summary>
+    /// Packs a panel after the other from lanes that each lie in one piece: rows of a plain A, columns of a transposed B.
+    /// </summary>
     /// <param name="source">First lane at the first depth.</param>
     /// <param name="stride">Elements from one lane to the next.</param>
     /// <param name="lanes">Lanes that there are.</param>
-    /// <param name="depth">How deep the panel is.</param>
-    /// <param name="panel">Receives <paramref name="width"/> values for each depth.</param>
-    /// <param name="width">At least <paramref name="lanes"/>.</param>
+    /// <param name="depth">How deep to pack.</param>
+    /// <param name="packed">Receives <paramref name="width"/> values for each panel and depth.</param>
+    /// <param name="panelStride">Elements from one panel to the next.</param>
+    /// <param name="width">Lanes of a panel.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void PackContiguousDepth(float* source, long stride, int lanes, long depth, float* panel, int width)
+    public static void PackContiguousDepth(
+        float* source, long stride, long lanes, long depth, float* packed, long panelStride, int width)
     {
-        if (lanes < width)
+        for (; lanes > 0; lanes -= width)
         {
-            NativeMemory.Clear(panel, (nuint)(depth * width * sizeof(float)));
-        }
+            int present = (int)Math.Min(width, lanes);
+            if (present < width)
+            {
+                NativeMemory.Clear(packed, (nuint)(depth * width * sizeof(float)));
+            }
 
-        int lane = 0;
-        for (; lane + Block <= lanes; lane += Block)
-        {
-            PackFourLanes(source + (lane * stride), stride, depth, panel + lane, width);
-        }
+            int lane = 0;
+            for (; lane + Block <= present; lane += Block)
+            {
+                PackFourLanes(source + (lane * stride), stride, depth, packed + lane, width);
+            }
 
-        for (; lane < lanes; lane++)
-        {
-            PackLane(source + (lane * stride), 0, depth, panel + lane, width);
+            for (; lane < present; lane++)
+            {
+                PackLane(source + (lane * stride), 0, depth, packed + lane, width);
+            }
+
+            source += width * stride;
+            packed += panelStride;
         }
     }
 
@@ -107,6 +129,37 @@ internal static unsafe class GemmPacking
         for (long p = start; p < depth; p++)
         {
             panel[p * width] = source[p];
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* from, long count)
+    {
+        for (long i = 0; i < count && Sse.IsSupported; i += CacheLine)
+        {
+            Sse.Prefetch0(from + i);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Copy<TSimd, TVector>(float* from, float* to, int count)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int i = 0;
+        for (; i + TSimd.Width <= count; i += TSimd.Width)
+        {
+            TSimd.Store(to + i, TSimd.Load(from + i));
+        }
+
+        for (; i + Block <= count; i += Block)
+        {
+            Vector128.Store(Vector128.Load(from + i), to + i);
+        }
+
+        for (; i < count; i++)
+        {
+            to[i] = from[i];
         }
     }
 

@@ -22,7 +22,14 @@ internal readonly unsafe struct GemmProblem(
 
     public bool Accumulate => accumulate;
 
+    /// <summary>Whether waking other threads costs more than they save.</summary>
+    public bool IsSmall => (double)m * n * k < 1 << 18;
+
     /// <summary>The part of the product that makes some rows and columns of C.</summary>
     public GemmProblem Tile(long row, long rows, long column, long columns) => new(
         rows, columns, k, a.FromRow(row), b.FromColumn(column), c + (row * cStride) + column, cStride, accumulate);
+
+    /// <summary>The part of the product that a stretch of the depth contributes; all but the first one add to C.</summary>
+    public GemmProblem Depth(long start, long length) => new(
+        m, n, length, a.FromColumn(start), b.FromRow(start), c, cStride, accumulate || start > 0);
 }

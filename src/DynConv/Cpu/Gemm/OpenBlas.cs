@@ -1,6 +1,3 @@
-using System.Diagnostics;
-using System.Runtime.InteropServices;
-
 namespace DynConv.Cpu;
 
 /// <summary>
@@ -13,19 +10,15 @@ internal static unsafe class OpenBlas
     private const int NoTranspose = 111;
     private const int Transpose = 112;
 
-    // Each call packs both factors anew: tiles are as large as leaves some for every thread.
+    // Each call packs both factors anew: tiles are as large as they can be with some for every thread.
     private const long WantedTiles = 16;
     private const long MinTileRows = 64;
-
-    private const double SmallProduct = 1 << 18;
 
     private static readonly string[] Names = OperatingSystem.IsWindows() ? ["libopenblas.dll", "openblas.dll"]
         : OperatingSystem.IsMacOS() ? ["libopenblas.dylib", "/opt/homebrew/opt/openblas/lib/libopenblas.dylib"]
         : ["libopenblas.so.0", "libopenblas.so"];
 
-    private static readonly Lazy<Library> Loaded = new(Load);
-
-    public static bool IsAvailable => Loaded.Value.Sgemm != null;
+    private static readonly Lazy<OpenBlasLibrary> Loaded = new(() => OpenBlasLibrary.Load(Names));
 
     public static OpenBlasInfo Info => Loaded.Value.Info;
 
@@ -36,12 +29,18 @@ internal static unsafe class OpenBlas
 
     public static void Multiply(GemmProblem problem)
     {
-        if ((double)problem.M * problem.N * problem.K < SmallProduct)
+        if (problem.IsSmall)
         {
             MultiplyTile(problem);
-            return;
         }
+        else
+        {
+            MultiplyOnAllThreads(problem);
+        }
+    }
 
+    private static void MultiplyOnAllThreads(GemmProblem problem)
+    {
         bool alongRows = problem.M >= problem.N;
         long length = Math.Max(problem.M, problem.N);
         long tile = Math.Max(MinTileRows, (length + WantedTiles - 1) / WantedTiles);
@@ -65,58 +64,4 @@ internal static unsafe class OpenBlas
         tile.Accumulate ? 1f : 0f,
         tile.C,
         (int)tile.CStride);
-
-    private static Library Load() => Load(Names);
-
-    internal static Library Load(IReadOnlyList<string> names)
-    {
-        string reason = "";
-        foreach (string name in names)
-        {
-            try
-            {
-                return new Library(NativeLibrary.Load(name));
-            }
-            catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException or EntryPointNotFoundException)
-            {
-                reason = reason.Length > 0 ? reason : LastLine(exception.Message);
-            }
-        }
-
-        return new Library(reason);
-    }
-
-    // The runtime opens with advice of its own; what the system's loader said comes last.
-    private static string LastLine(string message) =>
-        message.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)[^1];
-
-    /// <summary>The functions of a loaded library, or why there is none.</summary>
-    internal sealed class Library
-    {
-        public Library(string reason) => Info = new OpenBlasInfo(null, null, reason);
-
-        public Library(nint handle)
-        {
-            Sgemm = (delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)
-                NativeLibrary.GetExport(handle, "cblas_sgemm");
-            var setThreads = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "openblas_set_num_threads");
-            var configuration = (delegate* unmanaged<byte*>)NativeLibrary.GetExport(handle, "openblas_get_config");
-            var core = (delegate* unmanaged<byte*>)NativeLibrary.GetExport(handle, "openblas_get_corename");
-            setThreads(1);
-            string? options = Marshal.PtrToStringUTF8((nint)configuration())?.Trim();
-            Info = new OpenBlasInfo(FindPath(), $"{options} ({Marshal.PtrToStringUTF8((nint)core())})", null);
-        }
-
-        public OpenBlasInfo Info { get; }
-
-        public delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void> Sgemm { get; }
-
-        private static string? FindPath()
-        {
-            using Process process = Process.GetCurrentProcess();
-            return process.Modules.Cast<ProcessModule>()
-                .Select(module => module.FileName)
-                .FirstOrDefault(path => Path.GetFileName(path).Contains("openblas", StringComparison.OrdinalIgnoreCase));
-        }
-    }
 }

@@ -18,22 +18,24 @@ internal static unsafe class PackedGemm<TSimd, TVector>
     // A panel of B this deep (32 KiB at the widest) stays in the first-level cache while a tile's rows pass.
     private const long MaxDepth = 256;
 
-    // Rows of a tile: few, so that the threads finish together, and enough to use each panel of B several times.
-    private const long MinTileRows = 24;
+    // A tile of A this high and a block deep takes 96 KiB of the second-level cache; lower ones, where there would be too
+    // few for all threads, use each panel of B fewer times.
     private const long MaxTileRows = 96;
-    private const long WantedTiles = 32;
+    private const long MinTileRows = 24;
+    private const long WantedTiles = 24;
+
+    // A narrower tile would be over too soon after its rows of A are packed.
+    private const long MinTileColumns = 256;
 
     // Rows up to which packing a plain B takes longer than reading it from where it is.
     private const long MaxUnpackedRows = 24;
 
-    // Columns of a tile where there are few rows, and so few tiles.
-    private const long NarrowTileColumns = 256;
+    // Columns of B are packed in groups of panels: rows of B are read in long pieces, and the groups keep all threads busy.
+    private const long PanelsOfPackTile = 8;
 
-    // Elements of B that are packed at a time, which bounds the memory that a huge B takes.
+    // Elements of B that are packed at a time, and how deep they reach: these bound the memory that a huge B takes.
     private const long MaxPackedB = 1L << 22;
-
-    // Multiplications below which waking other threads costs more than they save.
-    private const double SmallProduct = 1 << 18;
+    private const long MaxPackedDepth = 1L << 11;
 
     private static int RowsOfPanel => GemmKernel<TSimd, TVector>.Rows;
 
@@ -41,14 +43,19 @@ internal static unsafe class PackedGemm<TSimd, TVector>
 
     public static void Multiply(GemmProblem problem)
     {
-        long columns = Math.Max(1, MaxPackedB / problem.K / NarrowTileColumns) * NarrowTileColumns;
+        long depth = Blocks(problem.K, Blocks(problem.K, MaxPackedDepth));
+        long columns = Math.Max(MinTileColumns, MaxPackedB / depth / ColumnsOfPanel * ColumnsOfPanel);
         for (long column = 0; column < problem.N; column += columns)
         {
-            MultiplyChunk(problem.Tile(0, problem.M, column, Math.Min(columns, problem.N - column)));
+            GemmProblem part = problem.Tile(0, problem.M, column, Math.Min(columns, problem.N - column));
+            for (long start = 0; start < problem.K; start += depth)
+            {
+                MultiplyPart(part.Depth(start, Math.Min(depth, problem.K - start)));
+            }
         }
     }
 
-    private static void MultiplyChunk(GemmProblem problem)
+    private static void MultiplyPart(GemmProblem problem)
     {
         long panels = Blocks(problem.N, ColumnsOfPanel);
         float* packed = GemmScratch.B(panels * ColumnsOfPanel * problem.K);
@@ -56,21 +63,38 @@ internal static unsafe class PackedGemm<TSimd, TVector>
 
         // The kernel reads whole panels: a narrower last one is packed all the same.
         long firstPacked = inPlace ? problem.N / ColumnsOfPanel : 0;
-        long tileRows = Math.Clamp(
-            Blocks(problem.M, WantedTiles * RowsOfPanel) * RowsOfPanel, MinTileRows, MaxTileRows);
-        long rowTiles = Blocks(problem.M, tileRows);
-        long tileColumns = rowTiles * 2 >= WantedTiles ? problem.N : NarrowTileColumns;
-        long columnTiles = Blocks(problem.N, tileColumns);
 
-        if ((double)problem.M * problem.N * problem.K < SmallProduct)
+        if (problem.IsSmall)
         {
-            PackB(problem, firstPacked, panels, packed);
+            PackB(problem, firstPacked, panels, 0, problem.K, packed);
             MultiplyTile(problem, inPlace, packed);
-            return;
         }
+        else
+        {
+            MultiplyOnAllThreads(problem, firstPacked, panels, inPlace, packed);
+        }
+    }
 
-        Workers.ForRange(
-            panels - firstPacked, 1, (start, end) => PackB(problem, firstPacked + start, firstPacked + end, packed));
+    // Apart from the way of small products, which would otherwise pay for the closures too.
+    private static void MultiplyOnAllThreads(
+        GemmProblem problem, long firstPacked, long panels, bool inPlace, float* packed)
+    {
+        (long tileRows, long tileColumns) = TileSize(problem.M, problem.N);
+        long rowTiles = Blocks(problem.M, tileRows);
+        long columnTiles = Blocks(problem.N, tileColumns);
+        long packTiles = Blocks(panels - firstPacked, PanelsOfPackTile);
+        Workers.For(packTiles * Blocks(problem.K, MaxDepth), tile =>
+        {
+            (long depth, long columns) = Math.DivRem(tile, packTiles);
+            long firstPanel = firstPacked + (columns * PanelsOfPackTile);
+            PackB(
+                problem,
+                firstPanel,
+                Math.Min(panels, firstPanel + PanelsOfPackTile),
+                depth * MaxDepth,
+                Math.Min(problem.K, (depth + 1) * MaxDepth),
+                packed);
+        });
         Workers.For(rowTiles * columnTiles, tile =>
         {
             (long columnTile, long rowTile) = Math.DivRem(tile, rowTiles);
@@ -82,27 +106,49 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         });
     }
 
-    private static long Blocks(long length, long block) => (length + block - 1) / block;
-
-    private static void PackB(GemmProblem problem, long firstPanel, long endPanel, float* packed)
+    private static (long Rows, long Columns) TileSize(long m, long n)
     {
-        for (long column = firstPanel * ColumnsOfPanel; column < endPanel * ColumnsOfPanel; column += ColumnsOfPanel)
-        {
-            int lanes = (int)Math.Min(ColumnsOfPanel, problem.N - column);
-            GemmOperand lane = problem.B.FromColumn(column);
-            Pack(lane, lane.Transposed, lanes, problem.K, packed + (column * problem.K), ColumnsOfPanel);
-        }
+        long columnTiles = Math.Clamp(WantedTiles / Blocks(m, MaxTileRows), 1, Math.Max(1, n / MinTileColumns));
+        long rowTiles = Blocks(WantedTiles, columnTiles);
+        long rows = Blocks(m, rowTiles * RowsOfPanel) * RowsOfPanel;
+        long columns = Blocks(n, columnTiles * ColumnsOfPanel) * ColumnsOfPanel;
+        return (Math.Clamp(rows, MinTileRows, MaxTileRows), columns);
     }
 
-    private static void Pack(GemmOperand from, bool depthIsContiguous, int lanes, long depth, float* panel, int width)
+    private static long Blocks(long length, long block) => (length + block - 1) / block;
+
+    private static void PackB(
+        GemmProblem problem, long firstPanel, long endPanel, long firstDepth, long endDepth, float* packed)
+    {
+        long column = firstPanel * ColumnsOfPanel;
+        GemmOperand from = problem.B.FromColumn(column).FromRow(firstDepth);
+        Pack(
+            from,
+            from.Transposed,
+            Math.Min(problem.N, endPanel * ColumnsOfPanel) - column,
+            endDepth - firstDepth,
+            packed + (column * problem.K) + (firstDepth * ColumnsOfPanel),
+            problem.K * ColumnsOfPanel,
+            ColumnsOfPanel);
+    }
+
+    private static void PackA(GemmProblem tile, long firstDepth, long depth, float* packed)
+    {
+        GemmOperand from = tile.A.FromColumn(firstDepth);
+        Pack(from, !from.Transposed, tile.M, depth, packed, depth * RowsOfPanel, RowsOfPanel);
+    }
+
+    private static void Pack(
+        GemmOperand from, bool depthIsContiguous, long lanes, long depth, float* packed, long panelStride, int width)
     {
         if (depthIsContiguous)
         {
-            GemmPacking.PackContiguousDepth(from.Data, from.Stride, lanes, depth, panel, width);
+            GemmPacking.PackContiguousDepth(from.Data, from.Stride, lanes, depth, packed, panelStride, width);
         }
         else
         {
-            GemmPacking.PackContiguousLanes(from.Data, from.Stride, lanes, depth, panel, width);
+            GemmPacking.PackContiguousLanes<TSimd, TVector>(
+                from.Data, from.Stride, lanes, depth, packed, panelStride, width);
         }
     }
 
@@ -124,19 +170,8 @@ internal static unsafe class PackedGemm<TSimd, TVector>
         }
     }
 
-    private static void PackA(GemmProblem tile, long firstDepth, long depth, float* packed)
-    {
-        GemmOperand block = tile.A.FromColumn(firstDepth);
-        for (long row = 0; row < tile.M; row += RowsOfPanel)
-        {
-            int lanes = (int)Math.Min(RowsOfPanel, tile.M - row);
-            GemmOperand lane = block.FromRow(row);
-            Pack(lane, !lane.Transposed, lanes, depth, packed + (row * depth), PanelRows(lanes));
-        }
-    }
-
-    // A last panel that half the rows suffice for is packed, and computed, at half the height.
-    private static int PanelRows(long rowsLeft) =>
+    // A last panel that half the rows suffice for is computed at half the height.
+    private static int KernelRows(long rowsLeft) =>
         rowsLeft <= GemmKernel<TSimd, TVector>.HalfRows ? GemmKernel<TSimd, TVector>.HalfRows : RowsOfPanel;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -162,7 +197,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
                 float* a = packedA + (row * depth);
                 float* c = tile.C + (row * tile.CStride) + column;
                 long rows = Math.Min(RowsOfPanel, tile.M - row);
-                int height = PanelRows(rows);
+                int height = KernelRows(rows);
                 if (rows == height && columns == ColumnsOfPanel)
                 {
                     GemmKernel<TSimd, TVector>.Run(height, depth, a, b, panel.Stride, c, tile.CStride, accumulate);

@@ -26,11 +26,12 @@ public static unsafe partial class Attention
         };
         long blocks = AttentionBlocks.Count(queries);
 
-        // The last queries see the most keys and come first, so that no thread is left with a long block at the end.
+        // All queries of a head in a row find its keys and values in the cache. The last ones see the most keys and come
+        // first, so that no thread is left with a long block at the end.
         Workers.For(batch * heads * blocks, item =>
         {
-            (long rest, long head) = Math.DivRem(item, heads);
-            (long late, long row) = Math.DivRem(rest, batch);
+            (long rest, long late) = Math.DivRem(item, blocks);
+            (long row, long head) = Math.DivRem(rest, heads);
             Simd.Run(new AttentionForward(pass, row, head, blocks - 1 - late));
         });
         output.CopyTo(y, accumulate: false);

@@ -26,7 +26,8 @@ public static partial class Attention
         Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
         Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1], 2], q.DType, q.Device);
         ForwardCpu(q, k, v, scale, packed, y, statistics);
-        return scope.Keep(Tape.Record("attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed)));
+        return scope.Keep(Tape.Record(
+            "attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed)));
     }
 
     private static void Check(Tensor q, Tensor k, Tensor v, AttentionOptions options)
@@ -37,7 +38,8 @@ public static partial class Attention
         OpArguments.SameShape("attention", k, v);
         if (q.Shape[0] != k.Shape[0] || q.Shape[3] != k.Shape[3])
         {
-            throw new TensorException("attention", $"q of shape {q.Shape} and k of shape {k.Shape} differ in batch or head size.", q, k);
+            throw new TensorException(
+                "attention", $"q of shape {q.Shape} and k of shape {k.Shape} differ in batch or head size.", q, k);
         }
 
         if (k.Shape[2] == 0 || q.Shape[2] % k.Shape[2] != 0)
@@ -60,7 +62,10 @@ public static partial class Attention
             && (q.Shape[0] != 1 || packed.Tokens != q.Shape[1] || packed.Tokens != k.Shape[1]))
         {
             throw new TensorException(
-                "attention", $"packed sequences of {packed.Tokens} tokens do not fit q of shape {q.Shape} and k of shape {k.Shape}.", q, k);
+                "attention",
+                $"packed sequences of {packed.Tokens} tokens do not fit q of shape {q.Shape} and k of shape {k.Shape}.",
+                q,
+                k);
         }
     }
 }

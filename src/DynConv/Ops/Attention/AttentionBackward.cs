@@ -3,42 +3,6 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-/// <summary>What all work items of one backward pass share.</summary>
-internal sealed unsafe class AttentionBackwardPass
-{
-    public required Heads Q { get; init; }
-
-    public required Heads K { get; init; }
-
-    public required Heads V { get; init; }
-
-    public required Heads Upstream { get; init; }
-
-    /// <summary><c>[B, H, T]</c>: the inner product of each result with its upstream gradient.</summary>
-    public required float* InnerProducts { get; init; }
-
-    /// <summary>As in <see cref="AttentionForwardPass.Statistics"/>.</summary>
-    public required float* Statistics { get; init; }
-
-    public required HeadGradient QGradient { get; init; }
-
-    public required HeadGradient KGradient { get; init; }
-
-    public required HeadGradient VGradient { get; init; }
-
-    public required KeyRange Range { get; init; }
-
-    public required float Scale { get; init; }
-
-    public long Queries => Q.Tensor.Shape[1];
-
-    public long QueryHeads => Q.Tensor.Shape[2];
-
-    public long Keys => K.Tensor.Shape[1];
-
-    public long KeyHeads => K.Tensor.Shape[2];
-}
-
 /// <summary>
 /// One key and value head of one batch row: for each block of keys, all queries of all heads that share it, so that
 /// every gradient is summed in one order.
@@ -63,8 +27,9 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
         {
             long firstKey = keyBlock * Block;
             long count = Math.Min(Block, pass.Keys - firstKey);
-            AttentionBlocks.Transpose(pass.K.At(batch, firstKey, group), pass.K.TimeStride, count, pass.K.Channels, keys);
-            AttentionBlocks.Transpose(pass.V.At(batch, firstKey, group), pass.V.TimeStride, count, pass.K.Channels, values);
+            long channels = pass.K.Channels;
+            AttentionBlocks.Transpose(pass.K.At(batch, firstKey, group), pass.K.TimeStride, count, channels, keys);
+            AttentionBlocks.Transpose(pass.V.At(batch, firstKey, group), pass.V.TimeStride, count, channels, values);
             new Span<float>(dk, checked((int)(2 * size))).Clear();
             long shared = pass.QueryHeads / pass.KeyHeads;
             for (long head = group * shared; head < (group + 1) * shared; head++)
@@ -110,32 +75,38 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
         float* q = pass.Q.At(batch, query, head);
         float* dy = pass.Upstream.At(batch, query, head);
         SmallProduct.Run<TSimd, TVector>(
-            q, pass.Q.TimeStride, 1, keys + first, Block, p + first, Block, rows, width, channels, accumulate: false);
+            q, pass.Q.TimeStride, 1, keys + first, Block, p + first, Block,
+            m: rows, n: width, k: channels, accumulate: false);
         SmallProduct.Run<TSimd, TVector>(
-            dy, pass.Upstream.TimeStride, 1, values + first, Block, ds + first, Block, rows, width, channels, accumulate: false);
+            dy, pass.Upstream.TimeStride, 1, values + first, Block, ds + first, Block,
+            m: rows, n: width, k: channels, accumulate: false);
         long item = (((batch * pass.QueryHeads) + head) * pass.Queries) + query;
         for (long row = 0; row < rows; row++)
         {
             float* line = p + (row * Block);
-            AttentionBlocks.Score<TSimd, TVector>(line, first, end, pass.Scale, pass.Range, query + row, firstKey);
+            AttentionBlocks.Mask(line, first, end, pass.Range, query + row, firstKey);
             Softmax<TSimd, TVector>(
-                line + first, ds + (row * Block) + first, width, pass.Statistics + (2 * (item + row)), pass.InnerProducts[item + row]);
+                line + first, ds + (row * Block) + first, width,
+                pass.Statistics + (2 * (item + row)), pass.InnerProducts[item + row]);
         }
 
         SmallProduct.Run<TSimd, TVector>(
-            p + first, 1, Block, dy, pass.Upstream.TimeStride, dv + (first * channels), channels, width, channels, rows, accumulate: true);
+            p + first, 1, Block, dy, pass.Upstream.TimeStride, dv + (first * channels), channels,
+            m: width, n: channels, k: rows, accumulate: true);
         SmallProduct.Run<TSimd, TVector>(
-            ds + first, 1, Block, q, pass.Q.TimeStride, dk + (first * channels), channels, width, channels, rows, accumulate: true);
+            ds + first, 1, Block, q, pass.Q.TimeStride, dk + (first * channels), channels,
+            m: width, n: channels, k: rows, accumulate: true);
 
         // A strip's first block of keys starts its sum.
         Heads dq = pass.QGradient.Place;
         bool add = pass.QGradient.Accumulate || pass.Range.First(query) < firstKey;
         SmallProduct.Run<TSimd, TVector>(
-            ds + first, Block, 1, pass.K.At(batch, firstKey + first, group), pass.K.TimeStride, dq.At(batch, query, head),
-            dq.TimeStride, rows, channels, Math.Min(end, pass.Keys - firstKey) - first, add);
+            ds + first, Block, 1, pass.K.At(batch, firstKey + first, group), pass.K.TimeStride,
+            dq.At(batch, query, head), dq.TimeStride,
+            m: rows, n: channels, k: Math.Min(end, pass.Keys - firstKey) - first, accumulate: add);
     }
 
-    /// <summary>Scores become probabilities, and gradients of probabilities those of the products.</summary>
+    /// <summary>Products of q and k become probabilities, and gradients of probabilities those of the products.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private void Softmax<TSimd, TVector>(float* p, float* dp, long count, float* statistics, float innerProduct)
         where TSimd : struct, ISimd<TVector>
@@ -147,7 +118,8 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
         TVector scale = TSimd.Broadcast(pass.Scale);
         for (long i = 0; i < count; i += TSimd.Width)
         {
-            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(p + i), max));
+            TVector score = TSimd.Multiply(TSimd.Load(p + i), scale);
+            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(score, max));
             TVector probability = TSimd.Multiply(exponential, inverse);
             TSimd.Store(p + i, probability);
             TVector difference = TSimd.Subtract(TSimd.Load(dp + i), inner);

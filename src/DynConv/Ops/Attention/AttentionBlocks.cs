@@ -1,5 +1,4 @@
 using System.Runtime.CompilerServices;
-using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
@@ -27,30 +26,19 @@ internal static unsafe class AttentionBlocks
     }
 
     /// <summary>
-    /// Turns the products of one query with columns [first, end) into scores: multiplied by the scale, and negative
-    /// infinity where the query does not see the key.
+    /// Puts negative infinity where a query does not see the key, into its products with columns [first, end).
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Score<TSimd, TVector>(
-        float* row, long first, long end, float scale, KeyRange range, long query, long firstKey)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
+    public static void Mask(float* products, long first, long end, KeyRange range, long query, long firstKey)
     {
-        TVector factor = TSimd.Broadcast(scale);
-        for (long i = first; i < end; i += TSimd.Width)
+        long before = Math.Min(end, range.First(query) - firstKey);
+        for (long i = first; i < before; i++)
         {
-            TSimd.Store(row + i, TSimd.Multiply(TSimd.Load(row + i), factor));
-        }
-
-        long seen = Math.Max(first, range.First(query) - firstKey);
-        for (long i = first; i < Math.Min(seen, end); i++)
-        {
-            row[i] = float.NegativeInfinity;
+            products[i] = float.NegativeInfinity;
         }
 
         for (long i = Math.Max(first, range.End(query) - firstKey); i < end; i++)
         {
-            row[i] = float.NegativeInfinity;
+            products[i] = float.NegativeInfinity;
         }
     }
 

@@ -3,34 +3,6 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-/// <summary>What all blocks of one forward pass share; pointers as in <see cref="Attention"/>'s CPU entry.</summary>
-internal sealed unsafe class AttentionForwardPass
-{
-    public required Heads Q { get; init; }
-
-    public required Heads V { get; init; }
-
-    public required Heads Y { get; init; }
-
-    /// <summary><c>[B, Hkv, blocks, K, keys of a block]</c>.</summary>
-    public required float* TransposedKeys { get; init; }
-
-    /// <summary><c>[B, H, T, 2]</c>: the largest score and 1 over the sum of exponentials relative to it.</summary>
-    public required float* Statistics { get; init; }
-
-    public required KeyRange Range { get; init; }
-
-    public required float Scale { get; init; }
-
-    public long Queries => Q.Tensor.Shape[1];
-
-    public long QueryHeads => Q.Tensor.Shape[2];
-
-    public long Keys => V.Tensor.Shape[1];
-
-    public long KeyHeads => V.Tensor.Shape[2];
-}
-
 /// <summary>One block of queries of one head: walks the blocks of keys with an online softmax.</summary>
 internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long batch, long head, long queryBlock)
     : ISimdKernel
@@ -98,7 +70,7 @@ internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long
         for (long row = 0; row < rows; row++)
         {
             float* line = scores + (row * Block);
-            AttentionBlocks.Score<TSimd, TVector>(line, first, end, pass.Scale, pass.Range, query + row, firstKey);
+            AttentionBlocks.Mask(line, first, end, pass.Range, query + row, firstKey);
             Exponentials<TSimd, TVector>(
                 line + first, end - first, sums + (row * channels), channels, statistics + (2 * row));
         }
@@ -108,30 +80,39 @@ internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long
             m: rows, n: channels, k: Math.Min(end, pass.Keys - firstKey) - first, accumulate: true);
     }
 
-    /// <summary>Turns scores into exponentials relative to the largest so far, and the sums with them.</summary>
+    /// <summary>
+    /// Turns products into exponentials of scores relative to the largest so far, and the sums with them.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Exponentials<TSimd, TVector>(
-        float* scores, long count, float* sums, long channels, float* statistics)
+    private void Exponentials<TSimd, TVector>(
+        float* products, long count, float* sums, long channels, float* statistics)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        float before = statistics[0];
-        float max = MathF.Max(before, RowMath.Max<TSimd, TVector>(scores, count));
-        if (max != before)
+        TVector scale = TSimd.Broadcast(pass.Scale);
+        TVector largest = TSimd.Broadcast(statistics[0]);
+        for (long i = 0; i < count; i += TSimd.Width)
         {
-            float factor = Simd.Exp<SimdScalar, float>(before - max);
-            statistics[0] = max;
-            statistics[1] *= factor;
-            Multiply<TSimd, TVector>(sums, factor, sums, channels);
+            largest = TSimd.Max(largest, TSimd.Multiply(TSimd.Load(products + i), scale));
         }
 
+        float max = TSimd.MaxElement(largest);
         TVector shift = TSimd.Broadcast(max);
         TVector total = TSimd.Zero;
         for (long i = 0; i < count; i += TSimd.Width)
         {
-            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(scores + i), shift));
-            TSimd.Store(scores + i, exponential);
+            TVector score = TSimd.Multiply(TSimd.Load(products + i), scale);
+            TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(score, shift));
+            TSimd.Store(products + i, exponential);
             total = TSimd.Add(total, exponential);
+        }
+
+        if (max != statistics[0])
+        {
+            TVector change = Simd.Exp<TSimd, TVector>(TSimd.Broadcast(statistics[0] - max));
+            Multiply<TSimd, TVector>(sums, change, sums, channels);
+            statistics[0] = max;
+            statistics[1] *= TSimd.MaxElement(change);
         }
 
         statistics[1] += TSimd.Sum(total);
@@ -145,18 +126,17 @@ internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long
         float* saved = pass.Statistics + (((((batch * pass.QueryHeads) + head) * pass.Queries) + query) * 2);
         saved[0] = statistics[0];
         saved[1] = inverse;
-        Multiply<TSimd, TVector>(sums, inverse, pass.Y.At(batch, query, head), pass.Q.Channels);
+        Multiply<TSimd, TVector>(sums, TSimd.Broadcast(inverse), pass.Y.At(batch, query, head), pass.Q.Channels);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Multiply<TSimd, TVector>(float* from, float factor, float* to, long count)
+    private static void Multiply<TSimd, TVector>(float* from, TVector factor, float* to, long count)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        TVector factors = TSimd.Broadcast(factor);
         for (long i = 0; i < count; i += TSimd.Width)
         {
-            TSimd.Store(to + i, TSimd.Multiply(TSimd.Load(from + i), factors));
+            TSimd.Store(to + i, TSimd.Multiply(TSimd.Load(from + i), factor));
         }
     }
 }

@@ -26,7 +26,8 @@ internal static unsafe partial class StridedCopy
         });
     }
 
-    private static void AddCpu(Tensor source, Tensor destination) => ElementLoop.Run(default(AddTo), source, destination);
+    private static void AddCpu(Tensor source, Tensor destination) =>
+        ElementLoop.Run(default(AddTo), source, destination);
 
     private static void ClearCpu(Tensor destination)
     {

@@ -49,7 +49,13 @@ public static unsafe partial class CrossEntropy
     }
 
     private static void BackwardCpu(
-        Tensor upstream, Tensor logits, Tensor targets, Tensor statistics, int ignoreIndex, Tensor target, bool accumulate)
+        Tensor upstream,
+        Tensor logits,
+        Tensor targets,
+        Tensor statistics,
+        int ignoreIndex,
+        Tensor target,
+        bool accumulate)
     {
         (long n, long v) = (logits.Shape[0], logits.Shape[1]);
         float scale = *upstream.Float() / Math.Max(1, CountRows(targets, ignoreIndex));
@@ -167,7 +173,8 @@ public static unsafe partial class CrossEntropy
                 float* to = gradient + (n * gradientStride);
                 if (targets[n] != ignoreIndex)
                 {
-                    Softmax<TSimd, TVector>(logits + (n * stride), statistics[2 * n], scale * statistics[(2 * n) + 1], to);
+                    float factor = scale * statistics[(2 * n) + 1];
+                    Softmax<TSimd, TVector>(logits + (n * stride), statistics[2 * n], factor, to);
                     to[targets[n]] -= scale;
                 }
                 else if (!accumulate)

@@ -24,8 +24,10 @@ public static partial class CrossEntropy
         Tensor loss = Tensor.Empty([], DType.Float32, logits.Device);
         MeanCpu(rows, targets, ignoreIndex, loss);
         return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics], g =>
-            DenseRows.WriteGradient(g, 0, (target, accumulate) => BackwardCpu(
-                g.Gradient(0)!, g.Saved(0), g.Saved(1), g.Saved(2), ignoreIndex, target, accumulate))));
+        {
+            using GradientRows rows = GradientRows.Of(g, 0, innerDimensions: 1);
+            BackwardCpu(g.Gradient(0)!, g.Saved(0), g.Saved(1), g.Saved(2), ignoreIndex, rows.Tensor!, rows.Accumulate);
+        }));
     }
 
     /// <summary>The loss of each row, for evaluation; takes no part in gradients.</summary>
@@ -50,16 +52,20 @@ public static partial class CrossEntropy
         if (logits.Rank != 2 || targets.Rank != 1 || targets.Shape[0] != logits.Shape[0])
         {
             throw new TensorException(
-                "cross_entropy", $"targets of shape {targets.Shape} do not fit logits of shape {logits.Shape}.", logits, targets);
+                "cross_entropy",
+                $"targets of shape {targets.Shape} do not fit logits of shape {logits.Shape}.",
+                logits,
+                targets);
         }
 
         if (targets.DType != DType.Int32)
         {
-            throw new TensorException("cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
+            throw new TensorException(
+                "cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
         }
 
         targets = targets.Contiguous();
         CheckTargetsCpu(targets, ignoreIndex, logits.Shape[1]);
-        return (DenseRows.Of(logits), targets);
+        return (RowLayout.Of(logits), targets);
     }
 }

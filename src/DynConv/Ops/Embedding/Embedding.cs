@@ -19,23 +19,21 @@ public static partial class Embedding
         }
 
         using var scope = new TensorScope();
-        weight = DenseRows.Of(weight);
+        weight = RowLayout.Of(weight);
         ids = ids.Contiguous();
         CheckIdsCpu(weight, ids);
         Tensor y = Tensor.Empty(Shape.Create([.. ids.Shape, weight.Shape[1]]), weight.DType, weight.Device);
         ForwardCpu(weight, ids, y);
         return scope.Keep(Tape.Record("embedding", y, [weight], [ids], static g =>
         {
-            Tensor dy = DenseRows.Of(g.Gradient(0)!);
-            DenseRows.WriteGradient(g, 0, (target, accumulate) =>
+            Tensor dy = RowLayout.Of(g.Gradient(0)!);
+            using GradientRows gradient = GradientRows.Of(g, 0, innerDimensions: 1);
+            if (!gradient.Accumulate)
             {
-                if (!accumulate)
-                {
-                    target.Clear();
-                }
+                gradient.Tensor!.Clear();
+            }
 
-                BackwardCpu(dy, g.Saved(0), target);
-            });
+            BackwardCpu(dy, g.Saved(0), gradient.Tensor!);
         }));
     }
 }

@@ -32,7 +32,7 @@ public static unsafe partial class RmsNorm
             Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
     }
 
-    private static void BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms, Tensor target, bool accumulate)
+    private static Tensor BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms)
     {
         var walk = RowWalk.OverRows(dy, x);
         long grain = Math.Max(RowsPerBlock(walk), (walk.Rows + MostPartials - 1) / MostPartials);
@@ -42,14 +42,24 @@ public static unsafe partial class RmsNorm
         float* inverse = inverseRms.Float();
         float* sums = partials.Float();
         Workers.ForRange(walk.Rows, grain, (start, end) =>
-            Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, sums + (start / grain * walk.Length))));
-        PartialSums.AddUp(partials, target, accumulate);
+        {
+            float* partial = sums + (start / grain * walk.Length);
+            Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, partial));
+        });
+        return ConvolutionSums.Sum(partials);
     }
 
     private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));
 
     private readonly struct ForwardKernel(
-        RowWalk walk, long start, long end, float* x, float* weight, float epsilon, float* y, float* inverseRms) : ISimdKernel
+        RowWalk walk,
+        long start,
+        long end,
+        float* x,
+        float* weight,
+        float epsilon,
+        float* y,
+        float* inverseRms) : ISimdKernel
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Invoke<TSimd, TVector>()
@@ -131,7 +141,8 @@ public static unsafe partial class RmsNorm
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            TVector direct = TSimd.Multiply(TSimd.Multiply(TSimd.Load(dy), TSimd.Load(weight)), TSimd.Broadcast(inverse));
+            TVector weighted = TSimd.Multiply(TSimd.Load(dy), TSimd.Load(weight));
+            TVector direct = TSimd.Multiply(weighted, TSimd.Broadcast(inverse));
             TVector dx = TSimd.MultiplyAdd(TSimd.Load(x), TSimd.Broadcast(share), direct);
             ElementLoop.Write<TSimd, TVector>(to, dx, accumulate);
         }
@@ -156,7 +167,8 @@ public static unsafe partial class RmsNorm
                 for (; i + TSimd.Width <= walk.Length; i += TSimd.Width)
                 {
                     TVector normalized = TSimd.Multiply(TSimd.Load(from + i), TSimd.Broadcast(inverse));
-                    TSimd.Store(sums + i, TSimd.MultiplyAdd(TSimd.Load(upstream + i), normalized, TSimd.Load(sums + i)));
+                    TVector sum = TSimd.MultiplyAdd(TSimd.Load(upstream + i), normalized, TSimd.Load(sums + i));
+                    TSimd.Store(sums + i, sum);
                 }
 
                 for (; i < walk.Length; i++)

@@ -14,7 +14,8 @@ public static partial class RmsNorm
         OpArguments.Float32("rms_norm", x, weight);
         if (x.Rank < 1 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1])
         {
-            throw new TensorException("rms_norm", $"a weight of shape {weight.Shape} does not fit x of shape {x.Shape}.", x, weight);
+            throw new TensorException(
+                "rms_norm", $"a weight of shape {weight.Shape} does not fit x of shape {x.Shape}.", x, weight);
         }
 
         if (!(epsilon >= 0))
@@ -23,17 +24,25 @@ public static partial class RmsNorm
         }
 
         using var scope = new TensorScope();
-        x = DenseRows.Of(x);
-        weight = DenseRows.Of(weight);
+        x = RowLayout.Of(x);
+        weight = RowLayout.Of(weight);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
         Tensor inverseRms = Tensor.Empty(x.Shape[..^1], x.DType, x.Device);
         ForwardCpu(x, weight, epsilon, y, inverseRms);
         return scope.Keep(Tape.Record("rms_norm", y, [x, weight], [x, weight, inverseRms], static g =>
         {
-            Tensor dy = DenseRows.Of(g.Gradient(0)!);
+            Tensor dy = RowLayout.Of(g.Gradient(0)!);
             (Tensor x, Tensor weight, Tensor inverseRms) = (g.Saved(0), g.Saved(1), g.Saved(2));
-            DenseRows.WriteGradient(g, 0, (target, add) => BackwardInputCpu(dy, x, weight, inverseRms, target, add));
-            DenseRows.WriteGradient(g, 1, (target, add) => BackwardWeightCpu(dy, x, inverseRms, target, add));
+            using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
+            if (dx.Tensor is { } target)
+            {
+                BackwardInputCpu(dy, x, weight, inverseRms, target, dx.Accumulate);
+            }
+
+            if (g.Needs(1))
+            {
+                g.Add(1, BackwardWeightCpu(dy, x, inverseRms));
+            }
         }));
     }
 }

@@ -13,8 +13,9 @@ public static unsafe partial class Rope
         float* to = y.Float();
         float* angles = table.Float() + (position * 2 * half);
         (long length, long heads) = (x.Shape[1], x.Shape[2]);
-        Workers.ForRange(walk.Rows, RowWalk.BlockElements / Math.Min(RowWalk.BlockElements, 2 * half), (start, end) =>
-            Simd.Run(new Kernel(walk, start, end, from, to, angles, half, length, heads, backwards ? -1f : 1f, accumulate)));
+        float direction = backwards ? -1f : 1f;
+        Workers.ForRange(walk.Rows, Math.Max(1, RowWalk.BlockElements / walk.Length), (start, end) =>
+            Simd.Run(new Kernel(walk, start, end, from, to, angles, half, length, heads, direction, accumulate)));
     }
 
     private readonly struct Kernel(

@@ -19,7 +19,8 @@ public static partial class Rope
         OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
         if (x.Shape[3] != table.HeadDim)
         {
-            throw new TensorException("rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
+            throw new TensorException(
+                "rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
         }
 
         long end = position + x.Shape[1];
@@ -31,14 +32,14 @@ public static partial class Rope
 
         using var scope = new TensorScope();
         using Tensor angles = table.Rows(end);
-        x = DenseRows.Of(x);
+        x = RowLayout.Of(x);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
         RotateCpu(x, angles, position, y, backwards: false, accumulate: false);
         return scope.Keep(Tape.Record("rope", y, [x], [angles], g =>
         {
-            Tensor dy = DenseRows.Of(g.Gradient(0)!);
-            DenseRows.WriteGradient(
-                g, 0, (target, add) => RotateCpu(dy, g.Saved(0), position, target, backwards: true, accumulate: add));
+            Tensor dy = RowLayout.Of(g.Gradient(0)!);
+            using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
+            RotateCpu(dy, g.Saved(0), position, dx.Tensor!, backwards: true, dx.Accumulate);
         }));
     }
 }

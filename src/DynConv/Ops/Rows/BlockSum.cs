@@ -3,14 +3,6 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-/// <summary>What a sum takes of each element.</summary>
-internal interface ISumTerm
-{
-    TVector Of<TSimd, TVector>(TVector x)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct;
-}
-
 /// <summary>Sums over all elements of a float32 tensor of any strides, the same for any number of threads.</summary>
 internal static unsafe class BlockSum
 {
@@ -33,7 +25,8 @@ internal static unsafe class BlockSum
         return sum;
     }
 
-    private readonly struct Block<TTerm>(TTerm term, RowWalk walk, float* values, long block, double[] partials) : ISimdKernel
+    private readonly struct Block<TTerm>(TTerm term, RowWalk walk, float* values, long block, double[] partials)
+        : ISimdKernel
         where TTerm : struct, ISumTerm
     {
         public void Invoke<TSimd, TVector>()

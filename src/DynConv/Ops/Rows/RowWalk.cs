@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace DynConv.Ops;
 
 /// <summary>
@@ -13,32 +15,41 @@ internal sealed class RowWalk
     /// <summary>Elements that one block covers: enough to be worth a thread's while, small enough to spread.</summary>
     public const long BlockElements = 1 << 15;
 
-    private readonly int _tensors;
-    private readonly List<long> _dimensions = [];
-    private readonly List<long[]> _strides = [];
+    private readonly long[] _dimensions;
+    private readonly long[][] _strides;
     private readonly long[] _innerStrides;
     private readonly long _rowsPerBlock;
     private readonly long _piecesPerRow;
 
     private RowWalk(ReadOnlySpan<Tensor> tensors, bool keepInnermost)
     {
-        _tensors = tensors.Length;
+        var dimensions = new List<long>();
+        var strides = new List<long[]>();
         Shape shape = tensors[0].Shape;
         for (int i = 0; i < shape.Rank; i++)
         {
-            bool innermost = i == shape.Rank - 1;
-            Append(shape[i], StridesOf(tensors, i), separate: keepInnermost && innermost);
+            bool separate = keepInnermost && i == shape.Rank - 1;
+            if (shape[i] == 1 && !separate)
+            {
+                continue;
+            }
+
+            long[] next = StridesOf(tensors, i);
+            if (!separate && dimensions.Count > 0 && Follows(strides[^1], next, shape[i]))
+            {
+                dimensions[^1] *= shape[i];
+                strides[^1] = next;
+            }
+            else
+            {
+                dimensions.Add(shape[i]);
+                strides.Add(next);
+            }
         }
 
-        if (_dimensions.Count == 0)
-        {
-            Append(1, new long[_tensors], separate: true);
-        }
-
-        Length = _dimensions[^1];
-        _innerStrides = _strides[^1];
-        _dimensions.RemoveAt(_dimensions.Count - 1);
-        _strides.RemoveAt(_strides.Count - 1);
+        (Length, _innerStrides) = dimensions.Count == 0 ? (1, new long[tensors.Length]) : (dimensions[^1], strides[^1]);
+        _dimensions = [.. dimensions.SkipLast(1)];
+        _strides = [.. strides.SkipLast(1)];
         Rows = Length == 0 ? 0 : _dimensions.Aggregate(1L, (product, dimension) => product * dimension);
         IsDense = Length == 1 || _innerStrides.All(stride => stride == 1);
         _rowsPerBlock = Math.Max(1, BlockElements / Math.Max(1, Length));
@@ -68,16 +79,17 @@ internal sealed class RowWalk
     public long InnerStride(int tensor) => _innerStrides[tensor];
 
     /// <summary>Where a row begins in one tensor, in elements.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public long Offset(int tensor, long row)
     {
         long offset = 0;
-        for (int i = _dimensions.Count - 1; i > 0; i--)
+        for (int i = _dimensions.Length - 1; i > 0; i--)
         {
             (row, long index) = Math.DivRem(row, _dimensions[i]);
             offset += index * _strides[i][tensor];
         }
 
-        return _dimensions.Count == 0 ? 0 : offset + (row * _strides[0][tensor]);
+        return _dimensions.Length == 0 ? 0 : offset + (row * _strides[0][tensor]);
     }
 
     /// <summary>Rows [FirstRow, EndRow) and, in each of them, elements [Start, Start + Length).</summary>
@@ -105,29 +117,11 @@ internal sealed class RowWalk
         return strides;
     }
 
-    private void Append(long dimension, long[] strides, bool separate)
+    private static bool Follows(long[] outer, long[] inner, long dimension)
     {
-        if (dimension == 1 && !separate)
+        for (int t = 0; t < outer.Length; t++)
         {
-            return;
-        }
-
-        if (!separate && _dimensions.Count > 0 && FollowsLast(dimension, strides))
-        {
-            _dimensions[^1] *= dimension;
-            _strides[^1] = strides;
-            return;
-        }
-
-        _dimensions.Add(dimension);
-        _strides.Add(strides);
-    }
-
-    private bool FollowsLast(long dimension, long[] strides)
-    {
-        for (int t = 0; t < _tensors; t++)
-        {
-            if (_strides[^1][t] != strides[t] * dimension)
+            if (outer[t] != inner[t] * dimension)
             {
                 return false;
             }

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using DynConv.Cpu;
 
 namespace DynConv.Ops;
@@ -13,12 +12,19 @@ internal static unsafe class ConvolutionBackward
     public static void Run<TFilter>(ConvolutionCall call, ConvolutionGradients gradients, TFilter filter, ConvolutionBlocking blocking)
         where TFilter : struct, IConvolutionFilter
     {
+        ConvolveMode mode = (call.Residual ? ConvolveMode.Residual : ConvolveMode.None)
+            | (gradients.AccumulateX ? ConvolveMode.Accumulate : ConvolveMode.None);
+        if (gradients.NeedsX && !gradients.AccumulateX && gradients.X.SuitsNonTemporalStores(blocking.Tokens, blocking.Channels))
+        {
+            mode |= ConvolveMode.NonTemporal;
+        }
+
         Workers.For(blocking.Blocks, block =>
-            Simd.Run(new Kernel<TFilter>(call, gradients, filter, blocking, block % blocking.Groups, block / blocking.Groups)));
+            Simd.Run(new Kernel<TFilter>(call, gradients, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups)));
     }
 
     private readonly struct Kernel<TFilter>(
-        ConvolutionCall call, ConvolutionGradients gradients, TFilter filter, ConvolutionBlocking blocking, long group, long part)
+        ConvolutionCall call, ConvolutionGradients gradients, TFilter filter, ConvolutionBlocking blocking, ConvolveMode mode, long group, long part)
         : ISimdKernel
         where TFilter : struct, IConvolutionFilter
     {
@@ -27,14 +33,14 @@ internal static unsafe class ConvolutionBackward
             where TVector : struct
         {
             long channels = blocking.BlockChannels;
-            long tileFloats = (blocking.TileTokens + call.Width - 1) * call.Width * channels;
+            long tileFloats = (blocking.TileTokens + call.Width - 1) * ConvolutionBlocking.TileStride(call.Width, channels);
             using var scratch = new ConvolutionScratch(
                 ConvolutionScratch.Padded(tileFloats)
                 + ConvolutionScratch.Padded(call.Width * channels)
                 + ConvolutionScratch.Padded(channels)
                 + filter.ScratchFloats(channels));
             float* tile = scratch.Take(tileFloats);
-            float* staticSums = scratch.Take(call.Width * channels);
+            float* sums = gradients.StaticPartials is null ? null : scratch.Take(call.Width * channels);
             float* zeros = scratch.Take(channels);
             new Span<float>(zeros, (int)channels).Clear();
             (long first, long last) = blocking.TokensOfPart(part);
@@ -42,7 +48,7 @@ internal static unsafe class ConvolutionBackward
             foreach (ChannelBlock block in blocking.BlocksOfGroup(group))
             {
                 own.Begin(scratch, block);
-                new Span<float>(staticSums, (int)(call.Width * block.Count)).Clear();
+                new Span<float>(sums, sums is null ? 0 : (int)(call.Width * block.Count)).Clear();
                 for (long token = first; token < last; token += blocking.TileTokens)
                 {
                     long rows = Math.Min(blocking.TileTokens, last - token);
@@ -54,65 +60,92 @@ internal static unsafe class ConvolutionBackward
                     }
 
                     // From here on the filters are spent and the products take their place.
-                    if (gradients.StaticPartials is not null || own.NeedsProducts)
+                    float* products = own.NeedsProducts ? tile : null;
+                    if (products is not null || sums is not null)
                     {
-                        Multiply<TSimd, TVector>(token, rows, block, tile, zeros);
-                        if (gradients.StaticPartials is not null)
-                        {
-                            long size = call.Width * block.Count;
-                            ConvolutionRows.AddRows<TSimd, TVector>(staticSums, tile, size, rows, size);
-                        }
+                        Multiply<TSimd, TVector>(token, rows, block, products, sums, zeros);
+                    }
 
-                        if (own.NeedsProducts)
-                        {
-                            own.Reduce<TSimd, TVector>(token, rows, tile);
-                        }
+                    if (products is not null)
+                    {
+                        own.Reduce<TSimd, TVector>(token, rows, products);
                     }
                 }
 
-                StoreStaticSums(block, staticSums);
+                StoreStaticSums(block, sums);
                 own.End(part);
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Correlate<TSimd, TVector>(long token, long rows, ChannelBlock block, FilterTile filters, float* zeros)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            long end = token + rows;
+            for (long at = token; at < end;)
+            {
+                TokenSequence sequence = call.Sequences.At(at);
+                if (gradients.NeedsState && at == sequence.Start)
+                {
+                    CorrelateState<TSimd, TVector>(sequence, token, block, filters, zeros);
+                }
+
+                long stop = Math.Min(end, sequence.End);
+                long edge = Math.Clamp(sequence.End - (call.Width - 1), at, stop);
+                if (gradients.NeedsX && at < edge)
+                {
+                    ConvolutionColumns.Convolve<TSimd, TVector>(
+                        gradients.X.BackFrom(edge - 1, block),
+                        gradients.Y.BackFrom(edge - 1, block),
+                        filters.BackFrom(edge - 1 - token),
+                        filters.RowStride + filters.TapStride,
+                        call.Width,
+                        edge - at,
+                        block.Count,
+                        mode);
+                }
+
+                for (at = edge; gradients.NeedsX && at < stop; at++)
+                {
+                    CorrelateEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
+                }
+
+                at = stop;
+            }
+        }
+
+        /// <summary>One of the last W - 1 tokens of a sequence, where some taps of later tokens are missing.</summary>
+        private void CorrelateEdge<TSimd, TVector>(
+            TokenSequence sequence, long tile, long token, ChannelBlock block, FilterTile filters, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             float** taps = stackalloc float*[ConvolutionCall.LargestWidth];
             float** values = stackalloc float*[ConvolutionCall.LargestWidth];
-            TokenSequence sequence = default;
-            for (long row = 0; row < rows; row++)
+            Ahead(sequence, tile, token, block, filters, zeros, taps, values);
+            float* dx = gradients.X[token] + block.Start;
+            float* initial = call.Residual ? values[0] : zeros;
+            if (gradients.AccumulateX)
             {
-                if (!sequence.Contains(token + row))
-                {
-                    sequence = call.Sequences.At(token + row);
-                }
+                ConvolutionRows.AddRows<TSimd, TVector>(dx, initial, 0, 1, block.Count);
+                initial = dx;
+            }
 
-                if (gradients.NeedsState && token + row == sequence.Start)
-                {
-                    for (int step = 1 - call.Width; step < 0; step++)
-                    {
-                        Ahead(sequence, token, sequence.Start + step, block, filters, zeros, taps, values);
-                        float* state = gradients.StateRow(sequence.Index, call.Width - 1 + step) + block.Start;
-                        ConvolutionRows.WeightedSum<TSimd, TVector>(state, state, taps, values, call.Width, block.Count);
-                    }
-                }
+            ConvolutionRows.WeightedSum<TSimd, TVector>(dx, initial, taps, values, call.Width, block.Count);
+        }
 
-                if (gradients.NeedsX)
-                {
-                    Ahead(sequence, token, token + row, block, filters, zeros, taps, values);
-                    float* dx = gradients.X[token + row] + block.Start;
-                    float* initial = call.Residual ? values[0] : zeros;
-                    if (gradients.AccumulateX)
-                    {
-                        ConvolutionRows.AddRows<TSimd, TVector>(dx, initial, 0, 1, block.Count);
-                        initial = dx;
-                    }
-
-                    ConvolutionRows.WeightedSum<TSimd, TVector>(dx, initial, taps, values, call.Width, block.Count);
-                }
+        private void CorrelateState<TSimd, TVector>(
+            TokenSequence sequence, long tile, ChannelBlock block, FilterTile filters, float* zeros)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            float** taps = stackalloc float*[ConvolutionCall.LargestWidth];
+            float** values = stackalloc float*[ConvolutionCall.LargestWidth];
+            for (int place = 0; place < call.Width - 1; place++)
+            {
+                Ahead(sequence, tile, sequence.Start + place - (call.Width - 1), block, filters, zeros, taps, values);
+                float* state = gradients.StateRow(sequence.Index, place) + block.Start;
+                ConvolutionRows.WeightedSum<TSimd, TVector>(state, state, taps, values, call.Width, block.Count);
             }
         }
 
@@ -129,28 +162,64 @@ internal static unsafe class ConvolutionBackward
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private void Multiply<TSimd, TVector>(long token, long rows, ChannelBlock block, float* products, float* zeros)
+        private void Multiply<TSimd, TVector>(
+            long token, long rows, ChannelBlock block, float* products, float* sums, float* zeros)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            long end = token + rows;
+            for (long at = token; at < end;)
+            {
+                TokenSequence sequence = call.Sequences.At(at);
+                long interior = Math.Max(at, sequence.Start + call.Width - 1);
+                long stop = Math.Min(end, sequence.End);
+                for (; at < Math.Min(interior, stop); at++)
+                {
+                    MultiplyEdge<TSimd, TVector>(sequence, at, block, ProductRow(products, at - token, block), sums, zeros);
+                }
+
+                if (at < stop)
+                {
+                    ConvolutionColumns.Multiply<TSimd, TVector>(
+                        new Strided(ProductRow(products, at - token, block), ConvolutionBlocking.TileStride(call.Width, block.Count)),
+                        sums,
+                        block.Count,
+                        gradients.Y.From(at, block),
+                        call.X.From(at, block),
+                        call.Width,
+                        stop - at,
+                        block.Count);
+                    at = stop;
+                }
+            }
+        }
+
+        private float* ProductRow(float* products, long row, ChannelBlock block) =>
+            products is null ? null : products + (row * ConvolutionBlocking.TileStride(call.Width, block.Count));
+
+        /// <summary>One of the first W - 1 tokens of a sequence, whose window reaches before its start.</summary>
+        private void MultiplyEdge<TSimd, TVector>(
+            TokenSequence sequence, long token, ChannelBlock block, float* products, float* sums, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             float** values = stackalloc float*[ConvolutionCall.LargestWidth];
-            TokenSequence sequence = default;
-            for (long row = 0; row < rows; row++)
+            float** factors = stackalloc float*[1];
+            factors[0] = gradients.Y[token] + block.Start;
+            call.Window(sequence, token, block, zeros, values);
+            for (int w = 0; w < call.Width; w++)
             {
-                if (!sequence.Contains(token + row))
+                if (products is not null)
                 {
-                    sequence = call.Sequences.At(token + row);
+                    float* product = products + (w * block.Count);
+                    ConvolutionRows.WeightedSum<TSimd, TVector>(product, zeros, factors, values + w, 1, block.Count);
                 }
 
-                call.Window(sequence, token + row, block, zeros, values);
-                ConvolutionRows.Products<TSimd, TVector>(
-                    products + (row * call.Width * block.Count),
-                    block.Count,
-                    gradients.Y[token + row] + block.Start,
-                    values,
-                    call.Width,
-                    block.Count);
+                if (sums is not null)
+                {
+                    float* sum = sums + (w * block.Count);
+                    ConvolutionRows.WeightedSum<TSimd, TVector>(sum, sum, factors, values + w, 1, block.Count);
+                }
             }
         }
 

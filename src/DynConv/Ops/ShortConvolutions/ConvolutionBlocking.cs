@@ -42,13 +42,14 @@ internal sealed record ConvolutionBlocking
     /// <param name="blockChannels">Channels of a block at most.</param>
     /// <param name="blocks">Number of blocks of work wanted.</param>
     /// <param name="headSize">Channels that no block separates where they fit one, and no group ever separates.</param>
+    /// <param name="tileTokens">Tokens of a tile; as many as have room for their filters in a cache if not given.</param>
     public static ConvolutionBlocking Create(
-        long tokens, long channels, int width, long groupChannels, long blockChannels, long blocks, long headSize = 1)
+        long tokens, long channels, int width, long groupChannels, long blockChannels, long blocks, long headSize = 1, long? tileTokens = null)
     {
         long group = Math.Max(1, groupChannels / headSize) * headSize;
         long block = headSize <= blockChannels ? blockChannels / headSize * headSize : blockChannels;
         block = Math.Min(block, Math.Max(1, channels));
-        long tile = Math.Max(width, TileFloats / (block * width));
+        long tile = tileTokens ?? Math.Max(width, TileFloats / (block * width));
         long groups = Math.Max(1, (channels + group - 1) / group);
         long parts = Math.Max(1, blocks / groups);
         long tiles = (tokens + tile - 1) / tile;
@@ -62,6 +63,12 @@ internal sealed record ConvolutionBlocking
             PartTokens = tile * Math.Max(1, (tiles + parts - 1) / parts),
         };
     }
+
+    /// <summary>
+    /// From one token's filters in a tile to the next token's. A line more than they need: rows a multiple of 4 KiB apart
+    /// would all compete for the same few places of the L1 cache.
+    /// </summary>
+    public static long TileStride(int width, long channels) => ConvolutionScratch.Padded((width * channels) + 1);
 
     public (long First, long Last) TokensOfPart(long part) =>
         (part * PartTokens, Math.Min(Tokens, (part + 1) * PartTokens));

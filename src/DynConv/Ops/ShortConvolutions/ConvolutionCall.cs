@@ -7,7 +7,6 @@ internal sealed unsafe class ConvolutionCall
 {
     public const int LargestWidth = 16;
 
-    private readonly TokenRows _x;
     private readonly float* _state;
     private readonly long _stateSequenceStride;
     private readonly long _stateRowStride;
@@ -18,7 +17,7 @@ internal sealed unsafe class ConvolutionCall
         Width = width;
         Residual = residual;
         Channels = x.Shape[2];
-        _x = new TokenRows(x);
+        X = new TokenRows(x);
         Y = y is null ? default : new TokenRows(y);
         if (state is not null)
         {
@@ -36,18 +35,20 @@ internal sealed unsafe class ConvolutionCall
 
     public long Channels { get; }
 
+    public TokenRows X { get; }
+
     public TokenRows Y { get; }
 
     /// <summary>The inputs at a token and the W - 1 steps before it: of the sequence, of its initial state, or zeros.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Window(TokenSequence sequence, long token, ChannelBlock block, float* zeros, float** values)
     {
-        float* row = _x[token] + block.Start;
+        float* row = X[token] + block.Start;
         long time = token - sequence.Start;
         for (int w = 0; w < Width; w++)
         {
             values[w] =
-                w <= time ? row - (w * _x.TimeStride)
+                w <= time ? row - (w * X.TimeStride)
                 : _state is null ? zeros
                 : _state + (sequence.Index * _stateSequenceStride) + ((Width - 1 + time - w) * _stateRowStride) + block.Start;
         }

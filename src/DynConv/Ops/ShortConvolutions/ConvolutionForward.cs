@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using DynConv.Cpu;
 
 namespace DynConv.Ops;
@@ -9,12 +8,19 @@ internal static unsafe class ConvolutionForward
     public static void Run<TFilter>(ConvolutionCall call, TFilter filter, ConvolutionBlocking blocking)
         where TFilter : struct, IConvolutionFilter
     {
+        ConvolveMode mode = call.Residual ? ConvolveMode.Residual : ConvolveMode.None;
+        if (call.Y.SuitsNonTemporalStores(blocking.Tokens, blocking.Channels))
+        {
+            mode |= ConvolveMode.NonTemporal;
+        }
+
         Workers.For(blocking.Blocks, block =>
-            Simd.Run(new Kernel<TFilter>(call, filter, blocking, block % blocking.Groups, block / blocking.Groups)));
+            Simd.Run(new Kernel<TFilter>(call, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups)));
     }
 
     private readonly struct Kernel<TFilter>(
-        ConvolutionCall call, TFilter filter, ConvolutionBlocking blocking, long group, long part) : ISimdKernel
+        ConvolutionCall call, TFilter filter, ConvolutionBlocking blocking, ConvolveMode mode, long group, long part)
+        : ISimdKernel
         where TFilter : struct, IConvolutionFilter
     {
         public void Invoke<TSimd, TVector>()
@@ -22,7 +28,7 @@ internal static unsafe class ConvolutionForward
             where TVector : struct
         {
             long channels = blocking.BlockChannels;
-            long tileFloats = blocking.TileTokens * call.Width * channels;
+            long tileFloats = blocking.TileTokens * ConvolutionBlocking.TileStride(call.Width, channels);
             using var scratch = new ConvolutionScratch(
                 ConvolutionScratch.Padded(tileFloats) + ConvolutionScratch.Padded(channels) + filter.ScratchFloats(channels));
             float* tile = scratch.Take(tileFloats);
@@ -42,30 +48,46 @@ internal static unsafe class ConvolutionForward
             }
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private void Convolve<TSimd, TVector>(long token, long rows, ChannelBlock block, FilterTile filters, float* zeros)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            long end = token + rows;
+            for (long at = token; at < end;)
+            {
+                TokenSequence sequence = call.Sequences.At(at);
+                long interior = Math.Max(at, sequence.Start + call.Width - 1);
+                long stop = Math.Min(end, sequence.End);
+                for (; at < Math.Min(interior, stop); at++)
+                {
+                    ConvolveEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
+                }
+
+                if (at < stop)
+                {
+                    ConvolutionColumns.Convolve<TSimd, TVector>(
+                        call.Y.From(at, block), call.X.From(at, block), filters.From(at - token), filters.TapStride, call.Width, stop - at, block.Count, mode);
+                    at = stop;
+                }
+            }
+        }
+
+        /// <summary>One of the first W - 1 tokens of a sequence, whose window reaches before its start.</summary>
+        private void ConvolveEdge<TSimd, TVector>(
+            TokenSequence sequence, long tile, long token, ChannelBlock block, FilterTile filters, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             float** taps = stackalloc float*[ConvolutionCall.LargestWidth];
             float** values = stackalloc float*[ConvolutionCall.LargestWidth];
-            TokenSequence sequence = default;
-            for (long row = 0; row < rows; row++)
+            call.Window(sequence, token, block, zeros, values);
+            for (int w = 0; w < call.Width; w++)
             {
-                if (!sequence.Contains(token + row))
-                {
-                    sequence = call.Sequences.At(token + row);
-                }
-
-                call.Window(sequence, token + row, block, zeros, values);
-                for (int w = 0; w < call.Width; w++)
-                {
-                    taps[w] = filters[row, w];
-                }
-
-                ConvolutionRows.WeightedSum<TSimd, TVector>(
-                    call.Y[token + row] + block.Start, call.Residual ? values[0] : zeros, taps, values, call.Width, block.Count);
+                taps[w] = filters[token - tile, w];
             }
+
+            ConvolutionRows.WeightedSum<TSimd, TVector>(
+                call.Y[token] + block.Start, call.Residual ? values[0] : zeros, taps, values, call.Width, block.Count);
         }
     }
 }

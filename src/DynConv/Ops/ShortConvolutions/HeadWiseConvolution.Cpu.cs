@@ -32,47 +32,50 @@ public static partial class HeadWiseConvolution
         private readonly TokenRows _weight = new(weight);
         private readonly TokenRows _gradient = gradient is null ? default : new TokenRows(gradient);
         private readonly float* _static = inputs.StaticWeight is null ? null : inputs.StaticWeight.Float();
-        private readonly long _staticStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
+        private readonly long _constantStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
+        private readonly bool _accumulate = accumulate;
         private readonly int _width = inputs.Width;
         private readonly long _headSize = HeadSize(inputs, weight);
         private ChannelBlock _block;
+        private float* _constant;
+        private long _firstHead;
+        private long _firstEnd;
 
         public bool NeedsProducts { get; } = gradient is not null;
 
+        private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
+
         public readonly long ScratchFloats(long blockChannels) => 0;
 
-        public void Begin(ConvolutionScratch scratch, ChannelBlock block) => _block = block;
+        public void Begin(ConvolutionScratch scratch, ChannelBlock block)
+        {
+            _block = block;
+            _firstHead = block.Start / _headSize;
+            _firstEnd = Math.Min(block.Count, ((_firstHead + 1) * _headSize) - block.Start);
+            _constant = _static is null ? null : _static + block.Start;
+        }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            long rowFloats = _width * _block.Count;
-            for (long row = 0; row < rows; row++)
+            float* to = tile;
+            for (long row = 0; row < rows; row++, to += TileStride)
             {
-                float* weight = _weight[token + row];
-                for (int w = 0; w < _width; w++)
-                {
-                    FillTap<TSimd, TVector>(weight + w, w, tile + (row * rowFloats) + (w * _block.Count));
-                }
+                FillRow<TSimd, TVector>(_weight[token + row] + (_firstHead * _width), to);
             }
 
-            return new FilterTile(tile, rowFloats, _block.Count);
+            return new FilterTile(tile, TileStride, _block.Count);
         }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            for (long row = 0; row < rows; row++)
+            for (long row = 0; row < rows; row++, products += TileStride)
             {
-                float* gradient = _gradient[token + row];
-                for (int w = 0; w < _width; w++, products += _block.Count)
-                {
-                    ReduceTap<TSimd, TVector>(products, gradient + w);
-                }
+                float* gradient = _gradient[token + row] + (_firstHead * _width);
+                ReduceRow<TSimd, TVector>(products, gradient);
             }
         }
 
@@ -80,53 +83,90 @@ public static partial class HeadWiseConvolution
         {
         }
 
-        /// <summary>One tap of one token: each head's number repeated over its channels, plus the static part.</summary>
-        private readonly void FillTap<TSimd, TVector>(float* weight, int tap, float* to)
+        /// <summary>One token's filters: each head's number repeated over its channels, plus the static part.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void FillRow<TSimd, TVector>(float* weight, float* to)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            float* constant = _static is null ? null : _static + (tap * _staticStride) + _block.Start;
-            long head = _block.Start / _headSize;
-            long end = Math.Min(_block.Count, ((head + 1) * _headSize) - _block.Start);
-            for (long c = 0; c < _block.Count; head++, end = Math.Min(_block.Count, end + _headSize))
+            // Locals, because the compiler has to expect that a store through a pointer changes a field.
+            long channels = _block.Count;
+            long headSize = _headSize;
+            int width = _width;
+            float* constant = _constant;
+            for (int w = 0; w < width; w++, to += channels, constant += _constantStride)
             {
-                float value = weight[head * _width];
-                TVector lanes = TSimd.Broadcast(value);
-                for (; c + TSimd.Width <= end; c += TSimd.Width)
+                float* value = weight + w;
+                long end = _firstEnd;
+                for (long c = 0; c < channels; value += width, end = Math.Min(channels, end + headSize))
                 {
-                    TSimd.Store(to + c, constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
-                }
+                    TVector lanes = TSimd.Broadcast(*value);
+                    for (; c + TSimd.Width <= end; c += TSimd.Width)
+                    {
+                        TSimd.Store(to + c, constant is null ? lanes : TSimd.Add(lanes, TSimd.Load(constant + c)));
+                    }
 
-                for (; c < end; c++)
-                {
-                    to[c] = constant is null ? value : value + constant[c];
+                    for (; c < end; c++)
+                    {
+                        to[c] = constant is null ? *value : *value + constant[c];
+                    }
                 }
             }
         }
 
-        /// <summary>Sums one tap's products over the channels of each head. A head wider than a block gathers block by block.</summary>
-        private readonly void ReduceTap<TSimd, TVector>(float* products, float* gradient)
+        /// <summary>Sums one token's products over each head's channels. A head wider than a block gathers block by block.</summary>
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        private readonly void ReduceRow<TSimd, TVector>(float* products, float* gradient)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            long head = _block.Start / _headSize;
-            bool adds = accumulate || _block.Start % _headSize != 0;
-            long end = Math.Min(_block.Count, ((head + 1) * _headSize) - _block.Start);
-            for (long c = 0; c < _block.Count; head++, end = Math.Min(_block.Count, end + _headSize))
+            float* sums = stackalloc float[ITaps.Most];
+            long channels = _block.Count;
+            long headSize = _headSize;
+            int width = _width;
+            bool adds = _accumulate || _block.Start != _firstHead * headSize;
+            for (int w = 0; w < width; w += ITaps.Most, products += ITaps.Most * channels)
             {
-                TVector lanes = TSimd.Zero;
-                for (; c + TSimd.Width <= end; c += TSimd.Width)
+                int taps = Math.Min(ITaps.Most, width - w);
+                float* to = gradient + w;
+                long end = _firstEnd;
+                for (long start = 0; start < channels; start = end, end = Math.Min(channels, end + headSize), to += width)
                 {
-                    lanes = TSimd.Add(lanes, TSimd.Load(products + c));
+                    SumTaps<TSimd, TVector>(products, channels, taps, start, end, sums);
+                    for (int i = 0; i < taps; i++)
+                    {
+                        to[i] = adds ? to[i] + sums[i] : sums[i];
+                    }
                 }
+            }
+        }
 
-                float sum = TSimd.Sum(lanes);
-                for (; c < end; c++)
-                {
-                    sum += products[c];
-                }
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        private static void SumTaps<TSimd, TVector>(float* products, long tapStride, int taps, long start, long end, float* sums)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            // Taps that are not there repeat the last one.
+            float* p1 = products + (Math.Min(1, taps - 1) * tapStride);
+            float* p2 = products + (Math.Min(2, taps - 1) * tapStride);
+            float* p3 = products + (Math.Min(3, taps - 1) * tapStride);
+            TVector s0 = default, s1 = default, s2 = default, s3 = default;
+            long c = start;
+            for (; c + TSimd.Width <= end; c += TSimd.Width)
+            {
+                s0 = TSimd.Add(s0, TSimd.Load(products + c));
+                s1 = TSimd.Add(s1, TSimd.Load(p1 + c));
+                s2 = TSimd.Add(s2, TSimd.Load(p2 + c));
+                s3 = TSimd.Add(s3, TSimd.Load(p3 + c));
+            }
 
-                gradient[head * _width] = adds ? gradient[head * _width] + sum : sum;
+            TSimd.StoreSums(sums, s0, s1, s2, s3);
+            for (; c < end; c++)
+            {
+                sums[0] += products[c];
+                sums[1] += p1[c];
+                sums[2] += p2[c];
+                sums[3] += p3[c];
             }
         }
     }

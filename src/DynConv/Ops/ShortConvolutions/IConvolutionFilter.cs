@@ -11,7 +11,20 @@ internal readonly record struct ChannelBlock(long Start, long Count);
 /// <param name="tapStride">From one tap to the next.</param>
 internal readonly unsafe struct FilterTile(float* data, long rowStride, long tapStride)
 {
-    public float* this[long row, int tap] => data + (row * rowStride) + (tap * tapStride);
+    public long RowStride { get; } = rowStride;
+
+    public long TapStride { get; } = tapStride;
+
+    public float* this[long row, int tap] => data + (row * RowStride) + (tap * TapStride);
+
+    /// <summary>Tap 0 of the rows from <paramref name="row"/> on.</summary>
+    public Strided From(long row) => new(this[row, 0], RowStride);
+
+    /// <summary>
+    /// Tap 0 of the rows from <paramref name="row"/> backwards. Tap w of the row w further on is then
+    /// <see cref="RowStride"/> + <see cref="TapStride"/> apart from tap w - 1: the taps that meet at one token.
+    /// </summary>
+    public Strided BackFrom(long row) => new(this[row, 0], -RowStride);
 }
 
 /// <summary>
@@ -36,7 +49,8 @@ internal unsafe interface IConvolutionFilter
     /// <summary>Whether <see cref="Reduce"/> has something to do.</summary>
     bool NeedsProducts { get; }
 
-    /// <summary>Adds the products of a tile, stored <c>[rows, W, block.Count]</c>, to the gradients.</summary>
+    /// <summary>Adds the products of a tile, to the gradients. They are stored
+    /// <c>[rows, W, block.Count]</c>, the rows <see cref="ConvolutionBlocking.TileStride"/> apart.</summary>
     void Reduce<TSimd, TVector>(long token, long rows, float* products)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;

@@ -63,6 +63,8 @@ public static partial class LowRankConvolution
 
         private readonly long RowFloats => _width * _block.Count;
 
+        private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
+
         public readonly long ScratchFloats(long blockChannels) =>
             (2 * ConvolutionScratch.Padded(_rank * _width * blockChannels)) + ConvolutionScratch.Padded(_width * blockChannels);
 
@@ -97,8 +99,8 @@ public static partial class LowRankConvolution
             where TVector : struct
         {
             TileProducts.Multiply<TSimd, TVector>(
-                Factors(token), _panel, RowFloats, _initial, 0, tile, RowFloats, rows, _rank, RowFloats);
-            return new FilterTile(tile, RowFloats, _block.Count);
+                Factors(token), _panel, RowFloats, _initial, 0, tile, TileStride, rows, _rank, RowFloats);
+            return new FilterTile(tile, TileStride, _block.Count);
         }
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
@@ -115,13 +117,13 @@ public static partial class LowRankConvolution
                 }
 
                 TileProducts.AddDots<TSimd, TVector>(
-                    products, RowFloats, _panel, RowFloats, sums, _rank, rows, _rank, RowFloats);
+                    products, TileStride, _panel, RowFloats, sums, _rank, rows, _rank, RowFloats);
             }
 
             if (_uPartials is not null)
             {
                 TileProducts.Multiply<TSimd, TVector>(
-                    Factors(token).Transpose(), products, RowFloats, _panelSums, RowFloats, _panelSums, RowFloats, _rank, rows, RowFloats);
+                    Factors(token).Transpose(), products, TileStride, _panelSums, RowFloats, _panelSums, RowFloats, _rank, rows, RowFloats);
             }
         }
 

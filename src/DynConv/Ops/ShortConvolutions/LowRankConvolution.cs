@@ -27,7 +27,7 @@ public static partial class LowRankConvolution
         ConvolutionInputs.CheckRows(Op, x);
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, Width(x, u), staticWeight, options);
         CheckFactors(x, z, u);
-        Tensor factors = RowLayout.Of(z);
+        Tensor factors = TokenRows.HaveOneStride(z) ? RowLayout.Of(z) : z.Contiguous();
         Tensor basis = RowLayout.Of(u);
         Tensor y = inputs.Result(options);
         ForwardCpu(inputs, factors, basis, y);

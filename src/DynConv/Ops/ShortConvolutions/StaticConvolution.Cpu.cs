@@ -5,9 +5,10 @@ namespace DynConv.Ops;
 public static partial class StaticConvolution
 {
     // A row of 256 channels and its tile of 8 tokens suit the L1 cache and the hardware's prefetching alike.
-    private const long BlockChannels = 256;
-    private const long GroupChannels = 512;
+    private const long BlockChannels = 1024;
+    private const long GroupChannels = 1024;
     private const long WorkBlocks = 64;
+    private const long TileTokens = 8;
 
     private static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs.StaticWeight!), Blocking(inputs));
@@ -20,7 +21,7 @@ public static partial class StaticConvolution
     }
 
     private static ConvolutionBlocking Blocking(ConvolutionInputs inputs) => ConvolutionBlocking.Create(
-        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks);
+        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks, tileTokens: TileTokens);
 
     private unsafe struct Filter(Tensor weight) : IConvolutionFilter
     {

@@ -290,10 +290,12 @@ internal static unsafe class TileProducts
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        to[0] += TSimd.Sum(v0);
-        to[1] += TSimd.Sum(v1);
-        to[2] += TSimd.Sum(v2);
-        to[3] += TSimd.Sum(v3);
+        float* sums = stackalloc float[Vectors];
+        TSimd.StoreSums(sums, v0, v1, v2, v3);
+        for (int i = 0; i < Vectors; i++)
+        {
+            to[i] += sums[i];
+        }
     }
 
     /// <summary>A matrix of any strides.</summary>

@@ -3,7 +3,9 @@ namespace DynConv.Ops;
 /// <summary>The gate of a SwiGLU feed-forward layer.</summary>
 public static partial class SwiGlu
 {
-    /// <summary><c>silu(gate) * up</c>, with <c>silu(z) = z / (1 + e^-z)</c> (Shazeer 2020, "GLU Variants Improve Transformer").</summary>
+    /// <summary>
+    /// <c>silu(gate) * up</c>, with <c>silu(z) = z / (1 + e^-z)</c> (Shazeer 2020, "GLU Variants Improve Transformer").
+    /// </summary>
     /// <param name="gate">float32, any shape and strides; often one half of a wider projection.</param>
     /// <param name="up">The same shape.</param>
     /// <returns>The same shape, contiguous.</returns>
@@ -17,14 +19,20 @@ public static partial class SwiGlu
         return Tape.Record("swiglu", y, [gate, up], [gate, up], static g =>
         {
             (Tensor gate, Tensor up) = (g.Saved(0), g.Saved(1));
-            (Tensor gateTarget, bool addGate) = TargetOrScratch(g, 0, gate);
-            (Tensor upTarget, bool addUp) = TargetOrScratch(g, 1, up);
-            BackwardCpu(g.Gradient(0)!, gate, up, gateTarget, addGate, upTarget, addUp);
+
+            // Both gradients come out of one pass; one that nobody wants goes nowhere.
+            using GradientRows dgate = GradientRows.Of(g, 0, innerDimensions: 0);
+            using GradientRows dup = GradientRows.Of(g, 1, innerDimensions: 0, first: dgate);
+            BackwardCpu(
+                g.Gradient(0)!,
+                gate,
+                up,
+                dgate.Tensor ?? Nowhere(gate),
+                dgate.Accumulate,
+                dup.Tensor ?? Nowhere(up),
+                dup.Accumulate);
         });
     }
 
-    // Both gradients come out of one pass over the inputs; one that nobody wants goes nowhere.
-    private static GradientTarget TargetOrScratch(BackwardContext g, int input, Tensor like) => g.Needs(input)
-        ? g.Target(input)
-        : new GradientTarget(Tensor.Empty(like.Shape, like.DType, like.Device), Accumulate: false);
+    private static Tensor Nowhere(Tensor like) => Tensor.Empty(like.Shape, like.DType, like.Device);
 }

@@ -1,6 +1,6 @@
 using DynConv.Cpu;
 
-namespace DynConv.Tests.Ops.MatMul;
+namespace DynConv.Tests.Ops;
 
 /// <summary>A product on padded matrices, its float64 reference, and a C whose padding has to survive.</summary>
 internal sealed unsafe class GemmCase

@@ -1,6 +1,6 @@
 using DynConv.Cpu;
 
-namespace DynConv.Tests.Ops.MatMul;
+namespace DynConv.Tests.Ops;
 
 public sealed class GemmTests
 {
@@ -38,7 +38,7 @@ public sealed class GemmTests
     {
         Action<GemmProblem> multiply = GemmVariants.Get(variant);
         var random = new Random(2);
-        foreach ((int m, int n, int k) in new[] { (307, 71, 131), (29, 531, 67), (211, 307, 521), (1, 1031, 257), (1031, 1, 257) })
+        foreach ((int m, int n, int k) in new[] { (307, 71, 131), (29, 531, 67), (211, 307, 521), (37, 41, 4111), (1, 1031, 257), (1031, 1, 257) })
         {
             foreach ((bool transposeA, bool transposeB) in new[] { (false, false), (false, true), (true, false), (true, true) })
             {
@@ -96,12 +96,33 @@ public sealed class GemmTests
         Assert.All(inside, result => Assert.Equal(outside, result));
     }
 
+    // Attention multiplies thousands of small blocks in each step.
+    [Theory]
+    [MemberData(nameof(Variants))]
+    public unsafe void A_small_product_allocates_nothing(string variant)
+    {
+        Action<GemmProblem> multiply = GemmVariants.Get(variant);
+        var values = new float[64 * 64];
+        var c = new float[64 * 64];
+        fixed (float* data = values, to = c)
+        {
+            var packed = new GemmProblem(64, 40, 64, new GemmOperand(data, 64), new GemmOperand(data, 64), to, 64, false);
+            var dots = new GemmProblem(1, 40, 64, new GemmOperand(data, 64), new GemmOperand(data, 64, true), to, 64, false);
+            multiply(packed);
+            multiply(dots);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            multiply(packed);
+            multiply(dots);
+            Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+        }
+    }
+
     [Theory]
     [InlineData(BlasBackend.Managed)]
     [InlineData(BlasBackend.OpenBlas)]
     public void Empty_sizes_are_fine_and_an_empty_depth_gives_zeros(BlasBackend backend)
     {
-        Assert.SkipUnless(backend == BlasBackend.Managed || Blas.OpenBlasInfo.Reason is null, "No OpenBLAS.");
+        Assert.SkipUnless(backend == BlasBackend.Managed || Blas.OpenBlasInfo.IsAvailable, "No OpenBLAS.");
         void Multiply(GemmProblem problem) => Gemm.Multiply(backend, problem);
         Assert.Empty(new GemmCase(0, 3, 2, false, false, () => 1).Multiply(Multiply));
         Assert.Empty(new GemmCase(3, 0, 2, false, true, () => 1).Multiply(Multiply));

@@ -1,0 +1,66 @@
+namespace DynConv.Diagnostics;
+
+/// <summary>The three kinds of short convolution.</summary>
+public enum ConvolutionKind
+{
+    /// <summary>One filter a channel for all tokens.</summary>
+    Static,
+
+    /// <summary>One filter a token and head.</summary>
+    HeadWise,
+
+    /// <summary>One filter a token and channel, mixed from a few.</summary>
+    LowRank,
+}
+
+/// <summary>A short convolution to measure, and what it costs at least.</summary>
+/// <param name="Kind">Where its filters come from.</param>
+/// <param name="Batch">B.</param>
+/// <param name="Time">T.</param>
+/// <param name="Channels">D.</param>
+/// <param name="Width">W.</param>
+public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Time, long Channels, int Width)
+{
+    /// <summary>R of a low-rank convolution; 0 for the others.</summary>
+    public long Rank { get; init; }
+
+    /// <summary>Channels of a head of a head-wise convolution; 0 for the others.</summary>
+    public long HeadSize { get; init; }
+
+    /// <summary>Whether the filter has a static part.</summary>
+    public bool Static { get; init; } = Kind == ConvolutionKind.Static;
+
+    /// <summary>Whether the input is added to the result.</summary>
+    public bool Residual { get; init; }
+
+    /// <summary>Bytes of the forward pass in float32: each input read once, the result written once.</summary>
+    public long ForwardBytes => sizeof(float) * ((2 * Activations) + Filters);
+
+    /// <summary>
+    /// Bytes of forward and backward pass: the backward pass reads x, dy and the filters and writes the gradients of x
+    /// and of the filters.
+    /// </summary>
+    public long ForwardBackwardBytes => ForwardBytes + (sizeof(float) * ((3 * Activations) + (2 * Filters)));
+
+    /// <summary>Multiplications and additions of the forward pass.</summary>
+    public long ForwardFlops => 2 * Taps * (1 + FilterFlops);
+
+    /// <summary>
+    /// The same of both passes: the backward pass multiplies each tap with dy and with x, and low-rank filters are made
+    /// once more and give two gradients.
+    /// </summary>
+    public long ForwardBackwardFlops => ForwardFlops + (2 * Taps * (2 + (3 * FilterFlops)));
+
+    private long Activations => Batch * Time * Channels;
+
+    private long Taps => Activations * Width;
+
+    private long FilterFlops => Kind == ConvolutionKind.LowRank ? Rank : 0;
+
+    private long Filters => (Static ? Width * Channels : 0) + Kind switch
+    {
+        ConvolutionKind.HeadWise => Batch * Time * (Channels / HeadSize) * Width,
+        ConvolutionKind.LowRank => (Batch * Time * Rank) + (Rank * Width * Channels),
+        _ => 0,
+    };
+}

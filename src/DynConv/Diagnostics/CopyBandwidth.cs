@@ -1,0 +1,60 @@
+using System.Runtime.CompilerServices;
+using DynConv.Cpu;
+
+namespace DynConv.Diagnostics;
+
+/// <summary>How fast the machine copies memory: the ceiling of every op that does little arithmetic.</summary>
+public static unsafe class CopyBandwidth
+{
+    private const long BlockElements = 1 << 15;
+
+    /// <summary>
+    /// Copies a float32 tensor several times with all threads, through the caches and past them, and takes the faster
+    /// way's median.
+    /// </summary>
+    /// <param name="elements">Elements of the tensor.</param>
+    /// <param name="budget">How long to measure, about.</param>
+    /// <returns>Bytes read and written in a second, in units of 10⁹.</returns>
+    public static double Measure(long elements, TimeSpan budget)
+    {
+        using Tensor source = TensorScope.Release(Tensor.Zeros([elements]));
+        using Tensor destination = TensorScope.Release(Tensor.Zeros([elements]));
+        double seconds = Math.Min(
+            Stopwatches.Median(() => Copy(source, destination, nonTemporal: false), budget / 2),
+            Stopwatches.Median(() => Copy(source, destination, nonTemporal: true), budget / 2));
+        return 2 * sizeof(float) * elements / seconds / 1e9;
+    }
+
+    private static void Copy(Tensor source, Tensor destination, bool nonTemporal)
+    {
+        float* from = source.Float();
+        float* to = destination.Float();
+        Workers.ForRange(source.Count, BlockElements, (start, end) =>
+            Simd.Run(new CopyKernel(from + start, to + start, end - start, nonTemporal)));
+    }
+
+    private readonly struct CopyKernel(float* from, float* to, long count, bool nonTemporal) : ISimdKernel
+    {
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        public void Invoke<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            long i = 0;
+            for (; nonTemporal && i + TSimd.Width <= count; i += TSimd.Width)
+            {
+                TSimd.StoreNonTemporal(to + i, TSimd.Load(from + i));
+            }
+
+            for (; i + TSimd.Width <= count; i += TSimd.Width)
+            {
+                TSimd.Store(to + i, TSimd.Load(from + i));
+            }
+
+            for (; i < count; i++)
+            {
+                to[i] = from[i];
+            }
+        }
+    }
+}

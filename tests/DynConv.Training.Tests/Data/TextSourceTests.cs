@@ -1,0 +1,178 @@
+using System.Text;
+using DynConv.Training.Data;
+
+namespace DynConv.Training.Tests.Data;
+
+public sealed class TextSourceTests : IDisposable
+{
+    private readonly TemporaryFolder _folder = new();
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void A_folder_gives_its_text_files_in_ordinal_order_without_hidden_build_and_other_files()
+    {
+        foreach (string name in (string[])["b.txt", "B.md", "a/z.cs", "a/k.cu.gz", "a.txt", "q.jsonl.gz", "notes.TXT"])
+        {
+            _folder.Write(name, "x");
+        }
+
+        foreach (string name in (string[])["bin/x.txt", "a/obj/x.txt", ".git/x.txt", ".hidden.txt", "image.png", "archive.tar.gz", "noextension"])
+        {
+            _folder.Write(name, "x");
+        }
+
+        _folder.Write("empty.txt", "");
+        Assert.Equal(
+            ["B.md", "a.txt", "a/k.cu.gz", "a/z.cs", "b.txt", "notes.TXT", "q.jsonl.gz"],
+            Names(TextSource.Find([_folder.FullName])));
+    }
+
+    [Fact]
+    public void Paths_keep_their_order_and_no_file_comes_twice()
+    {
+        string b = _folder.Write("b.txt", "x");
+        _folder.Write("a.txt", "x");
+        Assert.Equal(["b.txt", "a.txt"], Names(TextSource.Find([b, _folder.FullName, b])));
+    }
+
+    [Fact]
+    public void Excepted_files_and_folders_are_left_out()
+    {
+        string b = _folder.Write("b.txt", "x");
+        _folder.Write("run/config.json", "x");
+        _folder.Write("runner.json", "x");
+        Assert.Equal(["runner.json"], Names(TextSource.Find([_folder.FullName], [b, _folder["run"] + "/"])));
+    }
+
+    [Fact]
+    public void A_link_to_a_folder_is_not_followed()
+    {
+        _folder.Write("a.txt", "x");
+        Directory.CreateSymbolicLink(_folder["loop"], _folder.FullName);
+        Assert.Equal(["a.txt"], Names(TextSource.Find([_folder.FullName])));
+    }
+
+    [Fact]
+    public void Bad_paths_are_refused_in_one_sentence()
+    {
+        Assert.Equal($"There is no file or folder {_folder["no"]}.", Texts.MessageOf(() => TextSource.Find([_folder["no"]])));
+        string empty = _folder.Write("empty.txt", "");
+        Assert.Equal($"{empty} is empty.", Texts.MessageOf(() => TextSource.Find([empty])));
+        Assert.StartsWith($"There is no text in {_folder.FullName}: ", Texts.MessageOf(() => TextSource.Find([_folder.FullName])));
+        Assert.StartsWith("No data was given", Texts.MessageOf(() => TextSource.Find([])));
+    }
+
+    [Fact]
+    public void An_unreadable_file_is_refused_in_one_sentence()
+    {
+        string path = _folder.Write("a.txt", "x");
+        using FileStream exclusive = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+        Assert.StartsWith($"{path} cannot be read: ", Texts.MessageOf(() => Documents(TextSource.Find([_folder.FullName]))));
+    }
+
+    [Fact]
+    public void A_file_is_one_document_and_a_line_of_jsonl_is_one()
+    {
+        _folder.Write("1.txt", "one\ntwo");
+        _folder.Write("2.jsonl", "{\"text\":\"a\\u00e9\\n\",\"id\":1}\n\n{\"text\":\"\"}\r\n{\"id\":2,\"text\":\"b\"}");
+        _folder.Write("3.txt.gz", "packed");
+        _folder.Write("4.jsonl.gz", "{\"text\":\"c\"}\n");
+        Assert.Equal(["one\ntwo", "aé\n", "b", "packed", "c"], Documents(TextSource.Find([_folder.FullName])));
+    }
+
+    [Fact]
+    public void A_byte_order_mark_is_not_text()
+    {
+        byte[] mark = [0xEF, 0xBB, 0xBF];
+        _folder.Write("a.txt", [.. mark, (byte)'x']);
+        _folder.Write("b.jsonl", [.. mark, .. "{\"text\":\"y\"}"u8]);
+        _folder.Write("c.txt", "z");
+        Assert.Equal(["x", "y", "z"], Documents(TextSource.Find([_folder.FullName])));
+    }
+
+    [Fact]
+    public void A_named_file_of_any_name_is_read_and_a_binary_one_is_refused()
+    {
+        Assert.Equal(["text"], Documents(TextSource.Find([_folder.Write("LICENSE", "text")])));
+        string binary = _folder.Write("x.bin", [1, 0, 2]);
+        Assert.Equal($"{binary} is binary, not text.", Texts.MessageOf(() => Documents(TextSource.Find([binary]))));
+        var random = new byte[4096];
+        new Random(1).NextBytes(random);
+        string noise = _folder.Write("noise.gz", [.. random.Select(b => b == 0 ? (byte)1 : b)]);
+        Assert.Equal($"{noise} is binary, not text.", Texts.MessageOf(() => Documents(TextSource.Find([noise]))));
+    }
+
+    [Fact]
+    public void Binary_files_in_a_folder_are_skipped()
+    {
+        _folder.Write("a.txt", [1, 0, 2]);
+        _folder.Write("b.txt", "text in Latin-1: "u8.ToArray().Append((byte)0xE9).ToArray());
+        Assert.Single(Documents(TextSource.Find([_folder.FullName])));
+    }
+
+    [Theory]
+    [InlineData("{\"text\":\"a\"}\n{\"text\":", "line 2 is not valid JSON.")]
+    [InlineData("{\"text\":\"a\"}\n\n[1]\n", "line 3 is not a JSON object.")]
+    [InlineData("{\"txt\":\"a\"}", "line 1 has no 'text' field.")]
+    [InlineData("{\"text\":7}", "line 1 has a 'text' field that is not a string.")]
+    [InlineData("{\"text\":null}", "line 1 has a 'text' field that is not a string.")]
+    [InlineData("{\"text\":\"\\ud800\"}", "line 1 is not valid JSON.")]
+    [InlineData("{\"text\":\"a\"} {\"text\":\"b\"}", "line 1 is not valid JSON.")]
+    public void A_malformed_line_is_named(string content, string expected)
+    {
+        string path = _folder.Write("x.jsonl", content);
+        Assert.Equal($"{path} {expected}", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+    }
+
+    [Fact]
+    public void A_line_longer_than_the_buffer_is_read_whole()
+    {
+        string text = string.Concat(Enumerable.Range(0, 60_000).Select(i => $"{i} "));
+        string path = _folder.Write("x.jsonl", $"{{\"text\":\"a\"}}\n{{\"text\":\"{text}\"}}\n{{\"text\":\"b\"}}");
+        Assert.Equal(["a", text, "b"], Documents(TextSource.Find([path])));
+    }
+
+    [Fact]
+    public void Every_truncation_of_a_packed_file_is_noticed()
+    {
+        byte[] packed = TemporaryFolder.Gzip(Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 40).Select(i => $"{i * i} "))));
+        for (int length = 1; length < packed.Length; length++)
+        {
+            string path = _folder["x.txt.gz"];
+            File.WriteAllBytes(path, packed[..length]);
+            Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+        }
+    }
+
+    [Fact]
+    public void A_packed_file_of_several_members_is_read_whole_and_other_content_is_refused()
+    {
+        string path = _folder["x.txt.gz"];
+        File.WriteAllBytes(path, [.. TemporaryFolder.Gzip("one "u8.ToArray()), .. TemporaryFolder.Gzip("two"u8.ToArray())]);
+        Assert.Equal(["one two"], Documents(TextSource.Find([path])));
+        File.WriteAllText(path, "this is not packed");
+        Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+    }
+
+    private IEnumerable<string> Names(TextSource source) =>
+        source.Files.Select(file => Path.GetRelativePath(_folder.FullName, file.Name).Replace('\\', '/'));
+
+    private static List<string> Documents(TextSource source)
+    {
+        var documents = new List<string>();
+        var tokenizer = new FakeTokenizer();
+        foreach (TextBatch batch in new TextBatchReader(source, () => new TextBatch()).Read())
+        {
+            batch.Encode(tokenizer);
+            int start = 0;
+            foreach (int end in batch.DocumentEnds)
+            {
+                documents.Add(Encoding.UTF8.GetString(tokenizer.Decode([.. batch.Tokens[start..end]])));
+                start = end;
+            }
+        }
+
+        return documents;
+    }
+}
