@@ -4,19 +4,6 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-/// <summary>Rows that lie a fixed number of elements apart: <c>First + i * Stride</c>. The stride may be negative.</summary>
-internal readonly unsafe record struct Strided(nint Address, long Stride)
-{
-    public Strided(float* first, long stride)
-        : this((nint)first, stride)
-    {
-    }
-
-    public float* First => (float*)Address;
-
-    public float* this[long row] => First + (row * Stride);
-}
-
 /// <summary>
 /// The inner loops of the short convolutions where a filter meets nothing but tokens of its own sequence. A column of one
 /// vector's channels walks through the rows of a tile with the last inputs in registers, so that each input is loaded
@@ -315,20 +302,4 @@ internal static unsafe class ConvolutionColumns
             TSimd.Store(to + (3 * stride), TSimd.Add(TSimd.Load(to + (3 * stride)), v3));
         }
     }
-}
-
-/// <summary>What a convolution adds to its sum, and how it stores it.</summary>
-[Flags]
-internal enum ConvolveMode
-{
-    None = 0,
-
-    /// <summary>The current token's input is added.</summary>
-    Residual = 1,
-
-    /// <summary>What the destination holds is added.</summary>
-    Accumulate = 2,
-
-    /// <summary>The result goes past the caches; rows are aligned to the vector.</summary>
-    NonTemporal = 4,
 }

@@ -5,7 +5,7 @@ namespace DynConv.Ops;
 
 /// <summary>
 /// Matrix products of tiles that lie in the L1 cache. Blocks of 4 × 4 vectors stay in registers: 8 loads feed 16
-/// multiply-adds, which is twice what the load units need to keep up.
+/// multiply-adds, so the load units idle half of the time.
 /// </summary>
 internal static unsafe class TileProducts
 {
@@ -51,7 +51,7 @@ internal static unsafe class TileProducts
             long column = 0;
             for (; column + Vectors <= k; column += Vectors)
             {
-                AddDots<TSimd, TVector, FourRows>(
+                AddDots<TSimd, TVector>(
                     a + (row * aStride), aStride, b + (column * bStride), bStride, c + (row * cStride) + column, cStride, n);
             }
 
@@ -74,7 +74,7 @@ internal static unsafe class TileProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static float Dot<TSimd, TVector>(float* a, float* b, long n)
+    private static float Dot<TSimd, TVector>(float* a, float* b, long n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
@@ -213,11 +213,10 @@ internal static unsafe class TileProducts
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void AddDots<TSimd, TVector, TRows>(
+    private static void AddDots<TSimd, TVector>(
         float* a, long aStride, float* b, long bStride, float* c, long cStride, long n)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
-        where TRows : struct, IRows
     {
         float* a1 = a + aStride;
         float* a2 = a1 + aStride;

@@ -1,0 +1,14 @@
+namespace DynConv.Ops;
+
+/// <summary>Rows that lie a fixed number of elements apart: <c>First + i * Stride</c>. The stride may be negative.</summary>
+internal readonly unsafe record struct Strided(nint Address, long Stride)
+{
+    public Strided(float* first, long stride)
+        : this((nint)first, stride)
+    {
+    }
+
+    public float* First => (float*)Address;
+
+    public float* this[long row] => First + (row * Stride);
+}
