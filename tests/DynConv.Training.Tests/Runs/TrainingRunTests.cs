@@ -135,7 +135,7 @@ public sealed class TrainingRunTests
 
         // A tenth of the pause would show in the smoothed time of a step, which is of a few milliseconds.
         Assert.InRange(4 * 16 / recorder.Steps[3].TokensPerSecond, 0, 0.1);
-        Assert.True(recorder.Steps[3].Seconds > recorder.Steps[2].Seconds + 1);
+        Assert.True(recorder.Steps[3].Seconds > recorder.Steps[2].Seconds + 0.9);
     }
 
     [Fact]
