@@ -89,7 +89,7 @@ public sealed class TrainingDataTests : IDisposable
         Assert.Equal("training text|", Texts.Show(data.Train));
         Assert.Equal("held-out text|", Texts.Show(data.Validation));
         Assert.StartsWith(
-            "No text of",
+            "No text of ",
             Texts.MessageOf(() => TrainingData.Prepare(Options(8, 100) with { ValidationPaths = [_folder["text"]] }, new FakeTokenizer())));
     }
 

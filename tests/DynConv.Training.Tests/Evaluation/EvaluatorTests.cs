@@ -10,8 +10,6 @@ public sealed class EvaluatorTests
 {
     private const int Context = 16;
 
-    private static CancellationToken Token => TestContext.Current.CancellationToken;
-
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
@@ -23,7 +21,7 @@ public sealed class EvaluatorTests
         byte[] text = File.ReadAllBytes(Write(run, 203));
         using TokenDataset data = Open(run);
 
-        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch, cancellation: Token);
+        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch);
 
         double sum = DirectSum(model, [.. text.Select(value => (int)value), 256], long.MaxValue);
         Assert.Equal(text.Length, result.Tokens);
@@ -41,7 +39,7 @@ public sealed class EvaluatorTests
         byte[] text = File.ReadAllBytes(Write(run, 203));
         using TokenDataset data = Open(run);
 
-        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch: 2, maxTokens: 33, Token);
+        EvaluationResult result = Evaluator.Evaluate(model, data, Context, batch: 2, maxTokens: 33);
 
         Assert.Equal(4 * Context, result.Tokens);
         Assert.Equal(DirectSum(model, [.. text.Select(value => (int)value)], 4 * Context) / (4 * Context), result.Loss, 1e-5);
@@ -54,7 +52,7 @@ public sealed class EvaluatorTests
         using LanguageModel model = Model();
         string path = Write(run, 9);
 
-        EvaluationResult result = Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token);
+        EvaluationResult result = Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8);
 
         Assert.Equal(9, result.Tokens);
     }
@@ -67,7 +65,7 @@ public sealed class EvaluatorTests
         string path = Write(run, 500);
 
         DynConvException failure = Assert.Throws<DynConvException>(
-            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], Context + 1, 8, Token));
+            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], Context + 1, 8));
         Assert.Equal("A context of 17 does not fit the model; it can be 1 to 16.", failure.Message);
     }
 
@@ -79,7 +77,7 @@ public sealed class EvaluatorTests
         string path = Write(run, 500);
 
         DynConvException failure = Assert.Throws<DynConvException>(
-            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token));
+            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8));
         Assert.Equal("The tokenizer has 257 ids and the model only 200: they do not belong together.", failure.Message);
     }
 
@@ -92,8 +90,8 @@ public sealed class EvaluatorTests
         long buffers = Device.Cpu.Memory.LiveBuffers;
         int folders = Folders();
 
-        Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8, Token);
-        Assert.Throws<DynConvException>(() => Evaluator.EvaluateText(model, new ByteTokenizer(), [run["nowhere"]], null, 8, Token));
+        Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8);
+        Assert.Throws<DynConvException>(() => Evaluator.EvaluateText(model, new ByteTokenizer(), [run["nowhere"]], null, 8));
 
         Assert.Equal(buffers, Device.Cpu.Memory.LiveBuffers);
         Assert.Equal(folders, Folders());

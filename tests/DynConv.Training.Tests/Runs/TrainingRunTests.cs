@@ -61,7 +61,7 @@ public sealed class TrainingRunTests
         TrainingResult result = run.Start();
 
         using LanguageModel model = ModelFolder.Load(run["run"]);
-        EvaluationResult again = Evaluator.EvaluateText(model, TokenizerLoader.Load(run["run"]), [run["valid.txt"]], 16, null, TestContext.Current.CancellationToken);
+        EvaluationResult again = Evaluator.EvaluateText(model, TokenizerLoader.Load(run["run"]), [run["valid.txt"]], 16);
 
         Assert.Equal(result.Validation, again);
         Assert.Equal(File.ReadAllBytes(run["valid.txt"]).Length, again.Bytes + 1);
