@@ -41,7 +41,7 @@ public static class TextGenerator
         int context = model.Configuration.MaxPositions;
         int first = seen.Count <= context ? 0 : seen.Count - context;
         int consumed = first;
-        ModelState state = model.CreateState(1, context);
+        ModelState state = NewState(0);
         try
         {
             for (int made = 0; made < maxTokens && !cancellation.IsCancellationRequested; made++)
@@ -51,7 +51,7 @@ public static class TextGenerator
                     first = seen.Count - ((context + 1) / 2);
                     consumed = first;
                     state.Dispose();
-                    state = model.CreateState(1, context);
+                    state = NewState(made);
                 }
 
                 int next = Next(model, state, seen[consumed..], sampler);
@@ -69,6 +69,10 @@ public static class TextGenerator
         {
             state.Dispose();
         }
+
+        // Contexts are often far longer than texts: room only for what can still come.
+        ModelState NewState(int made) =>
+            model.CreateState(1, Math.Min((long)context, (long)seen.Count - first + maxTokens - made));
     }
 
     private static int Next(LanguageModel model, ModelState state, List<int> fresh, Sampler sampler)

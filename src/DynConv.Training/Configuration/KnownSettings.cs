@@ -11,7 +11,7 @@ internal sealed class KnownSettings(ITypeInspector inner) : ITypeInspector
     public IPropertyDescriptor GetProperty(
         Type type, object? container, string name, bool ignoreUnmatched, bool caseInsensitivePropertyMatching) =>
         inner.GetProperty(type, container, name, ignoreUnmatched: true, caseInsensitivePropertyMatching)
-        ?? throw new SerializationException($"there is no setting '{name}' here.");
+        ?? throw new SerializationException($"there is no setting '{name}'.");
 
     public string GetEnumName(Type enumType, string name) => inner.GetEnumName(enumType, name);
 

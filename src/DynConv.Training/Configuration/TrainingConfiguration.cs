@@ -105,11 +105,6 @@ public sealed record TrainingConfiguration
         Positive("context", context);
         Positive("batch", batch);
         Positive("accumulate", Accumulate);
-        if ((long)context * batch > int.MaxValue)
-        {
-            throw new DynConvException($"A micro-batch of {batch} sequences of {context} tokens is too large; accumulate makes large batches of small ones.");
-        }
-
         if (Steps is not null && Tokens is not null)
         {
             throw new DynConvException("A run is as long as its steps or its tokens say; give one of the two.");

@@ -133,6 +133,21 @@ public sealed class TextGeneratorTests
     }
 
     [Fact]
+    public void A_long_context_costs_no_memory_that_the_text_does_not_fill()
+    {
+        using var model = new LanguageModel(TinyModels.Plain with { MaxPositions = 1 << 20 });
+        MemoryPool memory = Device.Cpu.Memory;
+        Generate(model, Text, 3);
+        long before = memory.LiveBytes;
+        memory.ResetPeak();
+
+        Generate(model, Text, 3);
+
+        // Keys and values of the whole context would take 128 MiB.
+        Assert.InRange(memory.PeakLiveBytes - before, 1, 1 << 20);
+    }
+
+    [Fact]
     public void Wrong_arguments_are_named_at_once()
     {
         using LanguageModel model = TinyModels.Random("none");

@@ -100,9 +100,9 @@ public sealed class RunFileTests
     }
 
     [Theory]
-    [InlineData("steps: 3\nwidht: 4", 2, "there is no setting 'widht' here.")]
-    [InlineData("model:\n  layers: 2\n  hiden_size: 3", 3, "there is no setting 'hiden_size' here.")]
-    [InlineData("Steps: 3", 1, "there is no setting 'Steps' here.")]
+    [InlineData("steps: 3\nwidht: 4", 2, "there is no setting 'widht'.")]
+    [InlineData("model:\n  layers: 2\n  hiden_size: 3", 3, "there is no setting 'hiden_size'.")]
+    [InlineData("Steps: 3", 1, "there is no setting 'Steps'.")]
     [InlineData("steps: 3\nseed: 1\nsteps: 4", 3, "Encountered duplicate key steps.")]
     [InlineData("seed: 1\nwidth: four", 2, "'four' stands where a whole number is wanted.")]
     [InlineData("width: 4.5", 1, "'4.5' stands where a whole number is wanted.")]

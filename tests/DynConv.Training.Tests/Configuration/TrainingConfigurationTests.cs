@@ -60,7 +60,7 @@ public sealed class TrainingConfigurationTests
     {
         { "context: 0", "context is 0; it has to be at least 1." },
         { "batch: 0", "batch is 0; it has to be at least 1." },
-        { "batch: 2000000000", "A micro-batch of 2000000000 sequences of 256 tokens is too large; accumulate makes large batches of small ones." },
+        { "batch: 2000000000", "A context of 256 times a batch of 2000000000 is 512,000,000,000 tokens at once; it can be 268,435,456 at most, and accumulate makes larger steps." },
         { "accumulate: 0", "accumulate is 0; it has to be at least 1." },
         { "steps: 0", "steps is 0; it has to be at least 1." },
         { "tokens: 0", "steps is 0; it has to be at least 1." },

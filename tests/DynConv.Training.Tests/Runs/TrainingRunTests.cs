@@ -61,7 +61,7 @@ public sealed class TrainingRunTests
         TrainingResult result = run.Start();
 
         using LanguageModel model = ModelFolder.Load(run["run"]);
-        EvaluationResult again = Evaluator.EvaluateText(model, TokenizerLoader.Load(run["run"]), [run["valid.txt"]], 16, 4);
+        EvaluationResult again = Evaluator.EvaluateText(model, TokenizerLoader.Load(run["run"]), [run["valid.txt"]], 16);
 
         Assert.Equal(result.Validation, again);
         Assert.Equal(File.ReadAllBytes(run["valid.txt"]).Length, again.Bytes + 1);
@@ -96,6 +96,16 @@ public sealed class TrainingRunTests
     public void The_number_of_threads_does_not_matter()
     {
         using var run = new TinyRun();
+
+        // Large enough for every op to have more blocks of work than threads.
+        run.Configuration = run.Configuration with
+        {
+            Model = new ModelOverrides { HiddenSize = 64, Layers = 1, AttentionHeads = 4 },
+            Placement = "all",
+            Context = 64,
+            Batch = 8,
+            Steps = 3,
+        };
         int threads = CpuSettings.Threads;
         try
         {
@@ -112,6 +122,20 @@ public sealed class TrainingRunTests
 
         run.AssertSameOutcome("threads-1", "threads-2");
         run.AssertSameOutcome("threads-1", "threads-3");
+    }
+
+    [Fact]
+    public void Speed_is_that_of_the_steps_alone()
+    {
+        using var run = new TinyRun();
+        run.Configuration = run.Configuration with { Steps = 5, CheckpointEvery = 3 };
+        var recorder = new Recorder { AtCheckpoint = step => Thread.Sleep(step == 3 ? 1000 : 0) };
+
+        run.Start(recorder: recorder);
+
+        // A tenth of the pause would show in the smoothed time of a step, which is of a few milliseconds.
+        Assert.InRange(4 * 16 / recorder.Steps[3].TokensPerSecond, 0, 0.1);
+        Assert.True(recorder.Steps[3].Seconds > recorder.Steps[2].Seconds + 0.9);
     }
 
     [Fact]
