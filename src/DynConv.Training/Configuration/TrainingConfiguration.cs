@@ -183,12 +183,19 @@ public sealed record TrainingConfiguration
 
     private static long TokensPerStep(int context, int batch, int accumulate)
     {
-        const long Most = 1L << 40;
+        const long MostAtOnce = 1 << 28;
+        const long MostPerStep = 1L << 40;
         long atOnce = (long)context * batch;
-        return accumulate <= Most / atOnce
+        if (atOnce > MostAtOnce)
+        {
+            throw new DynConvException(
+                $"A context of {context} times a batch of {batch} is {atOnce:N0} tokens at once; it can be {MostAtOnce:N0} at most, and accumulate makes larger steps.");
+        }
+
+        return accumulate <= MostPerStep / atOnce
             ? atOnce * accumulate
             : throw new DynConvException(
-                $"accumulate is {accumulate}; with {atOnce:N0} tokens in a micro-batch it can be {Most / atOnce:N0} at most.");
+                $"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {MostPerStep / atOnce:N0} at most.");
     }
 
     private static void Positive(string name, long value)
