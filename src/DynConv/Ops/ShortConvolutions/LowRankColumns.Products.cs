@@ -5,7 +5,7 @@ namespace DynConv.Ops;
 
 internal static unsafe partial class LowRankColumns
 {
-    /// <summary>Floats of working memory that <see cref="Multiply"/> needs.</summary>
+    /// <summary>Floats of working memory for the products of four tokens.</summary>
     public static long ScratchFloats(long rank) => FourRows * PaddedRank(rank) * (Simd512.Width + 1);
 
     /// <summary>
@@ -123,6 +123,8 @@ internal static unsafe partial class LowRankColumns
         new Span<float>(sums, checked((int)(TRows.Count * sumStride))).Clear();
         for (long c = start; c < end; c += width)
         {
+            PrefetchNext(dy, c);
+            PrefetchNext(x, c);
             long back = x.Stride;
             float* at = x.First + c;
             TVector dy0 = TSimd.Load(dy.First + c);

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
 using DynConv.Cpu;
 
 namespace DynConv.Ops;
@@ -108,6 +109,7 @@ internal static unsafe partial class LowRankColumns
         float* z3 = z0 + (3 * zStride);
         for (long c = start; c < end; c += TSimd.Width)
         {
+            PrefetchNext(from, c);
             float* initial = panel.Initial + c;
             TVector f00 = TSimd.Load(initial);
             TVector f01 = TTaps.Count > 1 ? TSimd.Load(initial + tap) : default;
@@ -210,6 +212,23 @@ internal static unsafe partial class LowRankColumns
                 Store<TSimd, TVector, TTaps>(y += to.Stride, x += from.Stride, step, f20, f21, f22, f23, mode);
                 Store<TSimd, TVector, TTaps>(y += to.Stride, x += from.Stride, step, f30, f31, f32, f33, mode);
             }
+        }
+    }
+
+    /// <summary>
+    /// Asks for the rows that the next four tokens start from. A block's rows are too far apart for the hardware to see
+    /// that they follow one another.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void PrefetchNext(Strided rows, long channel)
+    {
+        if (Sse.IsSupported)
+        {
+            float* next = rows[FourRows] + channel;
+            Sse.Prefetch0(next);
+            Sse.Prefetch0(next + rows.Stride);
+            Sse.Prefetch0(next + (2 * rows.Stride));
+            Sse.Prefetch0(next + (3 * rows.Stride));
         }
     }
 
