@@ -54,19 +54,17 @@ internal static unsafe class ConvolutionBackward
                     long rows = Math.Min(blocking.TileTokens, last - token);
                     if (gradients.NeedsInputs)
                     {
-                        long reach = Math.Min(rows + call.Width - 1, blocking.Tokens - token);
-                        FilterTile filters = own.Fill<TSimd, TVector>(token, reach, tile);
-                        Correlate<TSimd, TVector>(token, rows, block, filters, zeros);
+                        Correlate<TSimd, TVector>(own, token, rows, block, tile, zeros);
                     }
 
                     // From here on the filters are spent and the products take their place.
                     float* products = own.NeedsProducts ? tile : null;
                     if (products is not null || sums is not null)
                     {
-                        Multiply<TSimd, TVector>(token, rows, block, products, sums, zeros);
+                        Multiply<TSimd, TVector>(own, token, rows, block, products, sums, zeros);
                     }
 
-                    if (products is not null)
+                    if (products is not null && own.UsesTiles<TSimd, TVector>())
                     {
                         own.Reduce<TSimd, TVector>(token, rows, products);
                     }
@@ -77,42 +75,42 @@ internal static unsafe class ConvolutionBackward
             }
         }
 
-        private void Correlate<TSimd, TVector>(long token, long rows, ChannelBlock block, FilterTile filters, float* zeros)
+        private void Correlate<TSimd, TVector>(TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
+            bool usesTiles = own.UsesTiles<TSimd, TVector>();
+            FilterTile filters = usesTiles ? own.Fill<TSimd, TVector>(token, Reach(token, rows), tile) : default;
             long end = token + rows;
             for (long at = token; at < end;)
             {
                 TokenSequence sequence = call.Sequences.At(at);
                 if (gradients.NeedsState && at == sequence.Start)
                 {
-                    CorrelateState<TSimd, TVector>(sequence, token, block, filters, zeros);
+                    (long first, FilterTile near) = usesTiles ? (token, filters) : (at, own.Fill<TSimd, TVector>(at, Reach(at, 1), tile));
+                    CorrelateState<TSimd, TVector>(sequence, first, block, near, zeros);
                 }
 
                 long stop = Math.Min(end, sequence.End);
                 long edge = Math.Clamp(sequence.End - (call.Width - 1), at, stop);
                 if (gradients.NeedsX && at < edge)
                 {
-                    ConvolutionColumns.Convolve<TSimd, TVector>(
-                        gradients.X.BackFrom(edge - 1, block),
-                        gradients.Y.BackFrom(edge - 1, block),
-                        filters.BackFrom(edge - 1 - token),
-                        filters.RowStride + filters.TapStride,
-                        call.Width,
-                        edge - at,
-                        block.Count,
-                        mode);
+                    own.Correlate<TSimd, TVector>(
+                        new(block, call.Width, at, edge - at, at - token), gradients.X, gradients.Y, filters, mode);
                 }
 
                 for (at = edge; gradients.NeedsX && at < stop; at++)
                 {
-                    CorrelateEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
+                    (long first, FilterTile near) = usesTiles ? (token, filters) : (at, own.Fill<TSimd, TVector>(at, Reach(at, 1), tile));
+                    CorrelateEdge<TSimd, TVector>(sequence, first, at, block, near, zeros);
                 }
 
                 at = stop;
             }
         }
+
+        /// <summary>Tokens whose filters meet the given ones: W - 1 more, as far as there are any.</summary>
+        private long Reach(long token, long rows) => Math.Min(rows + call.Width - 1, blocking.Tokens - token);
 
         /// <summary>One of the last W - 1 tokens of a sequence, where some taps of later tokens are missing.</summary>
         private void CorrelateEdge<TSimd, TVector>(
@@ -163,10 +161,11 @@ internal static unsafe class ConvolutionBackward
         }
 
         private void Multiply<TSimd, TVector>(
-            long token, long rows, ChannelBlock block, float* products, float* sums, float* zeros)
+            TFilter own, long token, long rows, ChannelBlock block, float* products, float* sums, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
+            bool reduceOneByOne = products is not null && !own.UsesTiles<TSimd, TVector>();
             long end = token + rows;
             for (long at = token; at < end;)
             {
@@ -175,20 +174,18 @@ internal static unsafe class ConvolutionBackward
                 long stop = Math.Min(end, sequence.End);
                 for (; at < Math.Min(interior, stop); at++)
                 {
-                    MultiplyEdge<TSimd, TVector>(sequence, at, block, ProductRow(products, at - token, block), sums, zeros);
+                    float* row = ProductRow(products, at - token, block);
+                    MultiplyEdge<TSimd, TVector>(sequence, at, block, row, sums, zeros);
+                    if (reduceOneByOne)
+                    {
+                        own.Reduce<TSimd, TVector>(at, 1, row);
+                    }
                 }
 
                 if (at < stop)
                 {
-                    ConvolutionColumns.Multiply<TSimd, TVector>(
-                        new Strided(ProductRow(products, at - token, block), ConvolutionBlocking.TileStride(call.Width, block.Count)),
-                        sums,
-                        block.Count,
-                        gradients.Y.From(at, block),
-                        call.X.From(at, block),
-                        call.Width,
-                        stop - at,
-                        block.Count);
+                    own.Multiply<TSimd, TVector>(
+                        new(block, call.Width, at, stop - at, at - token), gradients.Y, call.X, products, sums);
                     at = stop;
                 }
             }

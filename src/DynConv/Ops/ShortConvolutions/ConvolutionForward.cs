@@ -42,16 +42,17 @@ internal static unsafe class ConvolutionForward
                 for (long token = first; token < last; token += blocking.TileTokens)
                 {
                     long rows = Math.Min(blocking.TileTokens, last - token);
-                    FilterTile filters = own.Fill<TSimd, TVector>(token, rows, tile);
-                    Convolve<TSimd, TVector>(token, rows, block, filters, zeros);
+                    Convolve<TSimd, TVector>(own, token, rows, block, tile, zeros);
                 }
             }
         }
 
-        private void Convolve<TSimd, TVector>(long token, long rows, ChannelBlock block, FilterTile filters, float* zeros)
+        private void Convolve<TSimd, TVector>(TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
+            bool usesTiles = own.UsesTiles<TSimd, TVector>();
+            FilterTile filters = usesTiles ? own.Fill<TSimd, TVector>(token, rows, tile) : default;
             long end = token + rows;
             for (long at = token; at < end;)
             {
@@ -60,13 +61,19 @@ internal static unsafe class ConvolutionForward
                 long stop = Math.Min(end, sequence.End);
                 for (; at < Math.Min(interior, stop); at++)
                 {
-                    ConvolveEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
+                    if (usesTiles)
+                    {
+                        ConvolveEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
+                    }
+                    else
+                    {
+                        ConvolveEdge<TSimd, TVector>(sequence, at, at, block, own.Fill<TSimd, TVector>(at, 1, tile), zeros);
+                    }
                 }
 
                 if (at < stop)
                 {
-                    ConvolutionColumns.Convolve<TSimd, TVector>(
-                        call.Y.From(at, block), call.X.From(at, block), filters.From(at - token), filters.TapStride, call.Width, stop - at, block.Count, mode);
+                    own.Convolve<TSimd, TVector>(new(block, call.Width, at, stop - at, at - token), call.Y, call.X, filters, mode);
                     at = stop;
                 }
             }

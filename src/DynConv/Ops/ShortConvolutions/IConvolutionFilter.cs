@@ -21,6 +21,29 @@ internal unsafe interface IConvolutionFilter
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 
+    /// <summary>
+    /// Whether the filters and products of all tokens go through a tile. If not, those of tokens next to a sequence's
+    /// start or end do, one by one, and the methods below make their own of all others.
+    /// </summary>
+    bool UsesTiles<TSimd, TVector>()
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+
+    /// <summary><c>y[t] = Σ_w f[t, w] · x[t - w]</c> for tokens whose window lies inside their sequence.</summary>
+    void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+
+    /// <summary><c>dx[t] = Σ_w f[t + w, w] · dy[t + w]</c> for tokens that the whole filter reaches.</summary>
+    void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+
+    /// <summary>The products of tokens whose window lies inside their sequence, to where <see cref="Reduce"/> finds them.</summary>
+    void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+
     /// <summary>Whether <see cref="Reduce"/> has something to do.</summary>
     bool NeedsProducts { get; }
 

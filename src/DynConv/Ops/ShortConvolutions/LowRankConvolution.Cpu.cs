@@ -58,6 +58,8 @@ public static partial class LowRankConvolution
         private float* _panel;
         private float* _panelSums;
         private float* _initial;
+        private float* _laneSums;
+        private float* _unwanted;
 
         public readonly bool NeedsProducts => _zPartials is not null || _uPartials is not null;
 
@@ -66,7 +68,10 @@ public static partial class LowRankConvolution
         private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
 
         public readonly long ScratchFloats(long blockChannels) =>
-            (2 * ConvolutionScratch.Padded(_rank * _width * blockChannels)) + ConvolutionScratch.Padded(_width * blockChannels);
+            (2 * ConvolutionScratch.Padded(_rank * _width * blockChannels))
+            + ConvolutionScratch.Padded(_width * blockChannels)
+            + ConvolutionScratch.Padded(LowRankColumns.ScratchFloats(_rank))
+            + ConvolutionScratch.Padded(_rank);
 
         public void Begin(ConvolutionScratch scratch, ChannelBlock block)
         {
@@ -75,6 +80,8 @@ public static partial class LowRankConvolution
                 _panel = scratch.Take(_rank * _width * block.Count);
                 _panelSums = scratch.Take(_rank * _width * block.Count);
                 _initial = scratch.Take(_width * block.Count);
+                _laneSums = scratch.Take(LowRankColumns.ScratchFloats(_rank));
+                _unwanted = scratch.Take(_rank);
             }
 
             _block = block;
@@ -103,21 +110,68 @@ public static partial class LowRankConvolution
             return new FilterTile(tile, TileStride, _block.Count);
         }
 
+        public readonly bool UsesTiles<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => !LowRankColumns.Suits<TSimd, TVector>(_width);
+
+        public readonly void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (UsesTiles<TSimd, TVector>())
+            {
+                TileFilters.Convolve<TSimd, TVector>(span, y, x, filters, mode);
+                return;
+            }
+
+            LowRankColumns.Convolve<TSimd, TVector>(
+                y.From(span.Token, _block), x.From(span.Token, _block), Rows(span.Token), Panel, _width, span.Rows, mode, backward: false);
+        }
+
+        public readonly void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (UsesTiles<TSimd, TVector>())
+            {
+                TileFilters.Correlate<TSimd, TVector>(span, dx, dy, filters, mode);
+                return;
+            }
+
+            LowRankColumns.Convolve<TSimd, TVector>(
+                dx.From(span.Token, _block), dy.From(span.Token, _block), Rows(span.Token), Panel, _width, span.Rows, mode, backward: true);
+        }
+
+        public readonly void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (UsesTiles<TSimd, TVector>() || !NeedsProducts)
+            {
+                TileFilters.Multiply<TSimd, TVector>(span, dy, x, products, staticSums);
+                return;
+            }
+
+            LowRankColumns.Multiply<TSimd, TVector>(
+                dy.From(span.Token, _block),
+                x.From(span.Token, _block),
+                Rows(span.Token),
+                FactorSums(span.Token, span.Rows),
+                Panel,
+                staticSums,
+                _laneSums,
+                _width,
+                span.Rows);
+        }
+
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             if (_zPartials is not null)
             {
-                long group = _block.Start / groupChannels;
-                float* sums = _zPartials + (((group * _tokens) + token) * _rank);
-                if (_block.Start % groupChannels == 0)
-                {
-                    new Span<float>(sums, checked((int)(rows * _rank))).Clear();
-                }
-
                 TileProducts.AddDots<TSimd, TVector>(
-                    products, TileStride, _panel, RowFloats, sums, _rank, rows, _rank, RowFloats);
+                    products, TileStride, _panel, RowFloats, FactorSums(token, rows).First, _rank, rows, _rank, RowFloats);
             }
 
             if (_uPartials is not null)
@@ -139,6 +193,28 @@ public static partial class LowRankConvolution
             {
                 Copy(_panelSums + (row * _block.Count), to + (row * _channels), _block.Count);
             }
+        }
+
+        private readonly LowRankPanel Panel => new(_panel, _initial, _panelSums, _rank, _block.Count);
+
+        private readonly Strided Rows(long token) => new(_z[token], _z.TimeStride);
+
+        /// <summary>Where the sums over this group of channels for the gradients of z go; zero before the first block.</summary>
+        private readonly Strided FactorSums(long token, long rows)
+        {
+            if (_zPartials is null)
+            {
+                new Span<float>(_unwanted, checked((int)_rank)).Clear();
+                return new(_unwanted, 0);
+            }
+
+            float* sums = _zPartials + ((((_block.Start / groupChannels) * _tokens) + token) * _rank);
+            if (_block.Start % groupChannels == 0)
+            {
+                new Span<float>(sums, checked((int)(rows * _rank))).Clear();
+            }
+
+            return new(sums, _rank);
         }
 
         private readonly TileProducts.Operand Factors(long token) => new(_z[token], _z.TimeStride, 1);

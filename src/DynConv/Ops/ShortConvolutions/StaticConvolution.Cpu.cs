@@ -39,6 +39,22 @@ public static partial class StaticConvolution
             where TSimd : struct, ISimd<TVector>
             where TVector : struct => new(_weight + _block.Start, 0, _tapStride);
 
+        public readonly bool UsesTiles<TSimd, TVector>()
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => true;
+
+        public readonly void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => TileFilters.Convolve<TSimd, TVector>(span, y, x, filters, mode);
+
+        public readonly void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => TileFilters.Correlate<TSimd, TVector>(span, dx, dy, filters, mode);
+
+        public readonly void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => TileFilters.Multiply<TSimd, TVector>(span, dy, x, products, staticSums);
+
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct

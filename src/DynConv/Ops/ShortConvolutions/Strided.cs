@@ -10,5 +10,8 @@ internal readonly unsafe record struct Strided(nint Address, long Stride)
 
     public float* First => (float*)Address;
 
+    /// <summary>The rows from one on.</summary>
+    public Strided From(long row) => new(this[row], Stride);
+
     public float* this[long row] => First + (row * Stride);
 }
