@@ -80,4 +80,16 @@ public sealed class InspectionTests(TinyRun tiny)
     }
 
     private static string Golden(string name) => Path.Combine(AppContext.BaseDirectory, "golden", "ops", name);
+
+    [Fact]
+    public void A_plot_has_a_curve_for_each_run()
+    {
+        using var folder = new TemporaryFolder();
+        string path = Path.Combine(folder.Root, "loss.svg");
+        CommandRun.Of("plot", tiny.Folder, tiny.Folder, "--out", path, "--title", "Two < runs").Succeeded();
+        string picture = System.Xml.Linq.XDocument.Load(path).ToString();
+        Assert.Equal(2, Regex.Count(picture, "<polyline"));
+        Assert.Contains("Two &lt; runs", picture, StringComparison.Ordinal);
+        CommandRun.Of("plot", folder.Root, "--out", path).Failed(1, "holds no run");
+    }
 }

@@ -48,31 +48,6 @@ internal sealed class MetricsLog : IDisposable
         ["valid_tokens"] = result.Tokens,
     });
 
-    /// <summary>Points of the loss curves that a file holds.</summary>
-    public static (List<(long Step, double Loss)> Train, List<(long Step, double Loss)> Valid) ReadCurves(string folder)
-    {
-        var train = new List<(long, double)>();
-        var valid = new List<(long, double)>();
-        using var file = new StreamReader(
-            new FileStream(Path.Combine(folder, Name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        while (file.ReadLine() is { } line)
-        {
-            JsonNode node = JsonNode.Parse(line)!;
-            long step = (long)node["step"]!;
-            if (node["loss"] is { } loss)
-            {
-                train.Add((step, (double)loss));
-            }
-
-            if (node["valid_loss"] is { } validLoss)
-            {
-                valid.Add((step, (double)validLoss));
-            }
-        }
-
-        return (train, valid);
-    }
-
     public void Dispose() => _file.Dispose();
 
     private void Append(JsonObject line)

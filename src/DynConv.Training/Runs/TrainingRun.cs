@@ -206,19 +206,16 @@ public sealed class TrainingRun
 
     private void DrawLoss()
     {
-        (List<(long Step, double Loss)> train, List<(long Step, double Loss)> valid) = MetricsLog.ReadCurves(_folder);
-        var curves = new List<LossCurve> { new("training", Points(train), Faint: true) };
-        if (valid.Count > 0)
+        RunCurves run = RunCurves.Read(_folder);
+        var curves = new List<LossCurve> { new("training", run.Training, Faint: true) };
+        if (run.Validation.Count > 0)
         {
-            curves.Add(new LossCurve("validation", Points(valid)));
+            curves.Add(new LossCurve("validation", run.Validation));
         }
 
         string title = $"{_configuration.Preset}, convolutions: {_configuration.Conv}";
         AtomicFile.WriteAllText(Path.Combine(_folder, "loss.svg"), LossChart.Draw(title, curves));
     }
-
-    private static List<(double Step, double Loss)> Points(List<(long Step, double Loss)> curve) =>
-        [.. curve.Select(point => ((double)point.Step, point.Loss))];
 
     private sealed class EncodingReport(ITrainingObserver observer) : IProgress<EncodingProgress>
     {
