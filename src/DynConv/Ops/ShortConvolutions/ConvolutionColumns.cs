@@ -243,13 +243,13 @@ internal static unsafe class ConvolutionColumns
     }
 
     /// <summary>From an element to the one to prefetch: further along its row or, near the row's end, in the next tile.</summary>
-    private static long Lookahead(long channel, long channels, long rows, long stride) =>
+    public static long Lookahead(long channel, long channels, long rows, long stride) =>
         channel + Ahead < channels ? Ahead
         : channels <= Ahead ? rows * stride
         : (rows * stride) + Ahead - channels;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(float* place)
+    public static void Prefetch(float* place)
     {
         if (Sse.IsSupported)
         {
@@ -281,7 +281,7 @@ internal static unsafe class ConvolutionColumns
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add<TSimd, TVector, TTaps>(float* to, long stride, TVector v0, TVector v1, TVector v2, TVector v3)
+    public static void Add<TSimd, TVector, TTaps>(float* to, long stride, TVector v0, TVector v1, TVector v2, TVector v3)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TTaps : struct, ITaps

@@ -61,6 +61,10 @@ public static partial class LowRankConvolution
 
         public readonly bool NeedsProducts => _zPartials is not null || _uPartials is not null;
 
+        public readonly bool Tiled => true;
+
+        public readonly long HeadSize => 0;
+
         private readonly long RowFloats => _width * _block.Count;
 
         private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
@@ -100,8 +104,26 @@ public static partial class LowRankConvolution
         {
             TileProducts.Multiply<TSimd, TVector>(
                 Factors(token), _panel, RowFloats, _initial, 0, tile, TileStride, rows, _rank, RowFloats);
-            return new FilterTile(tile, TileStride, _block.Count);
+            return new FilterTile(token, tile, TileStride, _block.Count);
         }
+
+        public readonly void Convolve<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => ConvolutionColumns.Convolve<TSimd, TVector>(
+                to, from, filters.From(token), filters.TapStride, _width, rows, _block.Count, mode);
+
+        public readonly void Correlate<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => ConvolutionColumns.Convolve<TSimd, TVector>(
+                to, from, filters.BackFrom(token), filters.RowStride + filters.TapStride, _width, rows, _block.Count, mode);
+
+        public readonly void Multiply<TSimd, TVector>(
+            Strided products, Strided sums, Strided factor, Strided from, long token, long rows)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => ConvolutionColumns.Multiply<TSimd, TVector>(
+                products, sums.First, _block.Count, factor, from, _width, rows, _block.Count);
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
