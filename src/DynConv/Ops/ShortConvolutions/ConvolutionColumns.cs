@@ -243,6 +243,8 @@ internal static unsafe class ConvolutionColumns
     }
 
     /// <summary>From an element to the one to prefetch: further along its row or, near the row's end, in the next tile.</summary>
+    /// <remarks>Inlined, because a call would throw the vectors around it out of their registers.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static long Lookahead(long channel, long channels, long rows, long stride) =>
         channel + Ahead < channels ? Ahead
         : channels <= Ahead ? rows * stride
