@@ -102,7 +102,7 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
-            long ahead = Lookahead(c, channels, rows, from.Stride);
+            long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
             float* f = filter.First + c;
             float* x = from.First + c;
             float* y = to.First + c;
@@ -192,8 +192,8 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
-            long ahead = Lookahead(c, channels, rows, from.Stride);
-            long factorAhead = Lookahead(c, channels, rows, factor.Stride);
+            long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
+            long factorAhead = Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
             float* x = from.First + c;
             float* g = factor.First + c;
             float* p = products.First + c;
@@ -245,10 +245,18 @@ internal static unsafe class ConvolutionColumns
     /// <summary>From an element to the one to prefetch: further along its row or, near the row's end, in the next tile.</summary>
     /// <remarks>Inlined, because a call would throw the vectors around it out of their registers.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static long Lookahead(long channel, long channels, long rows, long stride) =>
-        channel + Ahead < channels ? Ahead
-        : channels <= Ahead ? rows * stride
-        : (rows * stride) + Ahead - channels;
+    public static long Lookahead(long channel, long channels, long rows, long stride, int taps) =>
+        channel + Ahead < channels ? Ahead + Newest(stride, taps)
+        : channels <= Ahead ? NextTile(rows, stride, taps)
+        : NextTile(rows, stride, taps) + Ahead - channels;
+
+    /// <summary>From an element to the one to prefetch in the next tile, which lies ahead whichever way rows go.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long NextTile(long rows, long stride, int taps) => (rows * Math.Abs(stride)) + Newest(stride, taps);
+
+    // Backwards, a window's oldest rows have been read for the tile before, and its newest have not.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Newest(long stride, int taps) => stride < 0 ? (1 - taps) * stride : 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void Prefetch(float* place)

@@ -115,6 +115,7 @@ internal static unsafe class ConvolutionHeads
         bool nonTemporal = (mode & ConvolveMode.NonTemporal) != 0;
         bool hasConstant = constant.First is not null;
         long tapStride = weights.TapStride;
+        long nextTile = ConvolutionColumns.NextTile(rows, weights.RowStride, TTaps.Count);
         float* head = weights.First;
         long end = weights.FirstEnd;
         for (long c = 0; c < channels; c += TSimd.Width)
@@ -137,13 +138,14 @@ internal static unsafe class ConvolutionHeads
                 s3 = TTaps.Count > 3 ? TSimd.Load(constant[3] + c) : default;
             }
 
-            long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride);
+            long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride, TTaps.Count);
             float* k = head;
             float* x = from.First + c;
             float* y = to.First + c;
             for (long row = 0; row < rows; row++, x += from.Stride, y += to.Stride, k += weights.RowStride)
             {
                 ConvolutionColumns.Prefetch(x + ahead);
+                ConvolutionColumns.Prefetch(k + nextTile);
                 TVector f0 = TSimd.Broadcast(*k);
                 TVector f1 = TTaps.Count > 1 ? TSimd.Broadcast(k[tapStride]) : default;
                 TVector f2 = TTaps.Count > 2 ? TSimd.Broadcast(k[2 * tapStride]) : default;
@@ -195,6 +197,7 @@ internal static unsafe class ConvolutionHeads
         where TTaps : struct, ITaps
     {
         bool add = accumulate;
+        long nextTile = ConvolutionColumns.NextTile(rows, gradient.RowStride, TTaps.Count);
         float* head = gradient.First;
         long end = gradient.FirstEnd;
         for (long c = 0; c < channels; c += TSimd.Width)
@@ -210,8 +213,8 @@ internal static unsafe class ConvolutionHeads
             TVector v2 = TTaps.Count > 2 ? TSimd.Load(from[-2] + c) : default;
             TVector v3 = TTaps.Count > 3 ? TSimd.Load(from[-3] + c) : default;
             TVector s0 = default, s1 = default, s2 = default, s3 = default;
-            long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride);
-            long factorAhead = ConvolutionColumns.Lookahead(c, channels, rows, factor.Stride);
+            long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride, TTaps.Count);
+            long factorAhead = ConvolutionColumns.Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
             float* x = from.First + c;
             float* g = factor.First + c;
             float* to = head;
@@ -219,6 +222,7 @@ internal static unsafe class ConvolutionHeads
             {
                 ConvolutionColumns.Prefetch(x + ahead);
                 ConvolutionColumns.Prefetch(g + factorAhead);
+                ConvolutionColumns.Prefetch(to + nextTile);
                 TVector v0 = TSimd.Load(x);
                 TVector dy = TSimd.Load(g);
                 StoreSums<TSimd, TVector>(
