@@ -12,7 +12,7 @@ namespace DynConv.Ops;
 internal static unsafe class ConvolutionColumns
 {
     // The hardware follows fewer streams than a tile has rows, so each row asks for what it needs eight vectors later.
-    private const long Ahead = 128;
+    public const long Ahead = 128;
 
     /// <summary>
     /// <c>to[i] = Σ_w filter[i, w] · from[i - w]</c>, for backward passes with rows in reverse order.

@@ -103,6 +103,16 @@ internal static unsafe class ConvolutionHeads
         }
     }
 
+    /// <summary>From a head's number to the one to prefetch, as <see cref="ConvolutionColumns.Lookahead"/> has it for channels.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Lookahead(HeadRows heads, long channel, long channels, long rows, int taps)
+    {
+        const long Ahead = ConvolutionColumns.Ahead;
+        return channel + Ahead < channels
+            ? ConvolutionColumns.NextTile(0, heads.RowStride, taps) + (Ahead / heads.HeadSize * heads.HeadStride)
+            : ConvolutionColumns.NextTile(rows, heads.RowStride, taps) - (Math.Max(0, channels - Ahead) / heads.HeadSize * heads.HeadStride);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Convolve<TSimd, TVector, TTaps>(
         Strided to, Strided from, HeadRows weights, Strided constant, long rows, long channels, ConvolveMode mode)
@@ -115,7 +125,6 @@ internal static unsafe class ConvolutionHeads
         bool nonTemporal = (mode & ConvolveMode.NonTemporal) != 0;
         bool hasConstant = constant.First is not null;
         long tapStride = weights.TapStride;
-        long nextTile = ConvolutionColumns.NextTile(rows, weights.RowStride, TTaps.Count);
         float* head = weights.First;
         long end = weights.FirstEnd;
         for (long c = 0; c < channels; c += TSimd.Width)
@@ -139,13 +148,14 @@ internal static unsafe class ConvolutionHeads
             }
 
             long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride, TTaps.Count);
+            long weightsAhead = Lookahead(weights, c, channels, rows, TTaps.Count);
             float* k = head;
             float* x = from.First + c;
             float* y = to.First + c;
             for (long row = 0; row < rows; row++, x += from.Stride, y += to.Stride, k += weights.RowStride)
             {
                 ConvolutionColumns.Prefetch(x + ahead);
-                ConvolutionColumns.Prefetch(k + nextTile);
+                ConvolutionColumns.Prefetch(k + weightsAhead);
                 TVector f0 = TSimd.Broadcast(*k);
                 TVector f1 = TTaps.Count > 1 ? TSimd.Broadcast(k[tapStride]) : default;
                 TVector f2 = TTaps.Count > 2 ? TSimd.Broadcast(k[2 * tapStride]) : default;
@@ -197,7 +207,6 @@ internal static unsafe class ConvolutionHeads
         where TTaps : struct, ITaps
     {
         bool add = accumulate;
-        long nextTile = ConvolutionColumns.NextTile(rows, gradient.RowStride, TTaps.Count);
         float* head = gradient.First;
         long end = gradient.FirstEnd;
         for (long c = 0; c < channels; c += TSimd.Width)
@@ -217,12 +226,13 @@ internal static unsafe class ConvolutionHeads
             long factorAhead = ConvolutionColumns.Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
             float* x = from.First + c;
             float* g = factor.First + c;
+            long gradientAhead = Lookahead(gradient, c, channels, rows, TTaps.Count);
             float* to = head;
             for (long row = 0; row < rows; row++, x += from.Stride, g += factor.Stride, to += gradient.RowStride)
             {
                 ConvolutionColumns.Prefetch(x + ahead);
                 ConvolutionColumns.Prefetch(g + factorAhead);
-                ConvolutionColumns.Prefetch(to + nextTile);
+                ConvolutionColumns.Prefetch(to + gradientAhead);
                 TVector v0 = TSimd.Load(x);
                 TVector dy = TSimd.Load(g);
                 StoreSums<TSimd, TVector>(

@@ -9,6 +9,9 @@ public static partial class HeadWiseConvolution
     private const long GroupChannels = 512;
     private const long WorkBlocks = 64;
 
+    // Rows of filters as long as the inputs' compete with them for the same places of the L1 cache.
+    private const long TileTokensOfLongRows = 4;
+
     private static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, weight, null, false), Blocking(inputs, weight));
 
@@ -21,8 +24,19 @@ public static partial class HeadWiseConvolution
         ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), filter, blocking);
     }
 
-    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs, Tensor weight) => ConvolutionBlocking.Create(
-        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks, SizeOfHead(inputs, weight));
+    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs, Tensor weight)
+    {
+        long headSize = SizeOfHead(inputs, weight);
+        return ConvolutionBlocking.Create(
+            inputs.Sequences.Tokens,
+            inputs.Channels,
+            inputs.Width,
+            GroupChannels,
+            BlockChannels,
+            WorkBlocks,
+            headSize,
+            headSize <= inputs.Width ? TileTokensOfLongRows : null);
+    }
 
     private static long SizeOfHead(ConvolutionInputs inputs, Tensor weight) =>
         Math.Max(1, inputs.Channels / Math.Max(1, weight.Shape[2]));
