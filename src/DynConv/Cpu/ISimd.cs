@@ -86,15 +86,17 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static float Sum(Vector512<float> a) => Vector512.Sum(a);
 
+    // Pairs of lanes are added inside each quarter, which gives each its four sums, before the quarters are.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void StoreSums(
-        float* destination, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d) =>
-        Simd256.StoreSums(
-            destination,
-            a.GetLower() + a.GetUpper(),
-            b.GetLower() + b.GetUpper(),
-            c.GetLower() + c.GetUpper(),
-            d.GetLower() + d.GetUpper());
+        float* destination, Vector512<float> a, Vector512<float> b, Vector512<float> c, Vector512<float> d)
+    {
+        Vector512<double> ab = (Avx512F.UnpackLow(a, b) + Avx512F.UnpackHigh(a, b)).AsDouble();
+        Vector512<double> cd = (Avx512F.UnpackLow(c, d) + Avx512F.UnpackHigh(c, d)).AsDouble();
+        Vector512<float> quarters = Avx512F.UnpackLow(ab, cd).AsSingle() + Avx512F.UnpackHigh(ab, cd).AsSingle();
+        Vector256<float> halves = quarters.GetLower() + quarters.GetUpper();
+        (halves.GetLower() + halves.GetUpper()).Store(destination);
+    }
 
     public static float MaxElement(Vector512<float> a) =>
         Simd256.MaxElement(Vector256.Max(a.GetLower(), a.GetUpper()));

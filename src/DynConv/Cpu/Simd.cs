@@ -50,9 +50,27 @@ internal static class Simd
 
     /// <summary>Runs <paramref name="kernel"/> at <see cref="Level"/>.</summary>
     public static void Run<TKernel>(in TKernel kernel)
+        where TKernel : struct, ISimdKernel => Run(kernel, Level);
+
+    /// <summary>
+    /// Runs <paramref name="kernel"/> at the widest level, up to <see cref="Level"/>, at which
+    /// <paramref name="length"/> elements are a whole number of vectors.
+    /// </summary>
+    public static void Run<TKernel>(in TKernel kernel, long length)
         where TKernel : struct, ISimdKernel
     {
-        switch (Level)
+        SimdLevel fitting =
+            length % Simd512.Width == 0 ? SimdLevel.Vector512
+            : length % Simd256.Width == 0 ? SimdLevel.Vector256
+            : length % Simd128.Width == 0 ? SimdLevel.Vector128
+            : SimdLevel.Scalar;
+        Run(kernel, fitting < Level ? fitting : Level);
+    }
+
+    private static void Run<TKernel>(in TKernel kernel, SimdLevel level)
+        where TKernel : struct, ISimdKernel
+    {
+        switch (level)
         {
             case SimdLevel.Vector512: kernel.Invoke<Simd512, Vector512<float>>(); break;
             case SimdLevel.Vector256: kernel.Invoke<Simd256, Vector256<float>>(); break;

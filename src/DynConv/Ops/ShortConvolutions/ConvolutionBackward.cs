@@ -20,7 +20,7 @@ internal static unsafe class ConvolutionBackward
         }
 
         Workers.For(blocking.Blocks, block =>
-            Simd.Run(new Kernel<TFilter>(call, gradients, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups)));
+            Simd.Run(new Kernel<TFilter>(call, gradients, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups), filter.HeadSize));
     }
 
     private readonly struct Kernel<TFilter>(
@@ -54,19 +54,14 @@ internal static unsafe class ConvolutionBackward
                     long rows = Math.Min(blocking.TileTokens, last - token);
                     if (gradients.NeedsInputs)
                     {
-                        Correlate<TSimd, TVector>(own, token, rows, block, tile, zeros);
+                        Correlate<TSimd, TVector>(ref own, token, rows, block, tile, zeros);
                     }
 
                     // From here on the filters are spent and the products take their place.
                     float* products = own.NeedsProducts ? tile : null;
                     if (products is not null || sums is not null)
                     {
-                        Multiply<TSimd, TVector>(own, token, rows, block, products, sums, zeros);
-                    }
-
-                    if (products is not null && own.UsesTiles<TSimd, TVector>())
-                    {
-                        own.Reduce<TSimd, TVector>(token, rows, products);
+                        Multiply<TSimd, TVector>(ref own, token, rows, block, products, sums, zeros);
                     }
                 }
 
@@ -75,20 +70,21 @@ internal static unsafe class ConvolutionBackward
             }
         }
 
-        private void Correlate<TSimd, TVector>(TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
+        private void Correlate<TSimd, TVector>(ref TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            bool usesTiles = own.UsesTiles<TSimd, TVector>();
-            FilterTile filters = usesTiles ? own.Fill<TSimd, TVector>(token, Reach(token, rows), tile) : default;
+            FilterTile filters = own.Tiled
+                ? own.Fill<TSimd, TVector>(token, Math.Min(rows + call.Width - 1, blocking.Tokens - token), tile)
+                : default;
             long end = token + rows;
             for (long at = token; at < end;)
             {
                 TokenSequence sequence = call.Sequences.At(at);
                 if (gradients.NeedsState && at == sequence.Start)
                 {
-                    (long first, FilterTile near) = usesTiles ? (token, filters) : (at, own.Fill<TSimd, TVector>(at, Reach(at, 1), tile));
-                    CorrelateState<TSimd, TVector>(sequence, first, block, near, zeros);
+                    filters = own.Tiled ? filters : FillFrom<TSimd, TVector>(ref own, sequence, at, tile);
+                    CorrelateState<TSimd, TVector>(sequence, block, filters, zeros);
                 }
 
                 long stop = Math.Min(end, sequence.End);
@@ -96,31 +92,43 @@ internal static unsafe class ConvolutionBackward
                 if (gradients.NeedsX && at < edge)
                 {
                     own.Correlate<TSimd, TVector>(
-                        new(block, call.Width, at, edge - at, at - token), gradients.X, gradients.Y, filters, mode);
+                        gradients.X.BackFrom(edge - 1, block),
+                        gradients.Y.BackFrom(edge - 1, block),
+                        filters,
+                        edge - 1,
+                        edge - at,
+                        mode);
+                }
+
+                if (gradients.NeedsX && edge < stop && !own.Tiled)
+                {
+                    filters = FillFrom<TSimd, TVector>(ref own, sequence, edge, tile);
                 }
 
                 for (at = edge; gradients.NeedsX && at < stop; at++)
                 {
-                    (long first, FilterTile near) = usesTiles ? (token, filters) : (at, own.Fill<TSimd, TVector>(at, Reach(at, 1), tile));
-                    CorrelateEdge<TSimd, TVector>(sequence, first, at, block, near, zeros);
+                    CorrelateEdge<TSimd, TVector>(sequence, at, block, filters, zeros);
                 }
 
                 at = stop;
             }
         }
 
-        /// <summary>Tokens whose filters meet the given ones: W - 1 more, as far as there are any.</summary>
-        private long Reach(long token, long rows) => Math.Min(rows + call.Width - 1, blocking.Tokens - token);
+        /// <summary>The filters that meet at an edge: of at most W - 1 tokens.</summary>
+        private FilterTile FillFrom<TSimd, TVector>(ref TFilter own, TokenSequence sequence, long token, float* tile)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct =>
+            own.Fill<TSimd, TVector>(token, Math.Min(call.Width - 1, sequence.End - token), tile);
 
         /// <summary>One of the last W - 1 tokens of a sequence, where some taps of later tokens are missing.</summary>
         private void CorrelateEdge<TSimd, TVector>(
-            TokenSequence sequence, long tile, long token, ChannelBlock block, FilterTile filters, float* zeros)
+            TokenSequence sequence, long token, ChannelBlock block, FilterTile filters, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             float** taps = stackalloc float*[ConvolutionCall.LargestWidth];
             float** values = stackalloc float*[ConvolutionCall.LargestWidth];
-            Ahead(sequence, tile, token, block, filters, zeros, taps, values);
+            Ahead(sequence, token, block, filters, zeros, taps, values);
             float* dx = gradients.X[token] + block.Start;
             float* initial = call.Residual ? values[0] : zeros;
             if (gradients.AccumulateX)
@@ -133,7 +141,7 @@ internal static unsafe class ConvolutionBackward
         }
 
         private void CorrelateState<TSimd, TVector>(
-            TokenSequence sequence, long tile, ChannelBlock block, FilterTile filters, float* zeros)
+            TokenSequence sequence, ChannelBlock block, FilterTile filters, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
@@ -141,7 +149,7 @@ internal static unsafe class ConvolutionBackward
             float** values = stackalloc float*[ConvolutionCall.LargestWidth];
             for (int place = 0; place < call.Width - 1; place++)
             {
-                Ahead(sequence, tile, sequence.Start + place - (call.Width - 1), block, filters, zeros, taps, values);
+                Ahead(sequence, sequence.Start + place - (call.Width - 1), block, filters, zeros, taps, values);
                 float* state = gradients.StateRow(sequence.Index, place) + block.Start;
                 ConvolutionRows.WeightedSum<TSimd, TVector>(state, state, taps, values, call.Width, block.Count);
             }
@@ -149,45 +157,55 @@ internal static unsafe class ConvolutionBackward
 
         /// <summary>What meets at position <paramref name="at"/>: each later token's gradient and the tap that reaches back to it.</summary>
         private void Ahead(
-            TokenSequence sequence, long tile, long at, ChannelBlock block, FilterTile filters, float* zeros, float** taps, float** values)
+            TokenSequence sequence, long at, ChannelBlock block, FilterTile filters, float* zeros, float** taps, float** values)
         {
             float* start = gradients.Y[sequence.Start] + block.Start;
             for (int w = 0; w < call.Width; w++)
             {
                 bool inside = sequence.Contains(at + w);
                 values[w] = inside ? start + ((at + w - sequence.Start) * gradients.Y.TimeStride) : zeros;
-                taps[w] = inside ? filters[at + w - tile, w] : zeros;
+                taps[w] = inside ? filters[at + w, w] : zeros;
             }
         }
 
         private void Multiply<TSimd, TVector>(
-            TFilter own, long token, long rows, ChannelBlock block, float* products, float* sums, float* zeros)
+            ref TFilter own, long token, long rows, ChannelBlock block, float* products, float* sums, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            bool reduceOneByOne = products is not null && !own.UsesTiles<TSimd, TVector>();
             long end = token + rows;
             for (long at = token; at < end;)
             {
                 TokenSequence sequence = call.Sequences.At(at);
-                long interior = Math.Max(at, sequence.Start + call.Width - 1);
                 long stop = Math.Min(end, sequence.End);
-                for (; at < Math.Min(interior, stop); at++)
+                long start = at;
+                long interior = Math.Clamp(sequence.Start + call.Width - 1, at, stop);
+                for (; at < interior; at++)
                 {
-                    float* row = ProductRow(products, at - token, block);
-                    MultiplyEdge<TSimd, TVector>(sequence, at, block, row, sums, zeros);
-                    if (reduceOneByOne)
-                    {
-                        own.Reduce<TSimd, TVector>(at, 1, row);
-                    }
+                    MultiplyEdge<TSimd, TVector>(sequence, at, block, ProductRow(products, at - token, block), sums, zeros);
+                }
+
+                if (!own.Tiled && own.NeedsProducts && start < interior)
+                {
+                    own.Reduce<TSimd, TVector>(start, interior - start, ProductRow(products, start - token, block));
                 }
 
                 if (at < stop)
                 {
                     own.Multiply<TSimd, TVector>(
-                        new(block, call.Width, at, stop - at, at - token), gradients.Y, call.X, products, sums);
+                        new Strided(ProductRow(products, at - token, block), ConvolutionBlocking.TileStride(call.Width, block.Count)),
+                        new Strided(sums, block.Count),
+                        gradients.Y.From(at, block),
+                        call.X.From(at, block),
+                        at,
+                        stop - at);
                     at = stop;
                 }
+            }
+
+            if (own.Tiled && own.NeedsProducts)
+            {
+                own.Reduce<TSimd, TVector>(token, rows, products);
             }
         }
 

@@ -12,7 +12,7 @@ namespace DynConv.Ops;
 internal static unsafe class ConvolutionColumns
 {
     // The hardware follows fewer streams than a tile has rows, so each row asks for what it needs eight vectors later.
-    private const long Ahead = 128;
+    public const long Ahead = 128;
 
     /// <summary>
     /// <c>to[i] = Σ_w filter[i, w] · from[i - w]</c>, for backward passes with rows in reverse order.
@@ -102,7 +102,7 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
-            long ahead = Lookahead(c, channels, rows, from.Stride);
+            long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
             float* f = filter.First + c;
             float* x = from.First + c;
             float* y = to.First + c;
@@ -192,8 +192,8 @@ internal static unsafe class ConvolutionColumns
                 v3 = TSimd.Load(from[-3] + c);
             }
 
-            long ahead = Lookahead(c, channels, rows, from.Stride);
-            long factorAhead = Lookahead(c, channels, rows, factor.Stride);
+            long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
+            long factorAhead = Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
             float* x = from.First + c;
             float* g = factor.First + c;
             float* p = products.First + c;
@@ -243,13 +243,23 @@ internal static unsafe class ConvolutionColumns
     }
 
     /// <summary>From an element to the one to prefetch: further along its row or, near the row's end, in the next tile.</summary>
-    private static long Lookahead(long channel, long channels, long rows, long stride) =>
-        channel + Ahead < channels ? Ahead
-        : channels <= Ahead ? rows * stride
-        : (rows * stride) + Ahead - channels;
+    /// <remarks>Inlined, because a call would throw the vectors around it out of their registers.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long Lookahead(long channel, long channels, long rows, long stride, int taps) =>
+        channel + Ahead < channels ? Ahead + Newest(stride, taps)
+        : channels <= Ahead ? NextTile(rows, stride, taps)
+        : NextTile(rows, stride, taps) + Ahead - channels;
+
+    /// <summary>From an element to the one to prefetch in the next tile, which lies ahead whichever way rows go.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static long NextTile(long rows, long stride, int taps) => (rows * Math.Abs(stride)) + Newest(stride, taps);
+
+    // Backwards, a window's oldest rows have been read for the tile before, and its newest have not.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static long Newest(long stride, int taps) => stride < 0 ? (1 - taps) * stride : 0;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Prefetch(float* place)
+    public static void Prefetch(float* place)
     {
         if (Sse.IsSupported)
         {
@@ -281,7 +291,7 @@ internal static unsafe class ConvolutionColumns
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add<TSimd, TVector, TTaps>(float* to, long stride, TVector v0, TVector v1, TVector v2, TVector v3)
+    public static void Add<TSimd, TVector, TTaps>(float* to, long stride, TVector v0, TVector v1, TVector v2, TVector v3)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TTaps : struct, ITaps

@@ -15,7 +15,7 @@ internal static unsafe class ConvolutionForward
         }
 
         Workers.For(blocking.Blocks, block =>
-            Simd.Run(new Kernel<TFilter>(call, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups)));
+            Simd.Run(new Kernel<TFilter>(call, filter, blocking, mode, block % blocking.Groups, block / blocking.Groups), filter.HeadSize));
     }
 
     private readonly struct Kernel<TFilter>(
@@ -42,38 +42,35 @@ internal static unsafe class ConvolutionForward
                 for (long token = first; token < last; token += blocking.TileTokens)
                 {
                     long rows = Math.Min(blocking.TileTokens, last - token);
-                    Convolve<TSimd, TVector>(own, token, rows, block, tile, zeros);
+                    Convolve<TSimd, TVector>(ref own, token, rows, block, tile, zeros);
                 }
             }
         }
 
-        private void Convolve<TSimd, TVector>(TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
+        private void Convolve<TSimd, TVector>(ref TFilter own, long token, long rows, ChannelBlock block, float* tile, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            bool usesTiles = own.UsesTiles<TSimd, TVector>();
-            FilterTile filters = usesTiles ? own.Fill<TSimd, TVector>(token, rows, tile) : default;
+            FilterTile filters = own.Tiled ? own.Fill<TSimd, TVector>(token, rows, tile) : default;
             long end = token + rows;
             for (long at = token; at < end;)
             {
                 TokenSequence sequence = call.Sequences.At(at);
-                long interior = Math.Max(at, sequence.Start + call.Width - 1);
                 long stop = Math.Min(end, sequence.End);
-                for (; at < Math.Min(interior, stop); at++)
+                long interior = Math.Clamp(sequence.Start + call.Width - 1, at, stop);
+                if (!own.Tiled && at < interior)
                 {
-                    if (usesTiles)
-                    {
-                        ConvolveEdge<TSimd, TVector>(sequence, token, at, block, filters, zeros);
-                    }
-                    else
-                    {
-                        ConvolveEdge<TSimd, TVector>(sequence, at, at, block, own.Fill<TSimd, TVector>(at, 1, tile), zeros);
-                    }
+                    filters = own.Fill<TSimd, TVector>(at, interior - at, tile);
+                }
+
+                for (; at < interior; at++)
+                {
+                    ConvolveEdge<TSimd, TVector>(sequence, at, block, filters, zeros);
                 }
 
                 if (at < stop)
                 {
-                    own.Convolve<TSimd, TVector>(new(block, call.Width, at, stop - at, at - token), call.Y, call.X, filters, mode);
+                    own.Convolve<TSimd, TVector>(call.Y.From(at, block), call.X.From(at, block), filters, at, stop - at, mode);
                     at = stop;
                 }
             }
@@ -81,7 +78,7 @@ internal static unsafe class ConvolutionForward
 
         /// <summary>One of the first W - 1 tokens of a sequence, whose window reaches before its start.</summary>
         private void ConvolveEdge<TSimd, TVector>(
-            TokenSequence sequence, long tile, long token, ChannelBlock block, FilterTile filters, float* zeros)
+            TokenSequence sequence, long token, ChannelBlock block, FilterTile filters, float* zeros)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
@@ -90,7 +87,7 @@ internal static unsafe class ConvolutionForward
             call.Window(sequence, token, block, zeros, values);
             for (int w = 0; w < call.Width; w++)
             {
-                taps[w] = filters[token - tile, w];
+                taps[w] = filters[token, w];
             }
 
             ConvolutionRows.WeightedSum<TSimd, TVector>(

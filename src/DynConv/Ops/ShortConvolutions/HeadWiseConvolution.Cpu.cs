@@ -9,6 +9,9 @@ public static partial class HeadWiseConvolution
     private const long GroupChannels = 512;
     private const long WorkBlocks = 64;
 
+    // Rows of filters as long as the inputs' compete with them for the same places of the L1 cache.
+    private const long TileTokensOfLongRows = 4;
+
     private static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, weight, null, false), Blocking(inputs, weight));
 
@@ -21,10 +24,21 @@ public static partial class HeadWiseConvolution
         ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), filter, blocking);
     }
 
-    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs, Tensor weight) => ConvolutionBlocking.Create(
-        inputs.Sequences.Tokens, inputs.Channels, inputs.Width, GroupChannels, BlockChannels, WorkBlocks, HeadSize(inputs, weight));
+    private static ConvolutionBlocking Blocking(ConvolutionInputs inputs, Tensor weight)
+    {
+        long headSize = SizeOfHead(inputs, weight);
+        return ConvolutionBlocking.Create(
+            inputs.Sequences.Tokens,
+            inputs.Channels,
+            inputs.Width,
+            GroupChannels,
+            BlockChannels,
+            WorkBlocks,
+            headSize,
+            headSize <= inputs.Width ? TileTokensOfLongRows : null);
+    }
 
-    private static long HeadSize(ConvolutionInputs inputs, Tensor weight) =>
+    private static long SizeOfHead(ConvolutionInputs inputs, Tensor weight) =>
         Math.Max(1, inputs.Channels / Math.Max(1, weight.Shape[2]));
 
     private unsafe struct Filter(ConvolutionInputs inputs, Tensor weight, Tensor? gradient, bool accumulate) : IConvolutionFilter
@@ -35,13 +49,18 @@ public static partial class HeadWiseConvolution
         private readonly long _constantStride = inputs.StaticWeight is null ? 0 : inputs.StaticWeight.Strides[0];
         private readonly bool _accumulate = accumulate;
         private readonly int _width = inputs.Width;
-        private readonly long _headSize = HeadSize(inputs, weight);
         private ChannelBlock _block;
-        private float* _constant;
+        private Strided _constant;
         private long _firstHead;
         private long _firstEnd;
 
+        public readonly bool Tiled => false;
+
+        public long HeadSize { get; } = SizeOfHead(inputs, weight);
+
         public bool NeedsProducts { get; } = gradient is not null;
+
+        private readonly bool Accumulates => _accumulate || _block.Start != _firstHead * HeadSize;
 
         private readonly long TileStride => ConvolutionBlocking.TileStride(_width, _block.Count);
 
@@ -50,9 +69,9 @@ public static partial class HeadWiseConvolution
         public void Begin(ConvolutionScratch scratch, ChannelBlock block)
         {
             _block = block;
-            _firstHead = block.Start / _headSize;
-            _firstEnd = Math.Min(block.Count, ((_firstHead + 1) * _headSize) - block.Start);
-            _constant = _static is null ? null : _static + block.Start;
+            _firstHead = block.Start / HeadSize;
+            _firstEnd = Math.Min(block.Count, ((_firstHead + 1) * HeadSize) - block.Start);
+            _constant = new Strided(_static is null ? null : _static + block.Start, _constantStride);
         }
 
         public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
@@ -65,24 +84,37 @@ public static partial class HeadWiseConvolution
                 FillRow<TSimd, TVector>(_weight[token + row] + (_firstHead * _width), to);
             }
 
-            return new FilterTile(tile, TileStride, _block.Count);
+            return new FilterTile(token, tile, TileStride, _block.Count);
         }
 
-        public readonly bool UsesTiles<TSimd, TVector>()
+        public readonly void Convolve<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => true;
+            where TVector : struct => ConvolutionHeads.Convolve<TSimd, TVector>(
+                to, from, Heads(_weight, token), _constant, _width, rows, _block.Count, mode);
 
-        public readonly void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+        public readonly void Correlate<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Convolve<TSimd, TVector>(span, y, x, filters, mode);
+            where TVector : struct => ConvolutionHeads.Convolve<TSimd, TVector>(
+                to, from, Heads(_weight, token).Back(), _constant, _width, rows, _block.Count, mode);
 
-        public readonly void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+        public readonly void Multiply<TSimd, TVector>(
+            Strided products, Strided sums, Strided factor, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Correlate<TSimd, TVector>(span, dx, dy, filters, mode);
-
-        public readonly void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Multiply<TSimd, TVector>(span, dy, x, products, staticSums);
+            where TVector : struct
+        {
+            if (NeedsProducts)
+            {
+                ConvolutionHeads.Multiply<TSimd, TVector>(
+                    Heads(_gradient, token), Accumulates, sums, factor, from, _width, rows, _block.Count);
+            }
+            else
+            {
+                ConvolutionColumns.Multiply<TSimd, TVector>(
+                    products, sums.First, sums.Stride, factor, from, _width, rows, _block.Count);
+            }
+        }
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
@@ -99,6 +131,10 @@ public static partial class HeadWiseConvolution
         {
         }
 
+        /// <summary>The heads of the block in the rows from a token on.</summary>
+        private readonly HeadRows Heads(TokenRows rows, long token) =>
+            new(new Strided(rows[token] + (_firstHead * _width), rows.TimeStride), 1, _width, HeadSize, _firstEnd);
+
         /// <summary>One token's filters: each head's number repeated over its channels, plus the static part.</summary>
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         private readonly void FillRow<TSimd, TVector>(float* weight, float* to)
@@ -107,9 +143,9 @@ public static partial class HeadWiseConvolution
         {
             // Locals, because the compiler has to expect that a store through a pointer changes a field.
             long channels = _block.Count;
-            long headSize = _headSize;
+            long headSize = HeadSize;
             int width = _width;
-            float* constant = _constant;
+            float* constant = _constant.First;
             for (int w = 0; w < width; w++, to += channels, constant += _constantStride)
             {
                 float* value = weight + w;
@@ -136,53 +172,30 @@ public static partial class HeadWiseConvolution
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            float* sums = stackalloc float[ITaps.Most];
             long channels = _block.Count;
-            long headSize = _headSize;
-            int width = _width;
-            bool adds = _accumulate || _block.Start != _firstHead * headSize;
-            for (int w = 0; w < width; w += ITaps.Most, products += ITaps.Most * channels)
+            for (int w = 0; w < _width; w += ITaps.Most, products += ITaps.Most * channels)
             {
-                int taps = Math.Min(ITaps.Most, width - w);
+                // Taps that are not there repeat the last one.
+                int taps = Math.Min(ITaps.Most, _width - w);
+                float* p1 = products + (Math.Min(1, taps - 1) * channels);
+                float* p2 = products + (Math.Min(2, taps - 1) * channels);
+                float* p3 = products + (Math.Min(3, taps - 1) * channels);
                 float* to = gradient + w;
                 long end = _firstEnd;
-                for (long start = 0; start < channels; start = end, end = Math.Min(channels, end + headSize), to += width)
+                bool add = Accumulates;
+                for (long c = 0; c < channels; c += TSimd.Width)
                 {
-                    SumTaps<TSimd, TVector>(products, channels, taps, start, end, sums);
-                    for (int i = 0; i < taps; i++)
+                    if (c >= end)
                     {
-                        to[i] = adds ? to[i] + sums[i] : sums[i];
+                        to += _width;
+                        end += HeadSize;
+                        add = Accumulates;
                     }
+
+                    ConvolutionHeads.StoreSums<TSimd, TVector>(
+                        to, taps, add, TSimd.Load(products + c), TSimd.Load(p1 + c), TSimd.Load(p2 + c), TSimd.Load(p3 + c));
+                    add = true;
                 }
-            }
-        }
-
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private static void SumTaps<TSimd, TVector>(float* products, long tapStride, int taps, long start, long end, float* sums)
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct
-        {
-            // Taps that are not there repeat the last one.
-            float* p1 = products + (Math.Min(1, taps - 1) * tapStride);
-            float* p2 = products + (Math.Min(2, taps - 1) * tapStride);
-            float* p3 = products + (Math.Min(3, taps - 1) * tapStride);
-            TVector s0 = default, s1 = default, s2 = default, s3 = default;
-            long c = start;
-            for (; c + TSimd.Width <= end; c += TSimd.Width)
-            {
-                s0 = TSimd.Add(s0, TSimd.Load(products + c));
-                s1 = TSimd.Add(s1, TSimd.Load(p1 + c));
-                s2 = TSimd.Add(s2, TSimd.Load(p2 + c));
-                s3 = TSimd.Add(s3, TSimd.Load(p3 + c));
-            }
-
-            TSimd.StoreSums(sums, s0, s1, s2, s3);
-            for (; c < end; c++)
-            {
-                sums[0] += products[c];
-                sums[1] += p1[c];
-                sums[2] += p2[c];
-                sums[3] += p3[c];
             }
         }
     }

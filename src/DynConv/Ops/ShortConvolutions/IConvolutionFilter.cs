@@ -10,6 +10,15 @@ namespace DynConv.Ops;
 /// <remarks>A kernel works on a copy of its own, so that an implementation may keep the state of one block.</remarks>
 internal unsafe interface IConvolutionFilter
 {
+    /// <summary>
+    /// Whether the filters of all tokens, and their products, pass through the tile. If not, only those of the tokens next
+    /// to a sequence's start or end do, where windows are not whole.
+    /// </summary>
+    bool Tiled { get; }
+
+    /// <summary>Channels that consist of whole vectors, so that none reaches from one head into the next; 0 if any may.</summary>
+    long HeadSize { get; }
+
     /// <summary>Working memory that <see cref="Begin"/> takes.</summary>
     long ScratchFloats(long blockChannels);
 
@@ -21,26 +30,31 @@ internal unsafe interface IConvolutionFilter
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 
+    /// <summary><c>to[i] = Σ_w f[token + i, w] · from[i - w]</c> for rows whose windows are whole.</summary>
+    /// <param name="to">Results.</param>
+    /// <param name="from">Inputs; rows before the first are read, too.</param>
+    /// <param name="filters">What <see cref="Fill"/> gave, if <see cref="Tiled"/>.</param>
+    /// <param name="token">The token of the first row.</param>
+    /// <param name="rows">Results to compute.</param>
+    /// <param name="mode">What is added to the sum, and how it is stored.</param>
+    void Convolve<TSimd, TVector>(Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct;
+
     /// <summary>
-    /// Whether the filters and products of all tokens go through a tile. If not, those of tokens next to a sequence's
-    /// start or end do, one by one, and the methods below make their own of all others.
+    /// <c>to[i] = Σ_w f[token - i + w, w] · from[i - w]</c>: the rows go backwards from <paramref name="token"/>. The rest
+    /// is as for <see cref="Convolve"/>.
     /// </summary>
-    bool UsesTiles<TSimd, TVector>()
+    void Correlate<TSimd, TVector>(Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 
-    /// <summary><c>y[t] = Σ_w f[t, w] · x[t - w]</c> for tokens whose window lies inside their sequence.</summary>
-    void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct;
-
-    /// <summary><c>dx[t] = Σ_w f[t + w, w] · dy[t + w]</c> for tokens that the whole filter reaches.</summary>
-    void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct;
-
-    /// <summary>The products of tokens whose window lies inside their sequence, to where <see cref="Reduce"/> finds them.</summary>
-    void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
+    /// <summary>
+    /// The products <c>factor[i] · from[i - w]</c> for rows whose windows are whole: in <paramref name="products"/> if
+    /// <see cref="Tiled"/>, otherwise at once in the gradients; their sums over the rows are added to
+    /// <paramref name="sums"/>, by tap. Either is null where it is not wanted.
+    /// </summary>
+    void Multiply<TSimd, TVector>(Strided products, Strided sums, Strided factor, Strided from, long token, long rows)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 

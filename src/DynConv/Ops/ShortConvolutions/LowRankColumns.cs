@@ -24,9 +24,7 @@ internal static unsafe partial class LowRankColumns
     }
 
     /// <summary>Whether the registers suffice.</summary>
-    public static bool Suits<TSimd, TVector>(int taps)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct => TSimd.Width == Simd512.Width && taps <= ITaps.Most;
+    public static bool Suits(int taps) => Simd.Level == SimdLevel.Vector512 && taps <= ITaps.Most;
 
     /// <summary>
     /// <c>to[i] = Σ_w filter[i, w] · from[i - w]</c> or, in the backward direction,

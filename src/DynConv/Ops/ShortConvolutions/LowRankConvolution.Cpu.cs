@@ -61,6 +61,10 @@ public static partial class LowRankConvolution
         private float* _laneSums;
         private float* _unwanted;
 
+        public readonly bool Tiled => !LowRankColumns.Suits(_width);
+
+        public readonly long HeadSize => 0;
+
         public readonly bool NeedsProducts => _zPartials is not null || _uPartials is not null;
 
         private readonly long RowFloats => _width * _block.Count;
@@ -107,61 +111,54 @@ public static partial class LowRankConvolution
         {
             TileProducts.Multiply<TSimd, TVector>(
                 Factors(token), _panel, RowFloats, _initial, 0, tile, TileStride, rows, _rank, RowFloats);
-            return new FilterTile(tile, TileStride, _block.Count);
+            return new FilterTile(token, tile, TileStride, _block.Count);
         }
 
-        public readonly bool UsesTiles<TSimd, TVector>()
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct => !LowRankColumns.Suits<TSimd, TVector>(_width);
-
-        public readonly void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+        public readonly void Convolve<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            if (UsesTiles<TSimd, TVector>())
+            if (Tiled)
             {
-                TileFilters.Convolve<TSimd, TVector>(span, y, x, filters, mode);
+                ConvolutionColumns.Convolve<TSimd, TVector>(
+                    to, from, filters.From(token), filters.TapStride, _width, rows, _block.Count, mode);
+                return;
+            }
+
+            LowRankColumns.Convolve<TSimd, TVector>(to, from, FactorRows(token), Panel, _width, rows, mode, backward: false);
+        }
+
+        public readonly void Correlate<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct
+        {
+            if (Tiled)
+            {
+                ConvolutionColumns.Convolve<TSimd, TVector>(
+                    to, from, filters.BackFrom(token), filters.RowStride + filters.TapStride, _width, rows, _block.Count, mode);
                 return;
             }
 
             LowRankColumns.Convolve<TSimd, TVector>(
-                y.From(span.Token, _block), x.From(span.Token, _block), Rows(span.Token), Panel, _width, span.Rows, mode, backward: false);
+                to.Reverse(rows), from.Reverse(rows), FactorRows(token - rows + 1), Panel, _width, rows, mode, backward: true);
         }
 
-        public readonly void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+        public readonly void Multiply<TSimd, TVector>(
+            Strided products, Strided sums, Strided factor, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            if (UsesTiles<TSimd, TVector>())
+            if (Tiled || !NeedsProducts)
             {
-                TileFilters.Correlate<TSimd, TVector>(span, dx, dy, filters, mode);
-                return;
-            }
-
-            LowRankColumns.Convolve<TSimd, TVector>(
-                dx.From(span.Token, _block), dy.From(span.Token, _block), Rows(span.Token), Panel, _width, span.Rows, mode, backward: true);
-        }
-
-        public readonly void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct
-        {
-            if (UsesTiles<TSimd, TVector>() || !NeedsProducts)
-            {
-                TileFilters.Multiply<TSimd, TVector>(span, dy, x, products, staticSums);
+                ConvolutionColumns.Multiply<TSimd, TVector>(
+                    products, sums.First, _block.Count, factor, from, _width, rows, _block.Count);
                 return;
             }
 
             LowRankColumns.Multiply<TSimd, TVector>(
-                dy.From(span.Token, _block),
-                x.From(span.Token, _block),
-                Rows(span.Token),
-                FactorSums(span.Token, span.Rows),
-                Panel,
-                staticSums,
-                _laneSums,
-                _width,
-                span.Rows);
+                factor, from, FactorRows(token), FactorSums(token, rows), Panel, sums.First, _laneSums, _width, rows);
         }
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
@@ -197,7 +194,7 @@ public static partial class LowRankConvolution
 
         private readonly LowRankPanel Panel => new(_panel, _initial, _panelSums, _rank, _block.Count);
 
-        private readonly Strided Rows(long token) => new(_z[token], _z.TimeStride);
+        private readonly Strided FactorRows(long token) => new(_z[token], _z.TimeStride);
 
         /// <summary>Where the sums over this group of channels for the gradients of z go; zero before the first block.</summary>
         private readonly Strided FactorSums(long token, long rows)

@@ -27,9 +27,16 @@ public static partial class StaticConvolution
     {
         private readonly float* _weight = weight.Float();
         private readonly long _tapStride = weight.Strides[0];
+        private readonly int _width = (int)weight.Shape[0];
         private ChannelBlock _block;
 
+        public readonly bool Tiled => false;
+
+        public readonly long HeadSize => 0;
+
         public readonly bool NeedsProducts => false;
+
+        private readonly Strided Taps => new(_weight + _block.Start, 0);
 
         public readonly long ScratchFloats(long blockChannels) => 0;
 
@@ -37,23 +44,24 @@ public static partial class StaticConvolution
 
         public readonly FilterTile Fill<TSimd, TVector>(long token, long rows, float* tile)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => new(_weight + _block.Start, 0, _tapStride);
+            where TVector : struct => new(token, _weight + _block.Start, 0, _tapStride);
 
-        public readonly bool UsesTiles<TSimd, TVector>()
+        public readonly void Convolve<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => true;
+            where TVector : struct =>
+            ConvolutionColumns.Convolve<TSimd, TVector>(to, from, Taps, _tapStride, _width, rows, _block.Count, mode);
 
-        public readonly void Convolve<TSimd, TVector>(TokenSpan span, TokenRows y, TokenRows x, FilterTile filters, ConvolveMode mode)
+        public readonly void Correlate<TSimd, TVector>(
+            Strided to, Strided from, FilterTile filters, long token, long rows, ConvolveMode mode)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Convolve<TSimd, TVector>(span, y, x, filters, mode);
+            where TVector : struct => Convolve<TSimd, TVector>(to, from, filters, token, rows, mode);
 
-        public readonly void Correlate<TSimd, TVector>(TokenSpan span, TokenRows dx, TokenRows dy, FilterTile filters, ConvolveMode mode)
+        public readonly void Multiply<TSimd, TVector>(
+            Strided products, Strided sums, Strided factor, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Correlate<TSimd, TVector>(span, dx, dy, filters, mode);
-
-        public readonly void Multiply<TSimd, TVector>(TokenSpan span, TokenRows dy, TokenRows x, float* products, float* staticSums)
-            where TSimd : struct, ISimd<TVector>
-            where TVector : struct => TileFilters.Multiply<TSimd, TVector>(span, dy, x, products, staticSums);
+            where TVector : struct => ConvolutionColumns.Multiply<TSimd, TVector>(
+                products, sums.First, sums.Stride, factor, from, _width, rows, _block.Count);
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>

@@ -13,5 +13,8 @@ internal readonly unsafe record struct Strided(nint Address, long Stride)
     /// <summary>The rows from one on.</summary>
     public Strided From(long row) => new(this[row], Stride);
 
+    /// <summary>The first rows in reverse order.</summary>
+    public Strided Reverse(long rows) => new(this[rows - 1], -Stride);
+
     public float* this[long row] => First + (row * Stride);
 }
