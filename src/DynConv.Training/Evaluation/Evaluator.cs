@@ -15,7 +15,10 @@ public static class Evaluator
     /// <param name="data">At least one window.</param>
     /// <param name="context">Tokens of a window.</param>
     /// <param name="batch">Windows side by side; the result depends on it by rounding alone.</param>
-    /// <param name="maxTokens">Where to stop, rounded up to a whole batch.</param>
+    /// <param name="maxTokens">
+    /// The most tokens to look at, rounded up to a whole window. If there are more, windows from all over the text are
+    /// taken, equally far apart.
+    /// </param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="DynConvException">The context is longer than the model's, or the text shorter than one.</exception>
     public static EvaluationResult Evaluate(
@@ -25,17 +28,23 @@ public static class Evaluator
         var windows = new EvaluationWindows(data, context);
         long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
         double sum = 0;
-        long done = 0;
-        while (done < wanted)
+        long tokens = 0;
+        long bytes = 0;
+        for (long done = 0; done < wanted; done += batch)
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = (int)Math.Min(batch, windows.Count - done);
-            sum += Sum(model, windows, done, count);
-            done += count;
+            var chosen = new long[Math.Min(batch, wanted - done)];
+            for (int i = 0; i < chosen.Length; i++)
+            {
+                chosen[i] = (long)((Int128)(done + i) * windows.Count / wanted);
+                tokens += windows.TargetTokens(chosen[i], 1);
+                bytes += windows.TargetBytes(chosen[i], 1);
+            }
+
+            sum += Sum(model, windows, chosen);
         }
 
-        long tokens = windows.TargetTokens(0, done);
-        return new EvaluationResult(sum / tokens, tokens, windows.TargetBytes(0, done));
+        return new EvaluationResult(sum / tokens, tokens, bytes);
     }
 
     /// <summary>
@@ -104,18 +113,18 @@ public static class Evaluator
         }
     }
 
-    private static double Sum(LanguageModel model, EvaluationWindows windows, long first, int count)
+    private static double Sum(LanguageModel model, EvaluationWindows windows, long[] chosen)
     {
         using var scope = new TensorScope();
         int context = windows.Context;
-        var ids = new int[count * context];
+        var ids = new int[chosen.Length * context];
         var targets = new int[ids.Length];
-        for (int i = 0; i < count; i++)
+        for (int i = 0; i < chosen.Length; i++)
         {
-            windows.Fill(first + i, ids.AsSpan(i * context, context), targets.AsSpan(i * context, context));
+            windows.Fill(chosen[i], ids.AsSpan(i * context, context), targets.AsSpan(i * context, context));
         }
 
-        Shape shape = [count, context];
+        Shape shape = [chosen.Length, context];
         Tensor losses = model.TokenLosses(
             Tensor.From(ids, shape, model.Device), Tensor.From(targets, shape, model.Device));
         double sum = 0;
