@@ -46,7 +46,7 @@ public static unsafe partial class RmsNorm
             float* partial = sums + (start / grain * walk.Length);
             Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, partial));
         });
-        return ConvolutionSums.Sum(partials);
+        return PartialSums.Sum(partials);
     }
 
     private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));

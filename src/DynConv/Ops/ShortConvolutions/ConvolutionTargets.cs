@@ -40,7 +40,7 @@ internal sealed class ConvolutionTargets : IDisposable
         _own.Dispose();
         if (_staticPartials is not null)
         {
-            _context.Add(ConvolutionInputs.StaticInput, ConvolutionSums.Sum(_staticPartials));
+            _context.Add(ConvolutionInputs.StaticInput, PartialSums.Sum(_staticPartials));
         }
     }
 }

@@ -28,12 +28,12 @@ public static partial class LowRankConvolution
         if (zPartials is not null)
         {
             using GradientRows target = GradientRows.Of(g, FactorInput, innerDimensions: 1);
-            ConvolutionSums.Store(zPartials, target);
+            PartialSums.Store(zPartials, target);
         }
 
         if (uPartials is not null)
         {
-            g.Add(BasisInput, ConvolutionSums.Sum(uPartials));
+            g.Add(BasisInput, PartialSums.Sum(uPartials));
         }
     }
 

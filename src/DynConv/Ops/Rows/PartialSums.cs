@@ -3,7 +3,7 @@ using DynConv.Cpu;
 namespace DynConv.Ops;
 
 /// <summary>Adds up what blocks of work have summed apart from one another, always in the same order.</summary>
-internal static unsafe class ConvolutionSums
+internal static unsafe class PartialSums
 {
     private const long Grain = 1 << 13;
 
