@@ -1,0 +1,260 @@
+// What only the hardware can do: every line of inline assembly of the project stands here. Compilers without a GPU
+// (clang, and the emulator of the tests, which brings its own file of this name) need nothing else to follow.
+#pragma once
+
+#if defined(__clang__)
+#include <__clang_cuda_builtin_vars.h>
+#define __global__ __attribute__((global))
+#define __device__ __attribute__((device))
+#define __shared__ __attribute__((shared))
+#define __launch_bounds__(...) __attribute__((launch_bounds(__VA_ARGS__)))
+#define __forceinline__ __inline__ __attribute__((always_inline))
+#define __grid_constant__
+#endif
+
+#define DEVICE __device__ __forceinline__
+
+typedef unsigned char uint8;
+typedef unsigned short uint16;
+typedef unsigned int uint32;
+typedef unsigned long long uint64;
+typedef long long int64;
+
+// 4, 8 and 16 bytes that move in one access.
+struct alignas(8) Bits64 { uint32 x, y; };
+struct alignas(16) Bits128 { uint32 x, y, z, w; };
+
+DEVICE float float_of_bits(uint32 bits)
+{
+    float value;
+    asm("mov.b32 %0, %1;" : "=f"(value) : "r"(bits));
+    return value;
+}
+
+DEVICE uint32 bits_of_float(float value)
+{
+    uint32 bits;
+    asm("mov.b32 %0, %1;" : "=r"(bits) : "f"(value));
+    return bits;
+}
+
+// Two floats rounded to bfloat16 (to nearest, ties to even): low in the lower half.
+DEVICE uint32 pack_bf16(float low, float high)
+{
+    uint32 bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
+DEVICE uint16 round_bf16(float value) { return (uint16)pack_bf16(value, 0.f); }
+
+// a * b + c on two bfloat16 at a time, each rounded once.
+DEVICE uint32 fma_bf16x2(uint32 a, uint32 b, uint32 c)
+{
+    uint32 d;
+    asm("fma.rn.bf16x2 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(c));
+    return d;
+}
+
+// a * b on two bfloat16 at a time, each rounded once; adding -0 keeps the sign of a zero.
+DEVICE uint32 multiply_bf16x2(uint32 a, uint32 b) { return fma_bf16x2(a, b, 0x80008000u); }
+
+// Bytes of a (0..3) and b (4..7) picked by the four low nibbles of the selector.
+DEVICE uint32 permute_bytes(uint32 a, uint32 b, uint32 selector)
+{
+    uint32 d;
+    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(selector));
+    return d;
+}
+
+DEVICE float fused_multiply_add(float a, float b, float c)
+{
+    float d;
+    asm("fma.rn.f32 %0, %1, %2, %3;" : "=f"(d) : "f"(a), "f"(b), "f"(c));
+    return d;
+}
+
+// 2^x, within 2 ulp.
+DEVICE float exp2_fast(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// log2(x), absolute error below 2^-22 near 1, relative error below 2^-22 elsewhere.
+DEVICE float log2_fast(float x)
+{
+    float y;
+    asm("lg2.approx.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+DEVICE float square_root(float x)
+{
+    float y;
+    asm("sqrt.rn.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// Waits for all threads of the block and makes their shared-memory writes seen.
+DEVICE void block_barrier()
+{
+    asm volatile("bar.sync 0;" ::: "memory");
+}
+
+// The same for the first `threads` threads that use this barrier; 1 <= barrier <= 15.
+DEVICE void block_barrier(int barrier, int threads)
+{
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+DEVICE void warp_barrier()
+{
+    asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
+}
+
+// Makes this thread's earlier writes to global memory seen by the whole device before its later ones.
+DEVICE void device_fence()
+{
+    asm volatile("membar.gl;" ::: "memory");
+}
+
+// Adds to a counter and gives what was there.
+DEVICE uint32 fetch_add(uint32* counter, uint32 value)
+{
+    uint32 before;
+    asm volatile("atom.global.add.u32 %0, [%1], %2;" : "=r"(before) : "l"(counter), "r"(value) : "memory");
+    return before;
+}
+
+// All 32 lanes take part in these.
+DEVICE uint32 shuffle_xor(uint32 value, int mask)
+{
+    uint32 other;
+    asm volatile("shfl.sync.bfly.b32 %0, %1, %2, 31, 0xffffffff;" : "=r"(other) : "r"(value), "r"(mask));
+    return other;
+}
+
+DEVICE uint32 shuffle(uint32 value, int lane)
+{
+    uint32 other;
+    asm volatile("shfl.sync.idx.b32 %0, %1, %2, 31, 0xffffffff;" : "=r"(other) : "r"(value), "r"(lane));
+    return other;
+}
+
+// Reads that no thread of the launch writes, past the first cache where they come only once.
+DEVICE Bits128 load_streaming(const Bits128* from)
+{
+    Bits128 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(from));
+    return v;
+}
+
+DEVICE Bits128 load_cached(const Bits128* from)
+{
+    Bits128 v;
+    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(from));
+    return v;
+}
+
+// Writes that nobody reads soon.
+DEVICE void store_streaming(Bits128* to, Bits128 v)
+{
+    asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
+                 : "memory");
+}
+
+// The address of shared memory as instructions take it.
+DEVICE uint32 shared_address(const void* pointer)
+{
+    uint64 address;
+    asm("cvta.to.shared.u64 %0, %1;" : "=l"(address) : "l"(pointer));
+    return (uint32)address;
+}
+
+// Starts to copy 16 bytes from global to shared memory, both aligned to 16; zeros if not `valid`.
+DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
+                 "r"(valid ? 16 : 0)
+                 : "memory");
+}
+
+DEVICE void copy_async_commit()
+{
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// Waits until at most PENDING of this thread's groups are still under way.
+template <int PENDING>
+DEVICE void copy_async_wait()
+{
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+// Four (two, one) 8x8 matrices of 16-bit elements. Lane i gives the address of row i % 8 of matrix i / 8 in shared
+// memory, aligned to 16; lane i gets elements 2 (i % 4), 2 (i % 4) + 1 of row i / 4 of each, or, transposed, of column i / 4.
+DEVICE void load_matrices(uint32 (&d)[4], const void* row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
+DEVICE void load_matrices_transposed(uint32 (&d)[4], const void* row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
+DEVICE void load_matrices(uint32 (&d)[2], const void* row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+                 : "=r"(d[0]), "=r"(d[1])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
+DEVICE void load_matrices_transposed(uint32 (&d)[2], const void* row)
+{
+    asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+                 : "=r"(d[0]), "=r"(d[1])
+                 : "r"(shared_address(row))
+                 : "memory");
+}
+
+// The 8x8 matrix that a warp holds (two elements a lane, as above), transposed.
+DEVICE uint32 transpose_matrix(uint32 a)
+{
+    uint32 d;
+    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(d) : "r"(a));
+    return d;
+}
+
+// d = a b + c with a 16x16 and b 16x8 of bfloat16, c and d 16x8 of float. With g = lane / 4 and t = lane % 4, a lane holds
+// a[g][2t..], a[g+8][2t..], a[g][2t+8..], a[g+8][2t+8..]; b[2t..][g], b[2t+8..][g]; c[g][2t..], c[g+8][2t..].
+DEVICE void multiply_tiles(float (&d)[4], const uint32 (&a)[4], uint32 b0, uint32 b1, const float (&c)[4])
+{
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%10, %11, %12, %13};"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "f"(c[0]), "f"(c[1]), "f"(c[2]),
+                   "f"(c[3]));
+}
+
+// The same with a 16x8 and b 8x8: a[g][2t..], a[g+8][2t..]; b[2t..][g].
+DEVICE void multiply_tiles(float (&d)[4], const uint32 (&a)[2], uint32 b, const float (&c)[4])
+{
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5}, {%6}, "
+                 "{%7, %8, %9, %10};"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
+}

@@ -1,0 +1,130 @@
+// What kernels share: element types, a few functions, sums over a warp and a block. Included by every kernel.
+#pragma once
+#include "device.cuh"
+
+static constexpr int WARP = 32;
+
+// The upper half of a float.
+struct bf16 { uint16 bits; };
+
+template <typename A, typename B> struct same_type { static constexpr bool value = false; };
+template <typename A> struct same_type<A, A> { static constexpr bool value = true; };
+
+DEVICE float to_float(float x) { return x; }
+DEVICE float to_float(bf16 x) { return float_of_bits((uint32)x.bits << 16); }
+
+// The two bfloat16 of a register.
+DEVICE float low_float(uint32 pair) { return float_of_bits(pair << 16); }
+DEVICE float high_float(uint32 pair) { return float_of_bits(pair & 0xffff0000u); }
+
+template <typename T> DEVICE T from_float(float x);
+template <> DEVICE float from_float<float>(float x) { return x; }
+template <> DEVICE bf16 from_float<bf16>(float x) { return bf16{round_bf16(x)}; }
+
+// Writes a value, or adds it to the one there.
+template <typename T>
+DEVICE void put(T* to, float value, bool accumulate)
+{
+    *to = from_float<T>(accumulate ? to_float(*to) + value : value);
+}
+
+template <typename T> DEVICE T minimum(T a, T b) { return b < a ? b : a; }
+template <typename T> DEVICE T maximum(T a, T b) { return a < b ? b : a; }
+
+// N elements that move together: in one access if the address is a multiple of their size.
+template <typename T, int N>
+struct alignas(sizeof(T) * N) Pack
+{
+    T at[N];
+
+    DEVICE static Pack load(const T* from) { return *reinterpret_cast<const Pack*>(from); }
+
+    DEVICE void store(T* to) const { *reinterpret_cast<Pack*>(to) = *this; }
+};
+
+// e^x: relative error below 3e-7 for |x| < 88, with the product's rounding error carried along.
+DEVICE float exp_of(float x)
+{
+    constexpr float log2e = 1.4426950408889634f;
+    constexpr float rest = 1.925963033500e-8f;
+    float product = x * log2e;
+    float lost = fused_multiply_add(x, log2e, -product);
+    float correction = fused_multiply_add(x, rest, lost);
+    float power = exp2_fast(product);
+    // 2^(p + c) = 2^p (1 + c ln 2); an overflown or vanished power stays what it is.
+    return power > 0.f && power < 3.4e38f ? fused_multiply_add(power, correction * 0.6931471805599453f, power) : power;
+}
+
+DEVICE float log_of(float x) { return log2_fast(x) * 0.6931471805599453f; }
+
+DEVICE float sigmoid(float x) { return 1.f / (1.f + exp_of(-x)); }
+
+DEVICE float shuffle_xor(float value, int mask) { return float_of_bits(shuffle_xor(bits_of_float(value), mask)); }
+DEVICE float shuffle(float value, int lane) { return float_of_bits(shuffle(bits_of_float(value), lane)); }
+
+// Sum and maximum over the lanes of a warp; every lane gets it, and the order is always the same.
+DEVICE float warp_sum(float value)
+{
+#pragma unroll
+    for (int mask = WARP / 2; mask > 0; mask /= 2)
+    {
+        value += shuffle_xor(value, mask);
+    }
+
+    return value;
+}
+
+DEVICE float warp_maximum(float value)
+{
+#pragma unroll
+    for (int mask = WARP / 2; mask > 0; mask /= 2)
+    {
+        value = maximum(value, shuffle_xor(value, mask));
+    }
+
+    return value;
+}
+
+// Sum over a block of THREADS threads; every thread gets it. `scratch` has THREADS / 32 floats of shared memory, and may
+// be used again after the next barrier.
+template <int THREADS>
+DEVICE float block_sum(float value, float* scratch)
+{
+    constexpr int warps = THREADS / WARP;
+    value = warp_sum(value);
+    if (threadIdx.x % WARP == 0)
+    {
+        scratch[threadIdx.x / WARP] = value;
+    }
+
+    block_barrier();
+    float sum = 0.f;
+#pragma unroll
+    for (int w = 0; w < warps; w++)
+    {
+        sum += scratch[w];
+    }
+
+    return sum;
+}
+
+template <int THREADS>
+DEVICE float block_maximum(float value, float* scratch)
+{
+    constexpr int warps = THREADS / WARP;
+    value = warp_maximum(value);
+    if (threadIdx.x % WARP == 0)
+    {
+        scratch[threadIdx.x / WARP] = value;
+    }
+
+    block_barrier();
+    float largest = scratch[0];
+#pragma unroll
+    for (int w = 1; w < warps; w++)
+    {
+        largest = maximum(largest, scratch[w]);
+    }
+
+    return largest;
+}
