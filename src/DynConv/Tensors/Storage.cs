@@ -20,6 +20,14 @@ internal sealed class Storage
     /// <summary>Whether one tensor alone holds this buffer, so that it may be written in place.</summary>
     public bool IsExclusive => Volatile.Read(ref _references) == 1;
 
+    /// <summary>
+    /// Rises when elements that others may have derived something from are overwritten: by a copy into a tensor, or by
+    /// an optimizer's step. Ops that fill a fresh result do not count.
+    /// </summary>
+    public long Version { get; private set; }
+
+    public void MarkChanged() => Version++;
+
     public Storage Retain()
     {
         Interlocked.Increment(ref _references);
