@@ -34,8 +34,7 @@ public sealed class LanguageModel : Module
     {
         Configuration = configuration.Validate();
         Device = device ?? Device.Cpu;
-        ComputeType = dtype;
-        CheckComputeType();
+        ComputeType = ComputeTypes.Check(dtype, Device);
         _rope = new RopeTable(
             configuration.Rope.Frequencies(configuration.HeadDimension), configuration.MaxPositions, Device);
 
@@ -126,19 +125,6 @@ public sealed class LanguageModel : Module
         _computeEmbedding.Dispose();
         _computeOutput.Dispose();
         _rope.Dispose();
-    }
-
-    private void CheckComputeType()
-    {
-        if (ComputeType == DType.Int32)
-        {
-            throw new DynConvException("A model computes in float32 or bfloat16, not in int32.");
-        }
-
-        if (ComputeType == DType.BFloat16 && !Device.IsCuda)
-        {
-            throw new DynConvException("The CPU computes in float32; bfloat16 needs a CUDA device.");
-        }
     }
 
     private Tensor Hidden(Tensor ids, ModelState? state)
