@@ -68,6 +68,20 @@ public sealed class AdamWTests
     }
 
     [Fact]
+    public void A_factor_that_is_not_a_number_changes_nothing()
+    {
+        foreach (string name in TestDevices.Float32Names)
+        {
+            using var scope = new TensorScope();
+            Device device = TestDevices.Get(name);
+            float[] values = [1, 2, 3, 4, 5];
+            Tensor[] tensors = [.. Enumerable.Range(0, 4).Select(_ => Tensor.From(values, [5], device))];
+            AdamW.Step(tensors[0], tensors[1], tensors[2], tensors[3], Settings, 1, deviceScale: Tensor.From([float.NaN], [], device));
+            Assert.All(tensors, tensor => Assert.Equal(values, tensor.ToArray<float>()));
+        }
+    }
+
+    [Fact]
     public void Arguments_that_do_not_fit_are_refused()
     {
         using var scope = new TensorScope();

@@ -40,6 +40,9 @@ public sealed class GradientNormTests
     [InlineData(0f, 1f, 1f, 1f)]
     [InlineData(16f, 3f, 0.5f, 0.5f)]
     [InlineData(16f, 1f, 0.5f, 0.25f)]
+    [InlineData(16f, float.PositiveInfinity, 0.5f, 0.5f)]
+    [InlineData(float.PositiveInfinity, 1f, 1f, float.NaN)]
+    [InlineData(float.NaN, float.PositiveInfinity, 1f, float.NaN)]
     public void Clipping_brings_a_long_gradient_to_the_norm(float squaredSum, float maximum, float scale, float factor)
     {
         foreach (string device in TestDevices.Float32Names)

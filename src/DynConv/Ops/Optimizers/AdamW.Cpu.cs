@@ -8,9 +8,13 @@ public static unsafe partial class AdamW
     private static void StepCpu(
         Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, Factors factors, Tensor? gradientScale)
     {
-        float scale = gradientScale is null ? 1f : *gradientScale.Float();
-        var kernel = new Kernel(factors with { Gradient = factors.Gradient * scale });
-        ElementLoop.Run(kernel, parameter, gradient, firstMoment, secondMoment);
+        float scale = gradientScale is null ? factors.Gradient : factors.Gradient * *gradientScale.Float();
+        if (float.IsNaN(scale))
+        {
+            return;
+        }
+
+        ElementLoop.Run(new Kernel(factors with { Gradient = scale }), parameter, gradient, firstMoment, secondMoment);
     }
 
     private readonly struct Kernel(Factors factors) : IElementKernel

@@ -19,7 +19,7 @@ public static unsafe partial class GradientNorm
     private static void ClipScaleCpu(Tensor squaredSum, float maximumNorm, float scale, Tensor factor)
     {
         float norm = MathF.Sqrt(*squaredSum.Float());
-        *factor.Float() = scale * norm > maximumNorm ? maximumNorm / norm : scale;
+        *factor.Float() = !float.IsFinite(norm) ? float.NaN : scale * norm > maximumNorm ? maximumNorm / norm : scale;
     }
 
     private readonly struct Square : ISumTerm

@@ -40,9 +40,11 @@ public static partial class GradientNorm
     /// a mean, and that is brought down to a norm where it is above it. Computed on the device, which nobody waits for.
     /// </summary>
     /// <param name="squaredSum">What <see cref="SquaredSum"/> gave: the squared norm before scaling.</param>
-    /// <param name="maximumNorm">The largest norm allowed, above 0.</param>
+    /// <param name="maximumNorm">The largest norm allowed, above 0; infinity for no limit.</param>
     /// <param name="scale">Factor of the gradient before its norm is looked at, above 0.</param>
-    /// <returns>float32 <c>[]</c> on the same device, for <see cref="AdamW.Step"/>.</returns>
+    /// <returns>
+    /// float32 <c>[]</c> on the same device, for <see cref="AdamW.Step"/>; NaN where the norm is not finite.
+    /// </returns>
     /// <exception cref="TensorException">The sum is not float32 <c>[]</c>, or a number is not above 0.</exception>
     public static Tensor ClipScale(Tensor squaredSum, float maximumNorm, float scale = 1f)
     {
