@@ -32,7 +32,7 @@ internal static class EvalCommand
             string folder = parsed.GetValue(model)!;
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             ITokenizer tokenizer = TokenizerLoader.Load(folder);
-            CommonOptions.Prepare(context, loaded, () => Evaluator.Prepare(loaded));
+            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
                 loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), interrupts.Stop)));

@@ -50,7 +50,7 @@ internal static class GenerateCommand
             };
             string folder = parsed.GetValue(model)!;
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
-            CommonOptions.Prepare(context, loaded, () => TextGenerator.Prepare(loaded));
+            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => TextGenerator.Prepare(loaded));
             Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens)!.Value, options.Validate());
             return CommandLineApplication.Success;
         });

@@ -27,8 +27,9 @@ internal static class VerifyCommand
 
             // The vectors are float32, and that is what they are compared in unless somebody asks.
             DType dtype = ComputeTypes.Parse(parsed.GetValue(computeType) ?? DType.Float32.Name(), resolved);
-            CommonOptions.SayPlace(context, resolved, dtype);
-            return Verify(context, parsed.GetValue(paths)!, resolved, dtype);
+            string[] given = parsed.GetValue(paths)!;
+            CommonOptions.Prepare(context, resolved, dtype, () => ConformanceRunner.Prepare(given, resolved, dtype));
+            return Verify(context, given, resolved, dtype);
         });
         return command;
     }

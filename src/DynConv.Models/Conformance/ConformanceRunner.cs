@@ -36,6 +36,13 @@ public static class ConformanceRunner
         }
     }
 
+    /// <summary>Compiles the kernels that vectors need, all at once; <see cref="Run"/> alone compiles each when it meets it.</summary>
+    /// <param name="paths">As for <see cref="Run"/>.</param>
+    /// <param name="device">Where to compute.</param>
+    /// <param name="dtype">What to compute in.</param>
+    /// <returns>How many kernels were needed that this process did not have yet; 0 on the CPU.</returns>
+    public static int Prepare(IEnumerable<string> paths, Device device, DType dtype) => device.Prepare(() => _ = Run(paths, device, dtype).Count());
+
     private static IEnumerable<ConformanceResult> RunOne(string path, Device device, DType dtype)
     {
         if (File.Exists(path))

@@ -49,7 +49,7 @@ internal static class ModelVector
 
     // In bfloat16 a value keeps 8 bits, and each layer rounds anew.
     private static (double Output, double Gradient) Limits(DType dtype) =>
-        dtype == DType.BFloat16 ? (5e-2, 1e-1) : (1e-5, 1e-4);
+        dtype == DType.BFloat16 ? (5e-2, 2e-1) : (1e-5, 1e-4);
 
     private static Tensor NextTokens(Tensor ids)
     {
