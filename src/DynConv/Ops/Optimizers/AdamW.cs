@@ -18,7 +18,8 @@ public static partial class AdamW
     /// <param name="step">Number of this step, from 1.</param>
     /// <param name="gradientScale">Factor of the gradient: for clipping, or for a mean over micro-batches.</param>
     /// <param name="deviceScale">
-    /// A further factor that the device knows, float32 <c>[]</c>, as <see cref="GradientNorm.ClipScale"/> gives it; 1 if not given.
+    /// A further factor that the device knows, float32 <c>[]</c>, as <see cref="GradientNorm.ClipScale"/> gives it; 1 if
+    /// not given.
     /// </param>
     /// <exception cref="TensorException">A shape, a dtype or a setting does not fit.</exception>
     public static void Step(
