@@ -129,7 +129,11 @@ DEVICE float exp2_fast(float x)
 
 DEVICE float log2_fast(float x) { return __builtin_log2f(emulator::without_subnormals(x)); }
 
+DEVICE float larger(float a, float b) { return __builtin_fmaxf(a, b); }
+
 DEVICE float square_root(float x) { return __builtin_sqrtf(x); }
+
+DEVICE float reciprocal_fast(float x) { return emulator::without_subnormals(1.f / emulator::without_subnormals(x)); }
 
 DEVICE void block_barrier() { emulator::meet(0, 0); }
 

@@ -39,16 +39,15 @@ public static partial class CrossEntropy
         return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics, inverseCount], g =>
         {
             using GradientRows rows = GradientRows.Of(g, 0, innerDimensions: 1);
-            (Tensor logits, Tensor targets, Tensor statistics, Tensor inverseCount) = (g.Saved(0), g.Saved(1), g.Saved(2), g.Saved(3));
+            (Tensor logits, Tensor targets, Tensor statistics) = (g.Saved(0), g.Saved(1), g.Saved(2));
+            (Tensor upstream, Tensor inverseCount) = (g.Gradient(0)!, g.Saved(3));
             if (logits.Device.IsCuda)
             {
-                BackwardCuda(
-                    g.Gradient(0)!, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
+                BackwardCuda(upstream, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
             }
             else
             {
-                BackwardCpu(
-                    g.Gradient(0)!, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
+                BackwardCpu(upstream, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
             }
         }));
     }

@@ -26,7 +26,16 @@ public static partial class Rope
         int vector = ElementLaunch.VectorOf(RowWalk.OverRows(x, y), [x, y]);
         vector = half % vector == 0 ? vector : ElementLaunch.Single;
         var shape = new RopeShape(
-            x.Shape[0], x.Shape[1], x.Shape[2], half, x.Strides[0], x.Strides[1], x.Strides[2], y.Strides[0], y.Strides[1], y.Strides[2]);
+            x.Shape[0],
+            x.Shape[1],
+            x.Shape[2],
+            half,
+            x.Strides[0],
+            x.Strides[1],
+            x.Strides[2],
+            y.Strides[0],
+            y.Strides[1],
+            y.Strides[2]);
         RotateTable[x.Device, (x.DType, vector)].Launch(
             CudaGrid.Covering(x.Count / 2 / vector, Threads),
             KernelArgument.Of(in shape),

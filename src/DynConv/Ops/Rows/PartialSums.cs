@@ -46,7 +46,9 @@ internal static unsafe class PartialSums
             size, Grain, (start, end) => AddRows(to + start, from + start, size, parts, end - start, accumulate));
     }
 
-    /// <summary>Puts the sum over the first dimension of <c>[P, B·T, C]</c> where a <c>[B, T, C]</c> gradient belongs.</summary>
+    /// <summary>
+    /// Puts the sum over the first dimension of <c>[P, B·T, C]</c> where a <c>[B, T, C]</c> gradient belongs, on the CPU.
+    /// </summary>
     public static void Store(Tensor partials, GradientRows gradient)
     {
         if (gradient.Tensor is not { Count: > 0 } tensor)
