@@ -37,6 +37,7 @@ public static partial class AdamW
         CheckBeta("beta1", settings.Beta1, parameter);
         CheckBeta("beta2", settings.Beta2, parameter);
         StepCpu(parameter, gradient, firstMoment, secondMoment, settings, step, gradientScale);
+        parameter.Storage.MarkChanged();
     }
 
     private static void CheckBeta(string name, double value, Tensor parameter)
