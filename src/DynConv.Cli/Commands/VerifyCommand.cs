@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynConv.Models;
 using DynConv.Models.Conformance;
 
 namespace DynConv.Cli.Commands;
@@ -11,25 +12,30 @@ internal static class VerifyCommand
 
         Example:
           dynconv verify tests/golden
+          dynconv verify tests/golden --device cuda --dtype bfloat16
         """;
 
     public static Command Create(CliContext context)
     {
         var paths = new Argument<string[]>("PATH") { Description = "Vector files, model folders, or folders of them.", Arity = ArgumentArity.OneOrMore };
-        Option<string> device = CommonOptions.Device();
-        var command = new Command("verify", Help) { paths, device };
+        Option<string?> device = CommonOptions.Device();
+        Option<string> computeType = CommonOptions.ComputeType();
+        var command = new Command("verify", Help) { paths, device, computeType };
         command.SetAction(parsed =>
         {
-            CommonOptions.CheckDevice(parsed.GetValue(device)!);
-            return Verify(context, parsed.GetValue(paths)!);
+            Device resolved = CommonOptions.ResolveDevice(context, parsed.GetValue(device));
+
+            // The vectors are float32, and that is what they are compared in unless somebody asks.
+            DType dtype = ComputeTypes.Parse(parsed.GetValue(computeType) ?? DType.Float32.Name(), resolved);
+            return Verify(context, parsed.GetValue(paths)!, resolved, dtype);
         });
         return command;
     }
 
-    private static int Verify(CliContext context, string[] paths)
+    private static int Verify(CliContext context, string[] paths, Device device, DType dtype)
     {
         var counts = new Dictionary<ConformanceOutcome, int>();
-        foreach (ConformanceResult result in ConformanceRunner.Run(paths))
+        foreach (ConformanceResult result in ConformanceRunner.Run(paths, device, dtype))
         {
             counts[result.Outcome] = counts.GetValueOrDefault(result.Outcome) + 1;
             context.Out.WriteLine(result.Outcome switch
@@ -42,7 +48,7 @@ internal static class VerifyCommand
 
         int failed = counts.GetValueOrDefault(ConformanceOutcome.Failed);
         int passed = counts.GetValueOrDefault(ConformanceOutcome.Passed);
-        context.Out.WriteLine($"{passed} passed, {failed} failed, {counts.GetValueOrDefault(ConformanceOutcome.Skipped)} skipped");
+        context.Out.WriteLine($"{passed} passed, {failed} failed, {counts.GetValueOrDefault(ConformanceOutcome.Skipped)} skipped, {dtype.Name()} on {CommonOptions.Describe(device)}");
         if (failed == 0 && passed > 0)
         {
             return CommandLineApplication.Success;
