@@ -185,6 +185,17 @@ DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
                  : "memory");
 }
 
+// The same with 8 and 4 bytes, aligned to their size, through the first cache.
+DEVICE void copy_async8(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+DEVICE void copy_async4(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
 DEVICE void copy_async_commit()
 {
     asm volatile("cp.async.commit_group;" ::: "memory");
