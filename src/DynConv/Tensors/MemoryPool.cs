@@ -100,33 +100,29 @@ public abstract class MemoryPool
         }
     }
 
+    /// <summary>Takes memory from the device; 0 if there is not enough.</summary>
     private protected abstract nint AllocateDevice(long bytes);
 
     private protected abstract void FreeDevice(nint buffer, long bytes);
 
     private protected abstract void FillNaN(nint buffer, long bytes);
 
+    /// <summary>What else is worth knowing when memory runs out; empty if nothing.</summary>
+    private protected virtual string Describe() => "";
+
+    private string Details() => Describe() is { Length: > 0 } text ? $" ({text})" : "";
+
     private nint AllocateOrTrim(long bytes)
     {
-        try
-        {
-            return AllocateDevice(bytes);
-        }
-        catch (OutOfMemoryException)
+        nint buffer = AllocateDevice(bytes);
+        if (buffer == 0)
         {
             Trim();
+            buffer = AllocateDevice(bytes);
         }
 
-        try
-        {
-            return AllocateDevice(bytes);
-        }
-        catch (OutOfMemoryException exception)
-        {
-            throw new DynConvException(
-                $"Out of memory: {bytes:N0} bytes asked for, {_liveBytes:N0} in use in {_liveBuffers:N0} buffers; a smaller model, batch or context needs less.",
-                exception);
-        }
+        return buffer != 0 ? buffer : throw new DynConvException(
+            $"Out of memory: {bytes:N0} bytes asked for, {_liveBytes:N0} in use in {_liveBuffers:N0} buffers{Details()}; a smaller model, batch or context needs less.");
     }
 
     // Sizes are rounded to an eighth of their power of two, so that shapes which vary a little share buffers and at
@@ -148,8 +144,17 @@ public abstract class MemoryPool
 /// <summary>Main memory, aligned to 64 bytes.</summary>
 internal sealed unsafe class CpuMemoryPool : MemoryPool
 {
-    private protected override nint AllocateDevice(long bytes) =>
-        (nint)System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)bytes, 64);
+    private protected override nint AllocateDevice(long bytes)
+    {
+        try
+        {
+            return (nint)System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)bytes, 64);
+        }
+        catch (OutOfMemoryException)
+        {
+            return 0;
+        }
+    }
 
     private protected override void FreeDevice(nint buffer, long bytes) =>
         System.Runtime.InteropServices.NativeMemory.AlignedFree((void*)buffer);

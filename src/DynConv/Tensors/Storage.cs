@@ -17,8 +17,21 @@ internal sealed class Storage
 
     public nint Pointer => _pointer != 0 ? _pointer : throw new ObjectDisposedException(nameof(Tensor));
 
+    /// <summary>The address for code that runs on the host.</summary>
+    public nint HostPointer => Device.IsCuda
+        ? throw new DynConvException($"A kernel of the CPU was given a tensor on {Device}.")
+        : Pointer;
+
     /// <summary>Whether one tensor alone holds this buffer, so that it may be written in place.</summary>
     public bool IsExclusive => Volatile.Read(ref _references) == 1;
+
+    /// <summary>
+    /// Rises when elements that others may have derived something from are overwritten: by a copy into a tensor, or by
+    /// an optimizer's step. Ops that fill a fresh result do not count.
+    /// </summary>
+    public long Version { get; private set; }
+
+    public void MarkChanged() => Version++;
 
     public Storage Retain()
     {

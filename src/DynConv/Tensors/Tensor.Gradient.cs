@@ -39,6 +39,20 @@ public sealed partial class Tensor
     /// <summary>Gives the gradient's memory back; the next pass starts from zero.</summary>
     public void ClearGradient() => _slot?.Release();
 
+    /// <summary>
+    /// A view of <paramref name="copy"/>, which holds this tensor's values in another dtype: ops compute with the copy,
+    /// and gradients go straight to this tensor, in its own dtype.
+    /// </summary>
+    /// <param name="copy">Has this tensor's shape and device.</param>
+    internal Tensor RepresentedBy(Tensor copy)
+    {
+        Tensor view = copy.Detach();
+        view._slot = _slot;
+        view._region = _region;
+        view._path = _path;
+        return view;
+    }
+
     internal GradientSlot? Slot => _slot;
 
     internal GradientRegion? Region => _region;

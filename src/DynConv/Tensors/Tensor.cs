@@ -128,12 +128,64 @@ public sealed partial class Tensor : IDisposable
             throw new TensorException("copy", $"a tensor with strides [{string.Join(", ", _strides)}] is not contiguous.", this);
         }
 
-        values.CopyTo(HostSpan<T>());
+        Storage.MarkChanged();
+        if (Device.IsCuda)
+        {
+            Upload(values);
+        }
+        else
+        {
+            values.CopyTo(HostSpan<T>());
+        }
     }
 
-    /// <summary>Overwrites all elements with another tensor's, of the same shape, dtype and device; any strides.</summary>
+    /// <summary>
+    /// Overwrites all elements with another tensor's, of the same shape; any strides and devices. float32 and bfloat16
+    /// become one another.
+    /// </summary>
     /// <param name="source">Where the values come from. No gradient flows through this.</param>
-    public void CopyFrom(Tensor source) => Ops.StridedCopy.Copy(source, this);
+    public void CopyFrom(Tensor source)
+    {
+        using var scope = new TensorScope();
+        Tensor here = ReferenceEquals(source.Device, Device) ? source : source.To(Device);
+        Ops.StridedCopy.Copy(here, this);
+        Storage.MarkChanged();
+    }
+
+    /// <summary>The same values on a device; this tensor itself if it is there already. No gradient flows through this.</summary>
+    /// <param name="device">Where to.</param>
+    public Tensor To(Device device)
+    {
+        if (ReferenceEquals(device, Device))
+        {
+            return this;
+        }
+
+        Tensor copy = Empty(Shape, DType, device);
+        using var scope = new TensorScope();
+        Tensor values = Contiguous();
+        if (values.Device.IsCuda && device.IsCuda)
+        {
+            values = values.To(Device.Cpu);
+        }
+
+        values.Transfer(copy);
+        return copy;
+    }
+
+    /// <summary>The same values in another floating-point type; this tensor itself if it has it. No gradient flows through this.</summary>
+    /// <param name="dtype">float32 or bfloat16.</param>
+    public Tensor To(DType dtype)
+    {
+        if (dtype == DType)
+        {
+            return this;
+        }
+
+        Tensor copy = Empty(Shape, dtype, Device);
+        Ops.StridedCopy.Copy(this, copy);
+        return copy;
+    }
 
     /// <summary>Copies all elements out, the last index fastest, whatever the strides.</summary>
     /// <typeparam name="T">The element type's C# counterpart.</typeparam>
@@ -148,7 +200,15 @@ public sealed partial class Tensor : IDisposable
         }
 
         using var scope = new TensorScope();
-        Contiguous().HostSpan<T>().CopyTo(destination);
+        Tensor values = Contiguous();
+        if (Device.IsCuda)
+        {
+            values.Download(destination);
+        }
+        else
+        {
+            values.HostSpan<T>().CopyTo(destination);
+        }
     }
 
     /// <summary>All elements, the last index fastest, whatever the strides.</summary>
@@ -166,8 +226,17 @@ public sealed partial class Tensor : IDisposable
         ? ToArray<float>()[0]
         : throw new TensorException("item", $"a tensor of shape {Shape} does not have just one element.", this);
 
+    /// <summary>The only element of a float32 tensor that has just one, without waiting for the device now.</summary>
+    public PendingValue ReadLater() => Count == 1 && DType == DType.Float32
+        ? new PendingValue(this)
+        : throw new TensorException("read", $"{DType.Name()} {Shape} is not a single float32.", this);
+
     /// <summary>Sets all elements to zero.</summary>
-    public void Clear() => Ops.StridedCopy.Clear(this);
+    public void Clear()
+    {
+        Ops.StridedCopy.Clear(this);
+        Storage.MarkChanged();
+    }
 
     /// <summary>Gives the view up, and with the last view the buffer. Doing so again has no effect.</summary>
     public void Dispose()
@@ -194,14 +263,49 @@ public sealed partial class Tensor : IDisposable
     internal void SetScope(TensorScope? scope) => _scope = scope;
 
     internal unsafe float* Float() => DType == DType.Float32
-        ? (float*)Storage.Pointer + _offset
+        ? (float*)Storage.HostPointer + _offset
         : throw new TensorException("tensor", $"float32 is needed here, not {DType.Name()}.", this);
 
     internal unsafe int* Int() => DType == DType.Int32
-        ? (int*)Storage.Pointer + _offset
+        ? (int*)Storage.HostPointer + _offset
         : throw new TensorException("tensor", $"int32 is needed here, not {DType.Name()}.", this);
 
-    internal unsafe byte* Bytes() => (byte*)Storage.Pointer + (_offset * DType.SizeInBytes());
+    internal unsafe byte* Bytes() => (byte*)Storage.HostPointer + (_offset * DType.SizeInBytes());
+
+    /// <summary>The address of the first element, on whatever device.</summary>
+    internal nint Address => Storage.Pointer + (nint)(_offset * DType.SizeInBytes());
+
+    private unsafe void Upload<T>(ReadOnlySpan<T> values)
+        where T : unmanaged
+    {
+        fixed (T* from = values)
+        {
+            Device.Context.Upload(from, Address, Count * sizeof(T));
+        }
+    }
+
+    private unsafe void Download<T>(Span<T> values)
+        where T : unmanaged
+    {
+        fixed (T* to = values)
+        {
+            Device.Context.Download(Address, to, Count * sizeof(T));
+        }
+    }
+
+    /// <summary>Copies contiguous elements between the host and a card.</summary>
+    private unsafe void Transfer(Tensor destination)
+    {
+        long bytes = Count * DType.SizeInBytes();
+        if (destination.Device.IsCuda)
+        {
+            destination.Device.Context.Upload((void*)Address, destination.Address, bytes);
+        }
+        else
+        {
+            Device.Context.Download(Address, (void*)destination.Address, bytes);
+        }
+    }
 
     private unsafe Span<T> HostSpan<T>()
         where T : unmanaged => MemoryMarshal.CreateSpan(ref *(T*)Bytes(), checked((int)Count));

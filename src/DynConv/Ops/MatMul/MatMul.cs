@@ -8,25 +8,26 @@ public static partial class MatMul
     /// dimensions of x and dy taken as one.
     /// </summary>
     /// <param name="x">
-    /// Float32 <c>[..., K]</c>, any strides. Rows in one piece and equally far apart, as in a slice of a wider
+    /// <c>[..., K]</c>, float32, or bfloat16 on CUDA, any strides. Rows in one piece and equally far apart, as in a slice of a wider
     /// projection, are read in place; anything else is copied first.
     /// </param>
-    /// <param name="weight">Float32 <c>[N, K]</c>, outputs × inputs; it or its transpose is read in place.</param>
-    /// <returns>Float32 <c>[..., N]</c>; zeros if K is 0.</returns>
+    /// <param name="weight"><c>[N, K]</c>, float32 or the type of <paramref name="x"/>, outputs × inputs; it or its transpose is read in place.</param>
+    /// <returns><c>[..., N]</c>; zeros if K is 0.</returns>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Linear(Tensor x, Tensor weight)
     {
-        CheckFloat32("linear", x, weight);
+        OpArguments.Floating("linear", x);
+        OpArguments.Weight("linear", "the weight", weight, x);
         if (weight.Rank != 2 || x.Rank == 0 || x.Shape[^1] != weight.Shape[1])
         {
             throw new TensorException(
                 "linear", $"x {x.Shape} and weight {weight.Shape} do not fit; [..., K] and [N, K] do.", x, weight);
         }
 
-        Tensor y = Tensor.Empty(x.Shape.With(^1, weight.Shape[0]), DType.Float32, x.Device);
+        Tensor y = Tensor.Empty(x.Shape.With(^1, weight.Shape[0]), x.DType, x.Device);
         using (new TensorScope())
         {
-            Multiply(AsRows(x), weight.Detach().Transpose(0, 1), AsRows(y), accumulate: false);
+            Multiply(AsRows(x), weight.Detach().To(x.DType).Transpose(0, 1), AsRows(y), accumulate: false);
         }
 
         return Tape.Record(
@@ -39,7 +40,7 @@ public static partial class MatMul
                 Tensor dy = AsRows(g.Gradient(0)!);
                 if (g.Needs(0))
                 {
-                    WriteRows(g.Target(0), dy, g.Saved(1));
+                    WriteRows(g.Target(0), dy, g.Saved(1).To(dy.DType));
                 }
 
                 if (g.Needs(1))
@@ -53,21 +54,21 @@ public static partial class MatMul
     /// The product of each matrix in <paramref name="a"/> with its partner in <paramref name="b"/>, <c>c = a b</c>.
     /// Gradients: <c>da = dc bᵀ</c>, <c>db = aᵀ dc</c>.
     /// </summary>
-    /// <param name="a">Float32 <c>[..., M, K]</c>, or <c>[..., K, M]</c> if <paramref name="transposeA"/>.</param>
+    /// <param name="a"><c>[..., M, K]</c>, float32, or bfloat16 on CUDA, or <c>[..., K, M]</c> if <paramref name="transposeA"/>.</param>
     /// <param name="b">
-    /// Float32 <c>[..., K, N]</c>, or <c>[..., N, K]</c> if <paramref name="transposeB"/>; leading dimensions equal
+    /// <c>[..., K, N]</c>, or <c>[..., N, K]</c> if <paramref name="transposeB"/>; leading dimensions equal
     /// those of <paramref name="a"/>.
     /// </param>
     /// <param name="transposeA">Whether to take the matrices in <paramref name="a"/> transposed.</param>
     /// <param name="transposeB">Whether to take the matrices in <paramref name="b"/> transposed.</param>
-    /// <returns>Float32 <c>[..., M, N]</c>; zeros if K is 0.</returns>
+    /// <returns><c>[..., M, N]</c>; zeros if K is 0.</returns>
     /// <remarks>
     /// Strides are free: matrices whose rows, or columns, lie in one piece are read in place; others are copied first.
     /// </remarks>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Batched(Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
     {
-        CheckFloat32("batched", a, b);
+        OpArguments.Floating("batched", a, b);
         using var scope = new TensorScope();
         Tensor left = Oriented(a, transposeA);
         Tensor right = Oriented(b, transposeB);
@@ -80,7 +81,7 @@ public static partial class MatMul
                 b);
         }
 
-        Tensor c = Tensor.Empty(left.Shape.With(^1, right.Shape[^1]), DType.Float32, a.Device);
+        Tensor c = Tensor.Empty(left.Shape.With(^1, right.Shape[^1]), a.DType, a.Device);
         Multiply(left, right, c, accumulate: false);
         return scope.Keep(Tape.Record(
             "batched",
@@ -100,14 +101,6 @@ public static partial class MatMul
                     Write(Oriented(g.Target(1), transposeB), Oriented(g.Saved(0), !transposeA), dc);
                 }
             }));
-    }
-
-    private static void CheckFloat32(string op, Tensor a, Tensor b)
-    {
-        if (a.DType != DType.Float32 || b.DType != DType.Float32)
-        {
-            throw new TensorException(op, $"takes float32, not {a.DType.Name()} and {b.DType.Name()}.", a, b);
-        }
     }
 
     private static Tensor Oriented(Tensor matrices, bool transpose)
@@ -157,8 +150,19 @@ public static partial class MatMul
     /// <c>c = a b</c> or <c>c += a b</c> for <c>[..., M, K]</c> and <c>[..., K, N]</c>; the matrices of
     /// <paramref name="c"/> have rows or columns in one piece.
     /// </summary>
-    private static void Multiply(Tensor a, Tensor b, Tensor c, bool accumulate) => MultiplyCpu(
-        IsMatrixLayout(a) ? a : a.Clone(), IsMatrixLayout(b) ? b : b.Clone(), c, accumulate);
+    private static void Multiply(Tensor a, Tensor b, Tensor c, bool accumulate)
+    {
+        a = IsMatrixLayout(a) ? a : a.Clone();
+        b = IsMatrixLayout(b) ? b : b.Clone();
+        if (c.Device.IsCuda)
+        {
+            MultiplyCuda(a, b, c, accumulate);
+        }
+        else
+        {
+            MultiplyCpu(a, b, c, accumulate);
+        }
+    }
 
     /// <summary>Whether the matrices have rows or columns in one piece that do not overlap.</summary>
     private static bool IsMatrixLayout(Tensor matrices) => HasRows(matrices) || HasRows(matrices.Transpose(-2, -1));

@@ -1,0 +1,244 @@
+using System.Runtime.InteropServices;
+
+namespace DynConv.Cuda;
+
+/// <summary>
+/// One card as this process uses it: its driver context, the one stream that all work is queued on, and what is loaded.
+/// </summary>
+internal sealed unsafe class CudaContext
+{
+    private const int OldestArchitecture = 80;
+    private const uint NonBlockingStream = 1;
+
+    [ThreadStatic]
+    private static nint _current;
+
+    private readonly nint _context;
+    private readonly int _device;
+    private readonly Lazy<CudaMatMul> _matMul;
+    private readonly PinnedUploads _uploads;
+    private List<Task>? _plan;
+
+    private CudaContext(int index, int device)
+    {
+        Index = index;
+        _device = device;
+        Name = ReadName(device);
+        Architecture = (10 * Ask(CudaDeviceAttribute.ComputeCapabilityMajor)) + Ask(CudaDeviceAttribute.ComputeCapabilityMinor);
+        if (Architecture < OldestArchitecture)
+        {
+            throw new DynConvException(
+                $"{Name} has compute capability {Architecture / 10}.{Architecture % 10}; 8.0 or newer is needed. Use --device cpu.");
+        }
+
+        nuint total;
+        CudaDriver.Check(CudaDriver.cuDeviceTotalMem_v2(&total, device), "asking for the memory");
+        TotalBytes = (long)total;
+        Multiprocessors = Ask(CudaDeviceAttribute.MultiprocessorCount);
+        L2Bytes = Ask(CudaDeviceAttribute.L2CacheSize);
+        MaximumSharedBytes = Ask(CudaDeviceAttribute.MaximumSharedBytesPerBlock);
+        nint context;
+        CudaDriver.Check(CudaDriver.cuDevicePrimaryCtxRetain(&context, device), $"opening {Name}");
+        _context = context;
+        MakeCurrent();
+        nint stream;
+        CudaDriver.Check(CudaDriver.cuStreamCreate(&stream, NonBlockingStream), "making a stream");
+        Stream = stream;
+        Kernels = new KernelLoader(this);
+        _uploads = new PinnedUploads(this);
+        _matMul = new Lazy<CudaMatMul>(() => new CudaMatMul(this));
+    }
+
+    /// <summary>Whether each launch is waited for and checked at once, so that a failure names its kernel: <c>DYNCONV_CUDA_SYNC=1</c>.</summary>
+    public static bool Synchronous { get; set; } = Environment.GetEnvironmentVariable("DYNCONV_CUDA_SYNC") == "1";
+
+    public int Index { get; }
+
+    /// <summary>As in <c>NVIDIA H200</c>.</summary>
+    public string Name { get; }
+
+    /// <summary>Compute capability without its dot: 80, 90.</summary>
+    public int Architecture { get; }
+
+    /// <summary>What the compiler is asked for; sm_90a has Hopper's own instructions.</summary>
+    public string CompilerTarget => Architecture == 90 ? "90a" : $"{Architecture}";
+
+    public int Multiprocessors { get; }
+
+    public long L2Bytes { get; }
+
+    public long TotalBytes { get; }
+
+    /// <summary>The most dynamic shared memory that a block can ask for.</summary>
+    public int MaximumSharedBytes { get; }
+
+    /// <summary>All work of the device is queued here, in order.</summary>
+    public nint Stream { get; }
+
+    public KernelLoader Kernels { get; }
+
+    public CudaMatMul MatMul => _matMul.Value;
+
+    /// <summary>Whether ops only say which kernels they need.</summary>
+    public bool IsPlanning => _plan is not null;
+
+    /// <summary>Bytes free on the card now, whoever uses the rest.</summary>
+    public long FreeBytes
+    {
+        get
+        {
+            nuint free;
+            nuint total;
+            MakeCurrent();
+            CudaDriver.Check(CudaDriver.cuMemGetInfo_v2(&free, &total), "asking for free memory");
+            return (long)free;
+        }
+    }
+
+    /// <summary>The driver's newest CUDA version, as in <c>13.0</c>.</summary>
+    public static string DriverVersion
+    {
+        get
+        {
+            int version;
+            CudaDriver.Check(CudaDriver.cuDriverGetVersion(&version), "asking for the driver's version");
+            return $"{version / 1000}.{version % 1000 / 10}";
+        }
+    }
+
+    /// <summary>How many cards there are, or why none can be used.</summary>
+    public static int Count(out string? reason)
+    {
+        foreach ((string library, string package) in (ReadOnlySpan<(string, string)>)
+        [
+            (CudaLibraries.Driver, "the NVIDIA driver"),
+            (CudaLibraries.Nvrtc, "NVRTC of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: cuda-nvrtc-13-0)"),
+            (CudaLibraries.CublasLt, "cuBLAS of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: libcublas-13-0)"),
+        ])
+        {
+            if (!CudaLibraries.TryLoad(library, out _))
+            {
+                reason = $"{CudaLibraries.FileName(library)} was not found; install {package}";
+                return 0;
+            }
+        }
+
+        int count = 0;
+        int status = CudaDriver.cuInit(0);
+        status = status == CudaDriver.Success ? CudaDriver.cuDeviceGetCount(&count) : status;
+        reason = status != CudaDriver.Success ? $"the NVIDIA driver says: {CudaDriver.Describe(status)}"
+            : count == 0 ? "the NVIDIA driver finds no card"
+            : null;
+        return reason is null ? count : 0;
+    }
+
+    /// <summary>Opens a card; there are <see cref="Count"/>.</summary>
+    public static CudaContext Open(int index)
+    {
+        int device;
+        CudaDriver.Check(CudaDriver.cuDeviceGet(&device, index), $"finding card {index}");
+        return new CudaContext(index, device);
+    }
+
+    /// <summary>Ties the calling thread to this card.</summary>
+    public void MakeCurrent()
+    {
+        if (_current != _context)
+        {
+            CudaDriver.Check(CudaDriver.cuCtxSetCurrent(_context), $"choosing {Name}");
+            _current = _context;
+        }
+    }
+
+    /// <summary>Waits until everything queued so far is done.</summary>
+    public void Synchronize()
+    {
+        MakeCurrent();
+        CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), "work on the card");
+    }
+
+    /// <summary>Copies from the host; <paramref name="from"/> may be reused when this returns.</summary>
+    public void Upload(void* from, nint to, long bytes)
+    {
+        if (bytes > 0)
+        {
+            MakeCurrent();
+            if (bytes <= PinnedUploads.LargestBytes)
+            {
+                _uploads.Copy(from, to, bytes);
+                return;
+            }
+
+            CudaDriver.Check(CudaDriver.cuMemcpyHtoDAsync_v2(to, from, (nuint)bytes, Stream), "a copy to the card");
+        }
+    }
+
+    /// <summary>Copies to the host, after everything queued so far.</summary>
+    public void Download(nint from, void* to, long bytes)
+    {
+        if (bytes > 0)
+        {
+            MakeCurrent();
+            CudaDriver.Check(CudaDriver.cuMemcpyDtoHAsync_v2(to, from, (nuint)bytes, Stream), "a copy from the card");
+        }
+
+        Synchronize();
+    }
+
+    /// <summary>Sets bytes, in the order of the stream.</summary>
+    public void Fill(nint to, byte value, long bytes)
+    {
+        MakeCurrent();
+        CudaDriver.Check(CudaDriver.cuMemsetD8Async(to, value, (nuint)bytes, Stream), "filling memory");
+    }
+
+    /// <summary>
+    /// Compiles, all at once on all cores, the kernels that some work will need. The ops in <paramref name="work"/> run
+    /// without computing anything: results are undefined, and nothing they would overwrite changes.
+    /// </summary>
+    /// <returns>How many kernels were needed that this process did not have yet.</returns>
+    public int Prepare(Action work)
+    {
+        var plan = new List<Task>();
+        _plan = plan;
+        try
+        {
+            work();
+        }
+        finally
+        {
+            _plan = null;
+            Task.WaitAll([.. plan]);
+        }
+
+        return plan.Count;
+    }
+
+    internal CudaKernel Plan(KernelRequest request)
+    {
+        _plan!.Add(Task.Run(() => Kernels.Load(request)));
+        return new CudaKernel(this, 0, request.EntryPoint);
+    }
+
+    internal void AfterLaunch(string name)
+    {
+        if (Synchronous)
+        {
+            CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), $"the kernel {name}");
+        }
+    }
+
+    private static string ReadName(int device)
+    {
+        byte* name = stackalloc byte[256];
+        CudaDriver.Check(CudaDriver.cuDeviceGetName(name, 256, device), "asking for a card's name");
+        return Marshal.PtrToStringUTF8((nint)name)!;
+    }
+
+    private int Ask(CudaDeviceAttribute attribute)
+    {
+        int value;
+        CudaDriver.Check(CudaDriver.cuDeviceGetAttribute(&value, attribute, _device), $"asking for {attribute}");
+        return value;
+    }
+}

@@ -1,0 +1,106 @@
+namespace DynConv.Cuda;
+
+/// <summary>A kernel loaded on a device.</summary>
+internal sealed unsafe class CudaKernel
+{
+    private const int DefaultSharedBytes = 48 << 10;
+
+    private readonly CudaContext _context;
+    private readonly nint _function;
+    private readonly string _name;
+    private int _sharedBytes = DefaultSharedBytes;
+
+    /// <param name="context">The device it is loaded on.</param>
+    /// <param name="function">The driver's handle; 0 stands for a kernel that is still being compiled (<see cref="CudaContext.Prepare"/>).</param>
+    /// <param name="name">Its entry point.</param>
+    public CudaKernel(CudaContext context, nint function, string name)
+    {
+        _context = context;
+        _function = function;
+        _name = name;
+    }
+
+    public int RegistersPerThread => Attribute(CudaFunctionAttribute.RegistersPerThread);
+
+    /// <summary>Bytes of a thread's spilled registers and arrays in local memory.</summary>
+    public int LocalBytes => Attribute(CudaFunctionAttribute.LocalBytes);
+
+    /// <summary>How many blocks run on a multiprocessor at a time.</summary>
+    public int MaximumBlocksPerMultiprocessor(int threads, int sharedBytes = 0)
+    {
+        if (_function == 0)
+        {
+            return 1;
+        }
+
+        AllowShared(sharedBytes);
+        int blocks;
+        CudaDriver.Check(
+            CudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor(&blocks, _function, threads, (nuint)sharedBytes),
+            $"the occupancy of {_name}");
+        return blocks;
+    }
+
+    /// <summary>Queues the kernel on the device's stream and returns at once.</summary>
+    /// <param name="grid">Blocks and threads.</param>
+    /// <param name="arguments">In the order of the kernel's parameters, and of their sizes.</param>
+    public void Launch(CudaGrid grid, params ReadOnlySpan<KernelArgument> arguments)
+    {
+        if (_context.IsPlanning)
+        {
+            return;
+        }
+
+        AllowShared(grid.SharedBytes);
+        _context.MakeCurrent();
+        KernelArgument* copies = stackalloc KernelArgument[arguments.Length];
+        void** parameters = stackalloc void*[arguments.Length];
+        for (int i = 0; i < arguments.Length; i++)
+        {
+            copies[i] = arguments[i];
+            parameters[i] = KernelArgument.Address(copies + i);
+        }
+
+        int status = CudaDriver.cuLaunchKernel(
+            _function,
+            checked((uint)grid.X),
+            checked((uint)grid.Y),
+            checked((uint)grid.Z),
+            (uint)grid.Threads,
+            1,
+            1,
+            (uint)grid.SharedBytes,
+            _context.Stream,
+            parameters,
+            null);
+        if (status != CudaDriver.Success)
+        {
+            CudaDriver.Check(status, $"the launch of {_name} with {grid}");
+        }
+
+        _context.AfterLaunch(_name);
+    }
+
+    private void AllowShared(int bytes)
+    {
+        if (bytes > _sharedBytes)
+        {
+            CudaDriver.Check(
+                CudaDriver.cuFuncSetAttribute(_function, CudaFunctionAttribute.MaximumDynamicSharedBytes, bytes),
+                $"asking for {bytes} bytes of shared memory in {_name}");
+            _sharedBytes = bytes;
+        }
+    }
+
+    private int Attribute(CudaFunctionAttribute attribute)
+    {
+        if (_function == 0)
+        {
+            return 0;
+        }
+
+        int value;
+        CudaDriver.Check(CudaDriver.cuFuncGetAttribute(&value, attribute, _function), $"asking about {_name}");
+        return value;
+    }
+}

@@ -1,0 +1,139 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace DynConv.Cuda;
+
+/// <summary>
+/// Compiled kernels on disk, so that only the first run on a machine pays for the compiler. A file is named by a hash
+/// of everything that its contents depend on, and carries a hash of its contents: a damaged one is compiled anew.
+/// Several processes may share the folder.
+/// </summary>
+internal sealed class KernelDiskCache
+{
+    private const int HashBytes = 32;
+
+    private readonly string _folder;
+    private readonly long _limitBytes;
+
+    /// <param name="folder">Where the files lie; made if need be.</param>
+    /// <param name="limitBytes">Above this the files that were not used for longest are deleted.</param>
+    public KernelDiskCache(string folder, long limitBytes = 256 << 20)
+    {
+        _folder = folder;
+        _limitBytes = limitBytes;
+    }
+
+    /// <summary>
+    /// The folder that <c>DYNCONV_CACHE</c> names, or <c>dynconv/kernels</c> in the user's cache folder.
+    /// </summary>
+    public static string DefaultFolder
+    {
+        get
+        {
+            string? asked = Environment.GetEnvironmentVariable("DYNCONV_CACHE");
+            if (!string.IsNullOrEmpty(asked))
+            {
+                return Path.Combine(asked, "kernels");
+            }
+
+            string? xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            string root = !string.IsNullOrEmpty(xdg) ? xdg
+                : OperatingSystem.IsWindows() ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+                : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+            return Path.Combine(root, "dynconv", "kernels");
+        }
+    }
+
+    /// <summary>The file of a compilation.</summary>
+    public string FileOf(KernelRequest request, string[] options, string compilerVersion)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach (string part in (string[])[compilerVersion, .. options, request.File, KernelSources.Text(request.File)])
+        {
+            Add(part);
+        }
+
+        foreach ((string name, string text) in KernelSources.Headers)
+        {
+            Add(name);
+            Add(text);
+        }
+
+        string stem = Path.GetFileNameWithoutExtension(request.File);
+        return Path.Combine(_folder, $"{stem}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..32]}.cubin");
+
+        void Add(string text)
+        {
+            // The length keeps two neighbours from being read as one.
+            byte[] bytes = Encoding.UTF8.GetBytes(text);
+            Span<byte> length = stackalloc byte[sizeof(int)];
+            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+            hash.AppendData(length);
+            hash.AppendData(bytes);
+        }
+    }
+
+    /// <summary>What a file holds; null if it is not there or not whole.</summary>
+    public static byte[]? Read(string file)
+    {
+        try
+        {
+            byte[] bytes = File.ReadAllBytes(file);
+            if (bytes.Length < HashBytes || !SHA256.HashData(bytes.AsSpan(HashBytes)).AsSpan().SequenceEqual(bytes.AsSpan(0, HashBytes)))
+            {
+                return null;
+            }
+
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
+            return bytes[HashBytes..];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Writes a file whole or not at all; a cache that cannot be written is no failure.</summary>
+    public void Write(string file, byte[] code)
+    {
+        string temporary = $"{file}.{Environment.ProcessId}.{Environment.CurrentManagedThreadId}";
+        try
+        {
+            Directory.CreateDirectory(_folder);
+            File.WriteAllBytes(temporary, [.. SHA256.HashData(code), .. code]);
+            File.Move(temporary, file, overwrite: true);
+            Prune();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            DeleteIfThere(temporary);
+        }
+    }
+
+    private void Prune()
+    {
+        FileInfo[] files = [.. new DirectoryInfo(_folder).GetFiles().OrderByDescending(file => file.LastWriteTimeUtc)];
+        long total = 0;
+        foreach (FileInfo file in files)
+        {
+            total += file.Length;
+            if (total > _limitBytes)
+            {
+                DeleteIfThere(file.FullName);
+            }
+        }
+    }
+
+    private static void DeleteIfThere(string file)
+    {
+        try
+        {
+            File.Delete(file);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // Another process has it open or has deleted it; either way it is no longer this one's business.
+        }
+    }
+}
