@@ -203,6 +203,17 @@ DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = t
                  : "memory");
 }
 
+// The same with 8 and 4 bytes, aligned to their size, through the first cache.
+DEVICE void copy_async8(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+DEVICE void copy_async4(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
 DEVICE void copy_async_commit()
 {
     asm volatile("cp.async.commit_group;" ::: "memory");

@@ -13,7 +13,7 @@
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
 static constexpr int X_RING = RING + PAST_STEPS;
-static constexpr int STATIC_TILES = (TAPS * CHUNKS + 15) / 16;
+static constexpr int STATIC_TILES = (WIDTH * CHUNKS + 15) / 16;
 
 struct LowRankBackward
 {
@@ -25,8 +25,8 @@ struct LowRankBackward
     Sequences sequences;
     Weights weights;
     float* z_sums;      // [channel blocks, B * T, RANKS]
-    float* u_sums;      // [token blocks, RANKS, TAPS, D]
-    float* static_sums; // [token blocks, TAPS, D]
+    float* u_sums;      // [token blocks, RANKS, WIDTH, D]
+    float* static_sums; // [token blocks, WIDTH, D]
     int channels;
     int run;
     int accumulate; // whether dx is added to what is there
@@ -57,7 +57,7 @@ struct BlockMemory
 // The runs' sums over tokens.
 struct Sums
 {
-    float u[RANK_TILES][TAPS][CHUNKS][4];
+    float u[RANK_TILES][WIDTH][CHUNKS][4];
     float fixed[STATIC_TILES][4];
 };
 
@@ -116,7 +116,7 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
         }
 
 #pragma unroll
-        for (int w = 0; w < TAPS; w++)
+        for (int w = 0; w < WIDTH; w++)
         {
 #pragma unroll
             for (int c = 0; c < CHUNKS; c++)
@@ -182,7 +182,7 @@ DEVICE void correlate(
         }
 
 #pragma unroll
-        for (int w = 0; w < TAPS; w++)
+        for (int w = 0; w < WIDTH; w++)
         {
             uint32 filters[RANK_TILES][2];
             basis.by_rank(filters, w * PAIRS + j, lane);
@@ -347,7 +347,7 @@ DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 
     int g = lane / 4;
     int t = lane % 4;
 #pragma unroll
-    for (int w = 0; w < TAPS; w++)
+    for (int w = 0; w < WIDTH; w++)
     {
 #pragma unroll
         for (int c = 0; c < CHUNKS; c++)
@@ -361,8 +361,8 @@ DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 
 #pragma unroll
             for (int k = 0; k < RANK_TILES; k++)
             {
-                float* to = a.u_sums + (((block * RANKS + 16 * k + g) * TAPS + w) * a.channels) + d;
-                float* below = to + 8 * TAPS * (int64)a.channels;
+                float* to = a.u_sums + (((block * RANKS + 16 * k + g) * WIDTH + w) * a.channels) + d;
+                float* below = to + 8 * WIDTH * (int64)a.channels;
                 to[0] = sums.u[k][w][c][0];
                 to[1] = sums.u[k][w][c][1];
                 below[0] = sums.u[k][w][c][2];
@@ -372,7 +372,7 @@ DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 
             int n = w * CHUNKS + c;
             if (g == n % 8)
             {
-                float* to = a.static_sums + (block * TAPS + w) * a.channels + d;
+                float* to = a.static_sums + (block * WIDTH + w) * a.channels + d;
                 to[0] = sums.fixed[n / 16][n % 16 / 8 * 2];
                 to[1] = sums.fixed[n / 16][n % 16 / 8 * 2 + 1];
             }

@@ -59,7 +59,7 @@ DEVICE void convolve(
     {
         float sums[STEP][2] = {};
 #pragma unroll
-        for (int w = 0; w < TAPS; w++)
+        for (int w = 0; w < WIDTH; w++)
         {
             uint32 filters[RANK_TILES][2];
             basis.by_rank(filters, w * PAIRS + j, lane);

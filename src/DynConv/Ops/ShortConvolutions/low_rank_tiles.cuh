@@ -1,4 +1,4 @@
-// What the tensor-core kernels of the low-rank convolution share. Macros: TAPS (taps), RANK_TILES (ranks / 16, rounded up),
+// What the tensor-core kernels of the low-rank convolution share. Macros: WIDTH (taps), RANK_TILES (ranks / 16, rounded up),
 // PAIRS (pairs of channels a lane owns: 1, 2 or 4), PACKED (1 for packed sequences, then without initial state), WEIGHT and STATIC_WEIGHT (element types of U and s).
 //
 // A warp owns 8 PAIRS channels and 8 runs of consecutive tokens, and walks along all runs at once,
@@ -18,8 +18,8 @@ static constexpr int LANE_CHANNELS = 2 * PAIRS;
 static constexpr int WARP_CHANNELS = 4 * LANE_CHANNELS;
 static constexpr int CHUNK = 8;                        // elements of 16 bytes
 static constexpr int CHUNKS = WARP_CHANNELS / CHUNK;   // of a row of the warp's channels
-static constexpr int FILTER_TILES = TAPS * PAIRS;     // n-tiles
-static constexpr int PAST = TAPS - 1;
+static constexpr int FILTER_TILES = WIDTH * PAIRS;     // n-tiles
+static constexpr int PAST = WIDTH - 1;
 static constexpr int PAST_STEPS = (PAST + STEP - 1) / STEP;
 static constexpr uint32 ONES = 0x3f803f80u;            // two bfloat16
 
@@ -127,14 +127,14 @@ struct Basis
 // The static part of a warp's channels, the residual's 1 included, as two bfloat16 that add up to it.
 struct StaticPart
 {
-    alignas(16) uint32 words[TAPS][8][PAIRS];
+    alignas(16) uint32 words[WIDTH][8][PAIRS];
 };
 
 struct Weights
 {
-    const WEIGHT* u; // [R, TAPS * D]
+    const WEIGHT* u; // [R, WIDTH * D]
     int64 u_stride;
-    const STATIC_WEIGHT* s; // [TAPS, D], or null
+    const STATIC_WEIGHT* s; // [WIDTH, D], or null
     int64 s_stride;
     int rank;
     int residual;
@@ -146,11 +146,11 @@ DEVICE void fill_weights(Basis* basis, StaticPart* statics, int warps, const Wei
 {
     int pairs = warps * WARP_CHANNELS / 2;
 #pragma unroll 8
-    for (int i = threadIdx.x; i < RANKS * TAPS * pairs; i += THREADS)
+    for (int i = threadIdx.x; i < RANKS * WIDTH * pairs; i += THREADS)
     {
         int pair = i % pairs;
-        int w = i / pairs % TAPS;
-        int r = i / pairs / TAPS;
+        int w = i / pairs % WIDTH;
+        int r = i / pairs / WIDTH;
         int d = first + 2 * pair;
         bool inside = r < weights.rank && d < channels;
         const WEIGHT* from = weights.u + (inside ? r * weights.u_stride + (int64)w * channels + d : 0);
@@ -160,7 +160,7 @@ DEVICE void fill_weights(Basis* basis, StaticPart* statics, int warps, const Wei
         reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + pair % PAIRS][r])[lane] = two;
     }
 
-    for (int i = threadIdx.x; i < TAPS * warps * WARP_CHANNELS; i += THREADS)
+    for (int i = threadIdx.x; i < WIDTH * warps * WARP_CHANNELS; i += THREADS)
     {
         int channel = i % (warps * WARP_CHANNELS);
         int w = i / (warps * WARP_CHANNELS);
