@@ -70,12 +70,12 @@ struct SoftmaxSum
     float largest = LOWEST;
     float sum = 0.f;
 
-    template <int N>
-    DEVICE void add(const Elements<TYPE, N>& logits)
+    template <int Count>
+    DEVICE void add(const Elements<TYPE, Count>& logits)
     {
         float top = logits[0];
 #pragma unroll
-        for (int k = 1; k < N; k++)
+        for (int k = 1; k < Count; k++)
         {
             top = maximum(top, logits[k]);
         }
@@ -88,7 +88,7 @@ struct SoftmaxSum
 
         // Differences first: the product of a large logit would have lost its small digits.
 #pragma unroll
-        for (int k = 0; k < N; k++)
+        for (int k = 0; k < Count; k++)
         {
             sum += exp2_fast((logits[k] - largest) * LOG2E);
         }

@@ -2,55 +2,55 @@
 #pragma once
 #include "prelude.cuh"
 
-// N elements as they lie in memory, at an address that is a multiple of their size.
-template <typename E, int N>
+// Elements as they lie in memory, at an address that is a multiple of their size.
+template <typename Element, int Count>
 struct Elements;
 
-template <int N>
-struct Elements<float, N>
+template <int Count>
+struct Elements<float, Count>
 {
-    Pack<float, N> pack;
+    Pack<float, Count> pack;
 
-    DEVICE static Elements load(const float* from) { return {Pack<float, N>::load(from)}; }
+    DEVICE static Elements load(const float* from) { return {Pack<float, Count>::load(from)}; }
     DEVICE void store(float* to) const { pack.store(to); }
     DEVICE float operator[](int i) const { return pack.at[i]; }
 
-    DEVICE static Elements of(const float (&values)[N])
+    DEVICE static Elements of(const float (&values)[Count])
     {
-        Elements e;
+        Elements elements;
 #pragma unroll
-        for (int i = 0; i < N; i++)
+        for (int i = 0; i < Count; i++)
         {
-            e.pack.at[i] = values[i];
+            elements.pack.at[i] = values[i];
         }
 
-        return e;
+        return elements;
     }
 };
 
-template <int N>
-struct Elements<bf16, N>
+template <int Count>
+struct Elements<bf16, Count>
 {
-    Pack<uint32, N / 2> pairs;
+    Pack<uint32, Count / 2> pairs;
 
     DEVICE static Elements load(const bf16* from)
     {
-        return {Pack<uint32, N / 2>::load(reinterpret_cast<const uint32*>(from))};
+        return {Pack<uint32, Count / 2>::load(reinterpret_cast<const uint32*>(from))};
     }
 
     DEVICE void store(bf16* to) const { pairs.store(reinterpret_cast<uint32*>(to)); }
     DEVICE float operator[](int i) const { return i % 2 ? high_float(pairs.at[i / 2]) : low_float(pairs.at[i / 2]); }
 
-    DEVICE static Elements of(const float (&values)[N])
+    DEVICE static Elements of(const float (&values)[Count])
     {
-        Elements e;
+        Elements elements;
 #pragma unroll
-        for (int i = 0; i < N / 2; i++)
+        for (int i = 0; i < Count / 2; i++)
         {
-            e.pairs.at[i] = pack_bf16(values[2 * i], values[2 * i + 1]);
+            elements.pairs.at[i] = pack_bf16(values[2 * i], values[2 * i + 1]);
         }
 
-        return e;
+        return elements;
     }
 };
 
@@ -65,21 +65,21 @@ struct Elements<bf16, 1>
     DEVICE static Elements of(const float (&values)[1]) { return {from_float<bf16>(values[0])}; }
 };
 
-// Writes N values, or adds them to those there.
-template <typename E, int N>
-DEVICE void put_elements(E* to, float (&values)[N], bool accumulate)
+// Writes values, or adds them to those there.
+template <typename Element, int Count>
+DEVICE void put_elements(Element* to, float (&values)[Count], bool accumulate)
 {
     if (accumulate)
     {
-        auto before = Elements<E, N>::load(to);
+        auto before = Elements<Element, Count>::load(to);
 #pragma unroll
-        for (int i = 0; i < N; i++)
+        for (int i = 0; i < Count; i++)
         {
             values[i] += before[i];
         }
     }
 
-    Elements<E, N>::of(values).store(to);
+    Elements<Element, Count>::of(values).store(to);
 }
 
 DEVICE uint64 quotient(uint64 a, uint64 b) { return (a | b) >> 32 == 0 ? (uint32)a / (uint32)b : a / b; }
