@@ -2,7 +2,8 @@ namespace DynConv.Cuda;
 
 /// <summary>
 /// Work recorded once and queued again as a whole: between its kernels the card waits for nobody. What was recorded
-/// reads and writes the same addresses each time, so the tensors of it have to live as long as the graph.
+/// reads and writes the same addresses each time. Its inputs have to live as long as the graph, and its temporaries are
+/// free memory to the pool: nothing else may be computed on the card while the graph is in use.
 /// </summary>
 internal sealed unsafe class CudaGraph : IDisposable
 {
