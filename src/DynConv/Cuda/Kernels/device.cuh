@@ -143,6 +143,16 @@ DEVICE uint32 shuffle(uint32 value, int lane)
     return other;
 }
 
+// Whether any lane says so.
+DEVICE bool any_lane(bool value)
+{
+    uint32 any;
+    asm volatile("{ .reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.any.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q; }"
+                 : "=r"(any)
+                 : "r"((uint32)value));
+    return any != 0;
+}
+
 // Reads that no thread of the launch writes, past the first cache where they come only once.
 DEVICE Bits128 load_streaming(const Bits128* from)
 {
@@ -181,6 +191,14 @@ DEVICE uint32 shared_address(const void* pointer)
 DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
 {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
+                 "r"(valid ? 16 : 0)
+                 : "memory");
+}
+
+// The same through the first cache, for what several warps of a multiprocessor read.
+DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = true)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                  "r"(valid ? 16 : 0)
                  : "memory");
 }
