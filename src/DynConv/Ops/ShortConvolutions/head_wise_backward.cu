@@ -162,9 +162,9 @@ union BackwardMemory
 {
     struct
     {
-        RowQueue rows;
-        RowQueue upstream;
-        HeadQueue heads;
+        RowQueue::Memory rows;
+        RowQueue::Memory upstream;
+        HeadQueue::Memory heads;
     };
     float static_sums[WARPS][WIDTH][GROUP];
 };
@@ -209,11 +209,14 @@ DEVICE void store_static(const Taps& sums, float (&shared)[WARPS][WIDTH][GROUP],
 struct BackwardPass
 {
     const Rows<const ELEMENT>& x;
+    const Filters& filters;
     const Rows<const ELEMENT>& state;
     const Gradients& gradients;
     const Sequences& sequences;
     const Part& part;
-    BackwardMemory& queues;
+    RowQueue row_queue;
+    RowQueue upstream_queue;
+    HeadQueue head_queue;
     Walk<const ELEMENT> inputs;
     Walk<const ELEMENT> upstream;
     Walk<const ELEMENT> heads;
@@ -226,11 +229,14 @@ struct BackwardPass
 
     DEVICE void push(int slot, int i)
     {
+        const ELEMENT* row = inputs.next();
+        const ELEMENT* upstream_row = upstream.next();
+        const ELEMENT* head_row = heads.next();
         if (i < part.length)
         {
-            queues.rows.push(slot, inputs.next());
-            queues.upstream.push(slot, upstream.next());
-            queues.heads.push(slot, heads.next());
+            row_queue.push(slot, row);
+            upstream_queue.push(slot, upstream_row);
+            head_queue.push(slot, head_row);
         }
 
         copy_async_commit();
@@ -240,9 +246,9 @@ struct BackwardPass
     {
         float dy[CHANNELS];
         copy_async_wait<AHEAD - 1>();
-        unpack(window[0], queues.rows.take(slot));
-        unpack(dy, queues.upstream.take(slot));
-        HeadRow own = queues.heads.take(slot);
+        unpack(window[0], row_queue.take(slot));
+        unpack(dy, upstream_queue.take(slot));
+        HeadRow own = head_queue.take(slot);
         push(slot, i + AHEAD);
         if (begins_sequence(sequences, part, i))
         {
@@ -287,6 +293,8 @@ struct BackwardPass
     // Tokens after the part add to its last rows.
     DEVICE void finish()
     {
+        Walk<const ELEMENT> upstream(gradients.y, part.batch, part.begin + part.length, part.channel);
+        Walk<const ELEMENT> heads(filters.heads, part.batch, part.begin + part.length, filter_column(filters, part));
         int i = part.length;
         int last = (int)minimum((int64)i + WIDTH - 1, sequences.time - part.begin);
         for (; i < last && sequences.position(part.begin + i) > i - part.length; i++)
@@ -314,11 +322,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     Rows<const ELEMENT> x, Filters filters, Rows<const ELEMENT> state, Gradients gradients, Sequences sequences,
     int64 channels, int part_length, int64 parts)
 {
-    __shared__ BackwardMemory queues;
+    __shared__ BackwardMemory memory;
     Part part(sequences, channels, part_length, parts);
     int64 column = filter_column(filters, part);
     BackwardPass pass{
-        x, state, gradients, sequences, part, queues,
+        x, filters, state, gradients, sequences, part,
+        memory.rows, memory.upstream, memory.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, column),
@@ -335,6 +344,6 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
 
     if (HAS_STATIC && gradients.static_partials != nullptr)
     {
-        store_static(pass.static_sums, queues.static_sums, gradients.static_partials, channels);
+        store_static(pass.static_sums, memory.static_sums, gradients.static_partials, channels);
     }
 }

@@ -31,16 +31,21 @@ typedef float Taps[WIDTH][CHANNELS];
 // Tokens that a turn of the loop takes.
 static constexpr int TURN = 4;
 
-// A lane's elements of the next AHEAD tokens of one tensor.
+// A lane's elements of the next AHEAD tokens of one tensor, on their way through shared memory.
 template <int COUNT, int PACK>
 struct Queue
 {
-    static constexpr int BYTES = PACK * sizeof(ELEMENT);
     static constexpr int PIECES = COUNT / PACK;
+    static constexpr int BYTES = PACK * sizeof(ELEMENT);
 
     struct alignas(BYTES) Piece { ELEMENT at[PACK]; };
 
-    Piece pieces[AHEAD][PIECES][THREADS];
+    typedef Piece Memory[AHEAD][PIECES][THREADS];
+
+    Memory& memory;
+    uint32 address;
+
+    DEVICE Queue(Memory& memory) : memory(memory), address(shared_address(&memory[0][0][threadIdx.x])) {}
 
     // Starts to copy a token's elements. There is no copy of 2 bytes that runs on its own.
     DEVICE void push(int slot, const ELEMENT* from)
@@ -48,22 +53,13 @@ struct Queue
 #pragma unroll
         for (int i = 0; i < PIECES; i++)
         {
-            Piece* to = &pieces[slot][i][threadIdx.x];
-            if constexpr (BYTES == 16)
+            if constexpr (BYTES >= 4)
             {
-                copy_async16(to, from + i * PACK);
-            }
-            else if constexpr (BYTES == 8)
-            {
-                copy_async8(to, from + i * PACK);
-            }
-            else if constexpr (BYTES == 4)
-            {
-                copy_async4(to, from + i * PACK);
+                copy_async<BYTES>(address + (slot * PIECES + i) * THREADS * BYTES, from + i * PACK);
             }
             else
             {
-                *to = *reinterpret_cast<const Piece*>(from + i);
+                memory[slot][i][threadIdx.x] = *reinterpret_cast<const Piece*>(from + i);
             }
         }
     }
@@ -74,7 +70,7 @@ struct Queue
 #pragma unroll
         for (int i = 0; i < PIECES; i++)
         {
-            packet.template set<PACK>(i * PACK, pieces[slot][i][threadIdx.x].at);
+            packet.template set<PACK>(i * PACK, memory[slot][i][threadIdx.x].at);
         }
 
         return packet;
@@ -88,6 +84,10 @@ typedef Queue<FILTERS, FILTER_PACK> HeadQueue;
 #else
 struct HeadQueue
 {
+    typedef char Memory;
+
+    DEVICE HeadQueue(Memory&) {}
+
     DEVICE void push(int, const ELEMENT*) {}
 
     DEVICE HeadRow take(int) const { return HeadRow{}; }

@@ -2,10 +2,10 @@
 // How the work is split, and the compiler's options: head_wise_convolution.cuh.
 #include "head_wise_convolution.cuh"
 
-struct ForwardQueues
+struct ForwardMemory
 {
-    RowQueue rows;
-    HeadQueue heads;
+    RowQueue::Memory rows;
+    HeadQueue::Memory heads;
 };
 
 struct ForwardPass
@@ -14,7 +14,8 @@ struct ForwardPass
     const Rows<const ELEMENT>& state;
     const Sequences& sequences;
     const Part& part;
-    ForwardQueues& queues;
+    RowQueue row_queue;
+    HeadQueue head_queue;
     Walk<const ELEMENT> inputs;
     Walk<const ELEMENT> heads;
     Walk<ELEMENT> outputs;
@@ -23,10 +24,12 @@ struct ForwardPass
 
     DEVICE void push(int slot, int i)
     {
+        const ELEMENT* row = inputs.next();
+        const ELEMENT* head_row = heads.next();
         if (i < part.length)
         {
-            queues.rows.push(slot, inputs.next());
-            queues.heads.push(slot, heads.next());
+            row_queue.push(slot, row);
+            head_queue.push(slot, head_row);
         }
 
         copy_async_commit();
@@ -35,8 +38,8 @@ struct ForwardPass
     DEVICE void token(int slot, int i)
     {
         copy_async_wait<AHEAD - 1>();
-        unpack(window[0], queues.rows.take(slot));
-        HeadRow own = queues.heads.take(slot);
+        unpack(window[0], row_queue.take(slot));
+        HeadRow own = head_queue.take(slot);
         push(slot, i + AHEAD);
         if (begins_sequence(sequences, part, i))
         {
@@ -68,7 +71,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_forward(
     Rows<const ELEMENT> x, Filters filters, Rows<const ELEMENT> state, Rows<ELEMENT> y, Sequences sequences,
     int64 channels, int part_length, int64 parts)
 {
-    __shared__ ForwardQueues queues;
+    __shared__ ForwardMemory memory;
     Part part(sequences, channels, part_length, parts);
     if (part.length == 0)
     {
@@ -76,7 +79,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_forward(
     }
 
     ForwardPass pass{
-        x, state, sequences, part, queues,
+        x, state, sequences, part, memory.rows, memory.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, filter_column(filters, part)),
         Walk<ELEMENT>(y, part.batch, part.begin, part.channel)};
