@@ -173,6 +173,12 @@ DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
     emulator::copy_later(shared, global, 16, valid);
 }
 
+template <int Bytes>
+DEVICE void copy_async(uint32 shared, const void* global)
+{
+    emulator::copy_later(emulator::shared_of_number(shared), global, Bytes, true);
+}
+
 DEVICE void copy_async_commit() { emulator::commit_copies(); }
 
 template <int Pending>

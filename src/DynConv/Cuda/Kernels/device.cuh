@@ -214,6 +214,20 @@ DEVICE void copy_async4(void* shared, const void* global)
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 }
 
+// The same to an address of shared memory, 4, 8 or 16 bytes: for loops that would compute the address anew each time.
+template <int BYTES>
+DEVICE void copy_async(uint32 shared, const void* global)
+{
+    if constexpr (BYTES == 16)
+    {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
+    }
+    else
+    {
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared), "l"(global), "n"(BYTES) : "memory");
+    }
+}
+
 DEVICE void copy_async_commit()
 {
     asm volatile("cp.async.commit_group;" ::: "memory");
