@@ -113,12 +113,21 @@ internal static class CommonOptions
         return ModelFolder.Load(folder, resolved, ComputeTypes.Parse(computeType, resolved));
     }
 
+    /// <summary>Says that a GPU computes; silent on the CPU.</summary>
+    public static void SayPlace(CliContext context, Device device, DType computeType)
+    {
+        if (device.IsCuda)
+        {
+            context.Error.WriteLine($"note: computing in {computeType.Name()} on {Describe(device)}");
+        }
+    }
+
     /// <summary>Compiles what a command needs on a GPU, and says where it computes; silent on the CPU.</summary>
     public static void Prepare(CliContext context, LanguageModel model, Func<int> prepare)
     {
         if (model.Device.IsCuda)
         {
-            context.Error.WriteLine($"note: computing in {model.ComputeType.Name()} on {Describe(model.Device)}");
+            SayPlace(context, model.Device, model.ComputeType);
             var watch = Stopwatch.StartNew();
             int kernels = prepare();
             context.Error.WriteLine($"note: {kernels} kernels compiled or loaded in {watch.Elapsed.TotalSeconds:0.0} s");

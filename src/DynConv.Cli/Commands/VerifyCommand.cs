@@ -27,6 +27,7 @@ internal static class VerifyCommand
 
             // The vectors are float32, and that is what they are compared in unless somebody asks.
             DType dtype = ComputeTypes.Parse(parsed.GetValue(computeType) ?? DType.Float32.Name(), resolved);
+            CommonOptions.SayPlace(context, resolved, dtype);
             return Verify(context, parsed.GetValue(paths)!, resolved, dtype);
         });
         return command;
@@ -48,7 +49,7 @@ internal static class VerifyCommand
 
         int failed = counts.GetValueOrDefault(ConformanceOutcome.Failed);
         int passed = counts.GetValueOrDefault(ConformanceOutcome.Passed);
-        context.Out.WriteLine($"{passed} passed, {failed} failed, {counts.GetValueOrDefault(ConformanceOutcome.Skipped)} skipped, {dtype.Name()} on {CommonOptions.Describe(device)}");
+        context.Out.WriteLine($"{passed} passed, {failed} failed, {counts.GetValueOrDefault(ConformanceOutcome.Skipped)} skipped");
         if (failed == 0 && passed > 0)
         {
             return CommandLineApplication.Success;

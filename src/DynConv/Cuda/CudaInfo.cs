@@ -27,9 +27,6 @@ public sealed record CudaInfo(
     string CacheFolder,
     long CacheBytes)
 {
-    /// <summary>Whether the NVIDIA driver is installed: a machine without it was never meant to compute on a card.</summary>
-    public static bool HasDriver => CudaLibraries.TryLoad(CudaLibraries.Driver, out _);
-
     /// <summary>Looks; opens no card.</summary>
     public static CudaInfo Read()
     {

@@ -33,7 +33,7 @@ public sealed class TrainingConfigurationTests
     [Fact]
     public void What_is_given_stays_and_resolving_again_changes_nothing()
     {
-        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0 };
+        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0, Device = "cpu", Dtype = "float32" };
 
         TrainingConfiguration resolved = given.Resolve();
 
