@@ -69,6 +69,7 @@ internal sealed class ConvolutionWork : IDisposable
     public void Dispose()
     {
         Clear();
+        _options.Packed?.Dispose();
         _x.Dispose();
         _dy.Dispose();
         foreach (Tensor leaf in _leaves)

@@ -10,4 +10,7 @@ internal static class CudaCard
         Assert.SkipUnless(found, reason ?? "");
         return device!;
     }
+
+    /// <summary>Whether it is the slow stand-in for a card, where a test does a part of its work.</summary>
+    public static bool IsEmulated(Device device) => device.Name == "DynConv emulator";
 }
