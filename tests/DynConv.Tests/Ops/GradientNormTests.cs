@@ -35,11 +35,20 @@ public sealed class GradientNormTests
     }
 
     [Theory]
-    [InlineData(4f, 1f, 0.5f)]
-    [InlineData(4f, 2f, 1f)]
-    [InlineData(0f, 1f, 1f)]
-    public void Clipping_brings_a_long_gradient_to_the_norm(float squaredSum, float maximum, float factor) =>
-        Assert.Equal(factor, GradientNorm.ClipFactor(squaredSum, maximum));
+    [InlineData(4f, 1f, 1f, 0.5f)]
+    [InlineData(4f, 2f, 1f, 1f)]
+    [InlineData(0f, 1f, 1f, 1f)]
+    [InlineData(16f, 3f, 0.5f, 0.5f)]
+    [InlineData(16f, 1f, 0.5f, 0.25f)]
+    public void Clipping_brings_a_long_gradient_to_the_norm(float squaredSum, float maximum, float scale, float factor)
+    {
+        foreach (string device in TestDevices.Float32Names)
+        {
+            using var scope = new TensorScope();
+            Tensor sum = Tensor.From([squaredSum], [], TestDevices.Get(device));
+            Assert.Equal(factor, GradientNorm.ClipScale(sum, maximum, scale).Item());
+        }
+    }
 
     [Fact]
     public void No_tensors_are_refused()

@@ -1,5 +1,4 @@
-// The loss of each row of logits, log(sum over v of e^logits[v]) - logits[target], their mean over the rows that count,
-// and the gradient.
+// The loss of each row of logits, log(sum over v of e^logits[v]) - logits[target], and the gradient of their mean.
 //
 // A block of THREADS_PER_ROW threads takes one row. Rows may begin anywhere: elements before the first and after the
 // last whole 16 bytes are taken one by one.
@@ -180,40 +179,4 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
     }
 
     body.for_each(row, classes, write);
-}
-
-static constexpr int MEAN_THREADS = 1024;
-
-// The mean over the rows that are not ignored, and 1 over their number. One block; sums are double.
-extern "C" __global__ void __launch_bounds__(MEAN_THREADS) cross_entropy_mean(
-    const float* rows, const int* targets, int64 count, int ignored, float* loss, float* inverse_count)
-{
-    __shared__ double sums[MEAN_THREADS];
-    __shared__ int64 counts[MEAN_THREADS];
-    double sum = 0;
-    int64 counted = 0;
-    for (int64 n = threadIdx.x; n < count; n += MEAN_THREADS)
-    {
-        sum += rows[n];
-        counted += targets[n] != ignored;
-    }
-
-    sums[threadIdx.x] = sum;
-    counts[threadIdx.x] = counted;
-    for (int half = MEAN_THREADS / 2; half > 0; half /= 2)
-    {
-        block_barrier();
-        if (threadIdx.x < half)
-        {
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-            counts[threadIdx.x] += counts[threadIdx.x + half];
-        }
-    }
-
-    if (threadIdx.x == 0)
-    {
-        double divisor = (double)maximum<int64>(1, counts[0]);
-        *loss = (float)(sums[0] / divisor);
-        *inverse_count = (float)(1 / divisor);
-    }
 }
