@@ -10,11 +10,11 @@ internal readonly struct KernelRows
     private readonly long _batchStride;
     private readonly long _timeStride;
 
-    public unsafe KernelRows(Tensor? tensor)
+    public KernelRows(Tensor? tensor)
     {
         if (tensor is not null)
         {
-            _first = (nint)tensor.Bytes();
+            _first = tensor.Address;
             _batchStride = tensor.Strides[0];
             _timeStride = tensor.Strides[1];
         }
@@ -24,14 +24,14 @@ internal readonly struct KernelRows
     /// The most elements, a power of two up to <paramref name="most"/>, that every row can be read in at a time: it
     /// starts at a multiple of their size.
     /// </summary>
-    public static unsafe int Pack(Tensor? tensor, int most)
+    public static int Pack(Tensor? tensor, int most)
     {
         if (tensor is null)
         {
             return most;
         }
 
-        long places = (long)tensor.Bytes() / tensor.DType.SizeInBytes();
+        long places = tensor.Address / tensor.DType.SizeInBytes();
         for (int i = 0; i < tensor.Rank - 1; i++)
         {
             places |= tensor.Shape[i] > 1 ? tensor.Strides[i] : 0;

@@ -4,7 +4,7 @@ namespace DynConv.Ops;
 
 /// <summary><c>Sequences</c> of convolution.cuh.</summary>
 [StructLayout(LayoutKind.Sequential)]
-internal readonly unsafe struct KernelSequences
+internal readonly struct KernelSequences
 {
     private readonly long _batch;
     private readonly long _time;
@@ -19,8 +19,8 @@ internal readonly unsafe struct KernelSequences
         _count = sequences.Count;
         if (sequences.Packed?.On(device) is { } packed)
         {
-            _positions = (nint)packed.Positions.Bytes();
-            _bounds = (nint)packed.Bounds.Bytes();
+            _positions = packed.Positions.Address;
+            _bounds = packed.Bounds.Address;
         }
     }
 }
