@@ -32,7 +32,7 @@ internal readonly struct KernelRows
         }
 
         long places = tensor.Address / tensor.DType.SizeInBytes();
-        for (int i = 0; i < tensor.Rank - 1; i++)
+        for (int i = 0; i < 2; i++)
         {
             places |= tensor.Shape[i] > 1 ? tensor.Strides[i] : 0;
         }

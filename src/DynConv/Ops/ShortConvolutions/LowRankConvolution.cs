@@ -99,6 +99,6 @@ public static partial class LowRankConvolution
         }
 
         ConvolutionInputs.CheckTensor(Op, "z", z, [x.Shape[0], x.Shape[1], rank], "[B, T, R]", x);
-        ConvolutionInputs.CheckType(Op, "u", u);
+        OpArguments.Weight(Op, "u", u, x);
     }
 }

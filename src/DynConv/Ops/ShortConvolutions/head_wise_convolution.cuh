@@ -8,7 +8,7 @@
 //
 // Of the compiler's options: ELEMENT (float or bf16), WIDTH (W), CHANNELS, HEADS (heads that a lane's channels belong to),
 // FILTER_PACK (elements of k read at a time), STATIC (type of s; not defined where there is none), RESIDUAL (0 or 1),
-// PACKED (0 or 1), WARPS, AHEAD (a multiple of TURN).
+// PACKED (0 or 1), WARPS.
 #pragma once
 #include "convolution.cuh"
 
@@ -28,8 +28,10 @@ typedef Packet<ELEMENT, CHANNELS> Row;
 typedef Packet<ELEMENT, FILTERS == 0 ? 1 : FILTERS> HeadRow;
 typedef float Taps[WIDTH][CHANNELS];
 
-// Tokens that a turn of the loop takes.
+// Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for.
 static constexpr int TURN = 4;
+static constexpr int TOKEN_BYTES = (2 * CHANNELS + FILTERS) * sizeof(ELEMENT) * THREADS;
+static constexpr int AHEAD = 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
 
 // A lane's elements of the next AHEAD tokens of one tensor, on their way through shared memory.
 template <int COUNT, int PACK>
