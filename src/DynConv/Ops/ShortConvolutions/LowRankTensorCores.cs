@@ -126,7 +126,7 @@ internal static class LowRankTensorCores
         BackwardArguments arguments = new()
         {
             X = new(inputs.X),
-            Z = new(z.Narrow(-1, firstRank, tiling.Ranks)),
+            Z = new(z.Slice(-1, firstRank, tiling.Ranks)),
             Dy = new(dy),
             Dx = new(dx.Tensor),
             State = new(inputs.InitialState),
@@ -143,8 +143,8 @@ internal static class LowRankTensorCores
             new CudaGrid(channelBlocks * tokenBlocks, tiling.Threads, tiling.BackwardBytes), KernelArgument.Of(in arguments));
         LowRankConvolution.AddUp(
             device,
-            dz.Tensor is null ? default : new KernelPartialSums(zSums, dz.Tensor.Narrow(-1, firstRank, ranks), dz.Accumulate),
-            du.Tensor is null ? default : new KernelPartialSums(uSums, du.Tensor.Narrow(0, firstRank, ranks), du.Accumulate),
+            dz.Tensor is null ? default : new KernelPartialSums(zSums, dz.Tensor.Slice(-1, firstRank, ranks), dz.Accumulate),
+            du.Tensor is null ? default : new KernelPartialSums(uSums, du.Tensor.Slice(0, firstRank, ranks), du.Accumulate),
             ds.Tensor is null ? default : new KernelPartialSums(staticSums, ds.Tensor, ds.Accumulate));
     }
 
