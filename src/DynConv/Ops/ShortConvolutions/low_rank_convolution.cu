@@ -28,8 +28,10 @@ struct LowRankConvolution
 
 typedef float Filters[TOKENS][WIDTH];
 
+struct alignas(16) Factors { float of[PIECE][FACTOR_TOKENS]; };
+
 // Adds what PIECE ranks from `first` on give to the filters of channel d.
-DEVICE void mix(Filters& filters, const float (*factors)[FACTOR_TOKENS], const LowRankConvolution& a, int64 first, int64 d)
+DEVICE void mix(Filters& filters, const Factors& factors, const LowRankConvolution& a, int64 first, int64 d)
 {
     int ranks = (int)minimum((int64)PIECE, a.basis.rank - first);
     for (int r = 0; r < ranks; r++)
@@ -38,7 +40,7 @@ DEVICE void mix(Filters& filters, const float (*factors)[FACTOR_TOKENS], const L
 #pragma unroll
         for (int i = 0; i < FACTOR_TOKENS; i += QUAD)
         {
-            Pack<float, QUAD> quad = Pack<float, QUAD>::load(&factors[r][i]);
+            Pack<float, QUAD> quad = Pack<float, QUAD>::load(&factors.of[r][i]);
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
             {
@@ -74,7 +76,7 @@ DEVICE float operand(const LowRankConvolution& a, int64 b, int64 t, int w, int64
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_convolution(const LowRankConvolution a)
 {
-    alignas(16) static __shared__ float factors[PIECE][FACTOR_TOKENS];
+    __shared__ Factors factors;
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
     int64 token_blocks = (a.sequences.time + TOKENS - 1) / TOKENS;
     int64 d = blockIdx.x % channel_blocks * THREADS + threadIdx.x;
@@ -103,7 +105,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_convolution(const
             int64 r = rank + i % PIECE;
             int64 t = first + i / PIECE;
             bool there = r < a.basis.rank && t < a.sequences.time;
-            factors[i % PIECE][i / PIECE] = there ? to_float(a.z.at(b, t)[r]) : 0.f;
+            factors.of[i % PIECE][i / PIECE] = there ? to_float(a.z.at(b, t)[r]) : 0.f;
         }
 
         block_barrier();

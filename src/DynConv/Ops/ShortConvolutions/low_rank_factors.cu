@@ -25,6 +25,12 @@ struct LowRankFactors
     int64 accumulate;
 };
 
+struct alignas(16) BlockMemory
+{
+    float products[TOKENS][ROW];
+    float filters[RANKS][ROW];
+};
+
 DEVICE float product(const LowRankFactors& a, int64 b, int64 t, int w, int64 d)
 {
     if (t >= a.sequences.time || d >= a.channels)
@@ -38,8 +44,7 @@ DEVICE float product(const LowRankFactors& a, int64 b, int64 t, int w, int64 d)
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_factors(const LowRankFactors a)
 {
-    alignas(16) static __shared__ float products[TOKENS][ROW];
-    alignas(16) static __shared__ float filters[RANKS][ROW];
+    __shared__ BlockMemory memory;
     int64 rank_blocks = (a.basis.rank + RANKS - 1) / RANKS;
     int64 token_blocks = (a.sequences.time + TOKENS - 1) / TOKENS;
     int64 first_rank = blockIdx.x % rank_blocks * RANKS;
@@ -57,7 +62,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_factors(const Low
             block_barrier();
             for (int i = threadIdx.x; i < TOKENS * CHANNELS; i += THREADS)
             {
-                products[i / CHANNELS][i % CHANNELS] = product(a, b, first + i / CHANNELS, w, channel + i % CHANNELS);
+                memory.products[i / CHANNELS][i % CHANNELS] = product(a, b, first + i / CHANNELS, w, channel + i % CHANNELS);
             }
 
             for (int i = threadIdx.x; i < RANKS * CHANNELS; i += THREADS)
@@ -65,18 +70,18 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_factors(const Low
                 int64 r = first_rank + i / CHANNELS;
                 int64 d = channel + i % CHANNELS;
                 bool there = r < a.basis.rank && d < a.channels;
-                filters[i / CHANNELS][i % CHANNELS] = there ? a.basis.at(r, w, d, a.channels) : 0.f;
+                memory.filters[i / CHANNELS][i % CHANNELS] = there ? a.basis.at(r, w, d, a.channels) : 0.f;
             }
 
             block_barrier();
 #pragma unroll 4
             for (int c = 0; c < CHANNELS; c += QUAD)
             {
-                Pack<float, QUAD> u = Pack<float, QUAD>::load(&filters[rank][c]);
+                Pack<float, QUAD> u = Pack<float, QUAD>::load(&memory.filters[rank][c]);
 #pragma unroll
                 for (int i = 0; i < TOKENS_A_THREAD; i++)
                 {
-                    Pack<float, QUAD> p = Pack<float, QUAD>::load(&products[token + i][c]);
+                    Pack<float, QUAD> p = Pack<float, QUAD>::load(&memory.products[token + i][c]);
 #pragma unroll
                     for (int k = 0; k < QUAD; k++)
                     {

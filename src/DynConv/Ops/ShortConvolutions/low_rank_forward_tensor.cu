@@ -94,7 +94,7 @@ DEVICE void convolve(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, MINIMUM_BLOCKS) low_rank_forward_tensor(const LowRankForward a)
+extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor(const LowRankForward a)
 {
     extern __shared__ Bits128 shared_memory[];
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);

@@ -1,9 +1,9 @@
 // Adds up the partial sums that the backward kernels of the low-rank convolution leave, for up to three gradients at once:
 // to[row, column] = sum over parts, in their order. A thread owns QUAD columns of a row of one of them.
+// Macro: QUAD (1 or 4).
 #include "prelude.cuh"
 
 static constexpr int THREADS = 256;
-static constexpr int QUAD = 4;
 
 // Partial sums [parts, rows, width] in float32 and where they go: row r stands at
 // to + (r / rows_a_batch) * batch_stride + (r % rows_a_batch) * row_stride and has `columns` <= width elements.
@@ -37,11 +37,12 @@ DEVICE void add_up(const PartialSums& job, int64 quad)
 #pragma unroll 8
     for (int64 part = 0; part < job.parts; part++)
     {
-        Bits128 bits = *reinterpret_cast<const Bits128*>(from + part * size);
-        sums[0] += float_of_bits(bits.x);
-        sums[1] += float_of_bits(bits.y);
-        sums[2] += float_of_bits(bits.z);
-        sums[3] += float_of_bits(bits.w);
+        Pack<float, QUAD> values = Pack<float, QUAD>::load(from + part * size);
+#pragma unroll
+        for (int i = 0; i < QUAD; i++)
+        {
+            sums[i] += values.at[i];
+        }
     }
 
     int64 quads_a_row = job.width / QUAD;

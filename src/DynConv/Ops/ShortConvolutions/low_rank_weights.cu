@@ -23,9 +23,11 @@ struct LowRankWeights
     int64 part; // tokens
 };
 
+struct Factors { float of[PIECE][RANKS]; };
+
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_weights(const LowRankWeights a)
 {
-    static __shared__ float factors[PIECE][RANKS];
+    __shared__ Factors factors;
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
     int64 rank_blocks = (a.rank + RANKS - 1) / RANKS;
     int64 d = blockIdx.x % channel_blocks * THREADS + threadIdx.x;
@@ -45,7 +47,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_weights(const Low
         {
             int64 token = first + i / RANKS;
             int64 r = first_rank + i % RANKS;
-            factors[i / RANKS][i % RANKS] =
+            factors.of[i / RANKS][i % RANKS] =
                 r < a.rank ? to_float(a.z.at(token / a.sequences.time, token % a.sequences.time)[r]) : 0.f;
         }
 
@@ -64,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_weights(const Low
 #pragma unroll
                 for (int r = 0; r < RANKS; r++)
                 {
-                    u[r][w] = fused_multiply_add(factors[i][r], product, u[r][w]);
+                    u[r][w] = fused_multiply_add(factors.of[i][r], product, u[r][w]);
                 }
             }
 
