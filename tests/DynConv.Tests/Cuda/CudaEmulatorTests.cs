@@ -22,8 +22,8 @@ public sealed class CudaEmulatorTests
         const int rows = 9;
         const int columns = 150;
         float[] values = Values(rows * columns);
-        using Tensor x = Tensor.From(values, new Shape(rows * columns), Card);
-        using Tensor y = Tensor.Zeros(new Shape(rows), device: Card);
+        using Tensor x = Tensor.From(values, [rows * columns], Card);
+        using Tensor y = Tensor.Zeros([rows], device: Card);
         Program.Value.Kernel("row_sums").Launch(new CudaGrid(rows, Block), x, y, (long)columns, 2f);
         float[] sums = [.. values.Chunk(columns).Select(row => 2 * row.Sum())];
         Assert.All(y.ToArray<float>().Zip(sums), pair => Assert.Equal(pair.Second, pair.First, 1e-3f));
@@ -35,9 +35,9 @@ public sealed class CudaEmulatorTests
     public void Products_of_tiles_need_the_wait_for_their_copies(bool waits)
     {
         const int k = 64;
-        using Tensor a = Tensor.From(Values(16 * k), new Shape(16, k), Card).To(DType.BFloat16);
-        using Tensor b = Tensor.From(Values(k * 8), new Shape(k, 8), Card).To(DType.BFloat16);
-        using Tensor c = Tensor.Zeros(new Shape(16, 8), device: Card);
+        using Tensor a = Tensor.From(Values(16 * k), [16, k], Card).To(DType.BFloat16);
+        using Tensor b = Tensor.From(Values(k * 8), [k, 8], Card).To(DType.BFloat16);
+        using Tensor c = Tensor.Zeros([16, 8], device: Card);
         CheckProgram program = waits ? Program.Value : Load(waits);
         program.Kernel("tile_product").Launch(new CudaGrid(1, 32, 24 * k * sizeof(ushort)), a, b, c, k);
         using Tensor a32 = a.To(DType.Float32);
@@ -56,7 +56,7 @@ public sealed class CudaEmulatorTests
     public void Transposing_twice_changes_nothing()
     {
         int[] values = [.. Enumerable.Range(0, 32).Select(i => (2 * i) | (((2 * i) + 1) << 16))];
-        using Tensor matrix = Tensor.From(values, new Shape(32), Card);
+        using Tensor matrix = Tensor.From(values, [32], Card);
         Program.Value.Kernel("transpose_twice").Launch(new CudaGrid(1, 32), matrix);
         Assert.Equal(values, matrix.ToArray<int>());
     }
@@ -66,10 +66,10 @@ public sealed class CudaEmulatorTests
     {
         const int blocks = 40;
         float[] values = Values(blocks * 128);
-        using Tensor x = Tensor.From(values, new Shape(values.Length), Card);
-        using Tensor partial = Tensor.Empty(new Shape(blocks), device: Card);
-        using Tensor counter = Tensor.Zeros(new Shape(1), DType.Int32, Card);
-        using Tensor y = Tensor.Empty(new Shape(1), device: Card);
+        using Tensor x = Tensor.From(values, [values.Length], Card);
+        using Tensor partial = Tensor.Empty([blocks], device: Card);
+        using Tensor counter = Tensor.Zeros([1], DType.Int32, Card);
+        using Tensor y = Tensor.Empty([1], device: Card);
         for (int again = 0; again < 3; again++)
         {
             y.Clear();
@@ -89,7 +89,7 @@ public sealed class CudaEmulatorTests
     [InlineData("misaligned", 1, 300 << 10, "shared memory")]
     public void Mistakes_end_the_launch_with_a_sentence(string kernel, int threads, int sharedBytes, string sentence)
     {
-        using Tensor x = Tensor.Zeros(new Shape(64), device: Card);
+        using Tensor x = Tensor.Zeros([64], device: Card);
         var exception = Assert.Throws<DynConvException>(
             () => Program.Value.Kernel(kernel).Launch(new CudaGrid(1, threads, sharedBytes), x, x, 0L, 0f));
         Assert.Contains(kernel, exception.Message);
@@ -99,7 +99,7 @@ public sealed class CudaEmulatorTests
     [Fact]
     public void A_missing_barrier_shows_as_NaN()
     {
-        using Tensor y = Tensor.Zeros(new Shape(64), device: Card);
+        using Tensor y = Tensor.Zeros([64], device: Card);
         Program.Value.Kernel("neighbour_without_barrier").Launch(new CudaGrid(1, 64), y);
         Assert.Contains(float.NaN, y.ToArray<float>());
     }
