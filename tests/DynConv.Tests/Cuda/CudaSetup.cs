@@ -11,7 +11,7 @@ internal static class CudaSetup
         CudaEmulator.TryPrepare(out _);
         if (Device.TryCuda(out Device? card, out _))
         {
-            card.Memory.Poison = true;
+            card!.Memory.Poison = true;
         }
     }
 }
