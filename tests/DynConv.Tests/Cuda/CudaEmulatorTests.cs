@@ -111,7 +111,8 @@ public sealed class CudaEmulatorTests
         Assert.Contains("there_is_no_such_name", exception.Message);
     }
 
-    private static CheckProgram Load(bool waits) => new(Card, "--gpu-architecture=sm_90a", $"-DBLOCK={Block}", $"-DWAITS={waits.ToString().ToLowerInvariant()}");
+    private static CheckProgram Load(bool waits) =>
+        new(Card, "--gpu-architecture=sm_90a", $"-DBLOCK={Block}", $"-DWAITS={waits.ToString().ToLowerInvariant()}");
 
     private static float[] Values(int count)
     {
