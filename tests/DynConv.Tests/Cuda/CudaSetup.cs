@@ -6,5 +6,12 @@ namespace DynConv.Tests.Cuda;
 internal static class CudaSetup
 {
     [ModuleInitializer]
-    internal static void Prepare() => CudaEmulator.TryPrepare(out _);
+    internal static void Prepare()
+    {
+        CudaEmulator.TryPrepare(out _);
+        if (Device.TryCuda(out Device? card, out _))
+        {
+            card!.Memory.Poison = true;
+        }
+    }
 }
