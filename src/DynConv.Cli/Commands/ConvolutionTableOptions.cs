@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DynConv.Diagnostics;
+using DynConv.Models;
 
 namespace DynConv.Cli.Commands;
 
