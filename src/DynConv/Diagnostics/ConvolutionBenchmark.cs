@@ -40,7 +40,7 @@ public static class ConvolutionBenchmark
             }
         });
         double copy = CopyBandwidth.Measure(device);
-        using var benchmark = new CudaConvolutionBenchmark(device, values, budget);
+        using var benchmark = new CudaConvolutionBenchmark(device, values, budget, device.Context.L2Bytes);
         foreach (ConvolutionShape shape in shapes)
         {
             yield return Row(shape, device, benchmark.Measure(shape), copy);

@@ -3,21 +3,24 @@ using DynConv.Cuda;
 namespace DynConv.Diagnostics;
 
 /// <summary>Times a convolution's kernels on a GPU: graphs of many calls that take several sets of inputs in turn.</summary>
-internal sealed class CudaConvolutionBenchmark(Device device, NormalValues values, TimeSpan budget) : IDisposable
+/// <param name="device">The GPU.</param>
+/// <param name="values">What inputs are filled with.</param>
+/// <param name="budget">How long to repeat each pass.</param>
+/// <param name="cacheBytes">The cache that inputs must not be found in.</param>
+/// <param name="leastCalls">How many calls a graph has at least: one is too short for the clock of the events.</param>
+internal sealed class CudaConvolutionBenchmark(
+    Device device, NormalValues values, TimeSpan budget, long cacheBytes, int leastCalls = 20) : IDisposable
 {
     // What is read again has to have left the second-level cache long ago.
     private const int CacheSizes = 3;
     private const int FewestSets = 2;
     private const int MostSets = 32;
 
-    // One call is too short for the clock of the events, half a microsecond.
-    private const int LeastCalls = 20;
-
     private readonly CudaTimer _timer = new(device.Context);
 
     public PassTimes Measure(ConvolutionShape shape)
     {
-        long sets = Math.Clamp((CacheSizes * device.Context.L2Bytes / shape.InputBytes) + 1, FewestSets, MostSets);
+        long sets = Math.Clamp((CacheSizes * cacheBytes / shape.InputBytes) + 1, FewestSets, MostSets);
         var works = new List<ConvolutionWork>();
         try
         {
@@ -40,7 +43,7 @@ internal sealed class CudaConvolutionBenchmark(Device device, NormalValues value
 
     private double Median(List<ConvolutionWork> works, Action<ConvolutionWork> pass)
     {
-        int rounds = (LeastCalls + works.Count - 1) / works.Count;
+        int rounds = (leastCalls + works.Count - 1) / works.Count;
         return _timer.Median(rounds * works.Count, All, budget);
 
         void All()

@@ -16,7 +16,7 @@ public sealed class CudaMemoryTests
     public void Shapes_that_vary_leave_the_pool_as_it_was(DType dtype)
     {
         Device device = CudaCard.Get();
-        (int shapes, int scale) = CudaCard.IsEmulated(device) ? (20, 1) : (1000, 32);
+        (int shapes, int scale) = CudaCard.IsEmulated(device) ? (4, 1) : (1000, 32);
         long live = device.Memory.LiveBuffers;
         Pass(device, dtype, shapes, scale);
         Assert.Equal(live, device.Memory.LiveBuffers);
@@ -30,13 +30,13 @@ public sealed class CudaMemoryTests
     public void Repeated_steps_take_no_memory_after_the_second(DType dtype)
     {
         Device device = CudaCard.Get();
-        int steps = CudaCard.IsEmulated(device) ? 5 : 10_000;
-        Step(device, dtype, 2, 24, 16);
-        Step(device, dtype, 2, 24, 16);
+        int steps = CudaCard.IsEmulated(device) ? 2 : 10_000;
+        Step(device, dtype, 2, 9, 16);
+        Step(device, dtype, 2, 9, 16);
         (long live, long reserved) = (device.Memory.LiveBuffers, device.Memory.ReservedBytes);
         for (int i = 0; i < steps; i++)
         {
-            Step(device, dtype, 2, 24, 16);
+            Step(device, dtype, 2, 9, 16);
             Assert.Equal((live, reserved), (device.Memory.LiveBuffers, device.Memory.ReservedBytes));
         }
 
