@@ -190,6 +190,13 @@ internal sealed unsafe class CudaContext
         Synchronize();
     }
 
+    /// <summary>Copies from one place on the card to another, in the order of the stream.</summary>
+    public void Copy(nint from, nint to, long bytes)
+    {
+        MakeCurrent();
+        CudaDriver.Check(CudaDriver.cuMemcpyDtoDAsync_v2(to, from, (nuint)bytes, Stream), "a copy on the card");
+    }
+
     /// <summary>Sets bytes, in the order of the stream.</summary>
     public void Fill(nint to, byte value, long bytes)
     {
