@@ -40,7 +40,9 @@ internal sealed class DeviceCompiler : IDisposable
                     "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "-std=c++17", "-O2", "-S", "-Wall",
                     "-Wno-unknown-cuda-version", $"--cuda-gpu-arch=sm_{architecture}", .. options, file, "-o", assembly,
                 ]);
-            complaint ??= Assembler is null ? null : Run(Assembler, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"]);
+            complaint ??= Assembler is null
+                ? null
+                : Run(Assembler, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"]);
             return complaint is null ? null : $"{what}: {complaint}";
         }
         finally
