@@ -72,7 +72,8 @@ public static class CudaEmulator
             return $"{WantedVariable} is 0";
         }
 
-        if (!OperatingSystem.IsLinux() || RuntimeInformation.OSArchitecture is not (Architecture.X64 or Architecture.Arm64))
+        if (!OperatingSystem.IsLinux()
+            || RuntimeInformation.OSArchitecture is not (Architecture.X64 or Architecture.Arm64))
         {
             return "the emulator runs on Linux, x86-64 or arm64";
         }
@@ -113,7 +114,8 @@ public static class CudaEmulator
     private static string HashOfSources()
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string file in Directory.GetFiles(SourceFolder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+        string[] files = Directory.GetFiles(SourceFolder, "*", SearchOption.AllDirectories);
+        foreach (string file in files.Order(StringComparer.Ordinal))
         {
             hash.AppendData(Encoding.UTF8.GetBytes(Path.GetFileName(file)));
             hash.AppendData(File.ReadAllBytes(file));
@@ -134,7 +136,8 @@ public static class CudaEmulator
             Directory.CreateDirectory(Path.GetDirectoryName(folder)!, OwnerOnly);
         }
 
-        var start = new ProcessStartInfo("bash", [Path.Combine(SourceFolder, "build"), unfinished]) { RedirectStandardError = true };
+        string[] arguments = [Path.Combine(SourceFolder, "build"), unfinished];
+        var start = new ProcessStartInfo("bash", arguments) { RedirectStandardError = true };
         using (Process build = Process.Start(start)!)
         {
             string messages = build.StandardError.ReadToEnd();

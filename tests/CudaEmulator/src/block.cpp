@@ -215,8 +215,9 @@ void Block::report_deadlock()
     while (!rest.empty())
     {
         const Thread* first = rest[0];
-        auto same = [&](const Thread* t)
-        { return std::strcmp(t->operation, first->operation) == 0 && t->barrier == first->barrier; };
+        auto same = [&](const Thread* t) {
+            return std::strcmp(t->operation, first->operation) == 0 && t->barrier == first->barrier;
+        };
         auto count = std::count_if(rest.begin(), rest.end(), same);
         char text[200];
         std::snprintf(text, sizeof text, "; %td %s %s", count, first->state == State::ended ? "came to" : "wait at",

@@ -173,8 +173,9 @@ const char* misfit(const Call& call)
 bool is_supported(const Call& call)
 {
     const Product& p = call.product;
-    auto fits = [](const Layout& layout)
-    { return layout.order == column_order && (layout.type == float32 || layout.type == bfloat16); };
+    auto fits = [](const Layout& layout) {
+        return layout.order == column_order && (layout.type == float32 || layout.type == bfloat16);
+    };
     return (p.compute == compute_float32 || p.compute == compute_float32_pedantic) && p.scale == float32 &&
            p.epilogue == no_epilogue && (p.pointers == pointers_to_host || p.pointers == pointers_to_card) &&
            p.transpose_a <= 1 && p.transpose_b <= 1 && fits(call.a) && fits(call.b) && fits(call.c) && fits(call.d) &&
@@ -189,28 +190,25 @@ void multiply_batch(const Call& call, int64_t batch, float alpha, float beta)
     int64_t m = call.d.rows;
     int64_t n = call.d.columns;
     int64_t k = call.product.transpose_a ? call.a.rows : call.a.columns;
-    run_parallel(n,
-                 [&](long j)
-                 {
-                     std::vector<double> sums(m);
-                     for (int64_t p = 0; p < k; p++)
-                     {
-                         double factor = b[j * k + p];
-                         for (int64_t i = 0; i < m; i++)
-                         {
-                             sums[i] += a[p * m + i] * factor;
-                         }
-                     }
+    run_parallel(n, [&](long j) {
+        std::vector<double> sums(m);
+        for (int64_t p = 0; p < k; p++)
+        {
+            double factor = b[j * k + p];
+            for (int64_t i = 0; i < m; i++)
+            {
+                sums[i] += a[p * m + i] * factor;
+            }
+        }
 
-                     for (int64_t i = 0; i < m; i++)
-                     {
-                         int64_t c_index = batch * call.c.batch_stride + j * call.c.leading + i;
-                         double before =
-                             beta == 0 ? 0 : static_cast<double>(beta) * read(call.c_at, call.c.type, c_index);
-                         write(call.d_at, call.d.type, batch * call.d.batch_stride + j * call.d.leading + i,
-                               static_cast<float>(alpha * sums[i] + before));
-                     }
-                 });
+        for (int64_t i = 0; i < m; i++)
+        {
+            int64_t c_index = batch * call.c.batch_stride + j * call.c.leading + i;
+            double before = beta == 0 ? 0 : static_cast<double>(beta) * read(call.c_at, call.c.type, c_index);
+            write(call.d_at, call.d.type, batch * call.d.batch_stride + j * call.d.leading + i,
+                  static_cast<float>(alpha * sums[i] + before));
+        }
+    });
 }
 
 Status multiply(const Call& call)
@@ -376,13 +374,11 @@ EXPORT BlasStatus cublasLtMatmul(void*, Product* product, const void* alpha, con
     bool from_host = product->pointers == pointers_to_host;
     float host_alpha = from_host ? *call.alpha : 0;
     float host_beta = from_host ? *call.beta : 0;
-    Status status = submit(stream,
-                           [call, from_host, host_alpha, host_beta]() mutable
-                           {
-                               call.alpha = from_host ? &host_alpha : call.alpha;
-                               call.beta = from_host ? &host_beta : call.beta;
-                               return multiply(call);
-                           });
+    Status status = submit(stream, [call, from_host, host_alpha, host_beta]() mutable {
+        call.alpha = from_host ? &host_alpha : call.alpha;
+        call.beta = from_host ? &host_beta : call.beta;
+        return multiply(call);
+    });
     return status == success ? blas_success : blas_execution_failed;
 }
 }

@@ -110,34 +110,29 @@ Status check_card_memory(const char* what, const void* address, size_t bytes)
 template <typename T>
 Status fill(T* to, T value, size_t count, Stream* stream)
 {
-    return submit(stream,
-                  [=]
-                  {
-                      Status status = check_card_memory("filling memory", to, count * sizeof(T));
-                      if (status == success)
-                      {
-                          std::fill_n(to, count, value);
-                      }
+    return submit(stream, [=] {
+        Status status = check_card_memory("filling memory", to, count * sizeof(T));
+        if (status == success)
+        {
+            std::fill_n(to, count, value);
+        }
 
-                      return status;
-                  });
+        return status;
+    });
 }
 
 Status copy(void* to, const void* from, size_t bytes, bool to_card, bool from_card, Stream* stream)
 {
-    return submit(stream,
-                  [=]
-                  {
-                      Status status = to_card ? check_card_memory("a copy to the card", to, bytes) : success;
-                      status = status == success && from_card ? check_card_memory("a copy from the card", from, bytes)
-                                                              : status;
-                      if (status == success)
-                      {
-                          std::memmove(to, from, bytes);
-                      }
+    return submit(stream, [=] {
+        Status status = to_card ? check_card_memory("a copy to the card", to, bytes) : success;
+        status = status == success && from_card ? check_card_memory("a copy from the card", from, bytes) : status;
+        if (status == success)
+        {
+            std::memmove(to, from, bytes);
+        }
 
-                      return status;
-                  });
+        return status;
+    });
 }
 
 Status allocate_into(void** address, size_t bytes, bool on_card)

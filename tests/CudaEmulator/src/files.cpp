@@ -29,28 +29,24 @@ std::string temporary_root()
 
 const std::string& own_folder()
 {
-    static const std::string& folder = *new std::string(
-        []
-        {
-            Dl_info info;
-            dladdr(reinterpret_cast<void*>(&own_folder), &info);
-            char* path = realpath(info.dli_fname, nullptr);
-            std::string result = path == nullptr ? info.dli_fname : path;
-            std::free(path);
-            return result.substr(0, result.rfind('/'));
-        }());
+    static const std::string& folder = *new std::string([] {
+        Dl_info info;
+        dladdr(reinterpret_cast<void*>(&own_folder), &info);
+        char* path = realpath(info.dli_fname, nullptr);
+        std::string result = path == nullptr ? info.dli_fname : path;
+        std::free(path);
+        return result.substr(0, result.rfind('/'));
+    }());
     return folder;
 }
 
 const std::string& cache_folder()
 {
-    static const std::string& folder = *new std::string(
-        []
-        {
-            std::string path = temporary_root() + "/dynconv-cuda-emulator-" + std::to_string(getuid());
-            mkdir(path.c_str(), 0700);
-            return path;
-        }());
+    static const std::string& folder = *new std::string([] {
+        std::string path = temporary_root() + "/dynconv-cuda-emulator-" + std::to_string(getuid());
+        mkdir(path.c_str(), 0700);
+        return path;
+    }());
     return folder;
 }
 

@@ -131,20 +131,17 @@ bool run_grid(const Launch& launch, std::string& failure)
     std::mutex gate;
     std::atomic<bool> failed = false;
     long blocks = static_cast<long>(launch.grid.x) * launch.grid.y * launch.grid.z;
-    run_parallel(blocks,
-                 [&](long i)
-                 {
-                     static thread_local Block* block = new Block;
-                     Index index{static_cast<unsigned>(i % launch.grid.x),
-                                 static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
-                                 static_cast<unsigned>(i / launch.grid.x / launch.grid.y)};
-                     if (!failed && !block->run(launch, index))
-                     {
-                         std::lock_guard lock(gate);
-                         failure = failed ? failure : block->failure();
-                         failed = true;
-                     }
-                 });
+    run_parallel(blocks, [&](long i) {
+        static thread_local Block* block = new Block;
+        Index index{static_cast<unsigned>(i % launch.grid.x), static_cast<unsigned>(i / launch.grid.x % launch.grid.y),
+                    static_cast<unsigned>(i / launch.grid.x / launch.grid.y)};
+        if (!failed && !block->run(launch, index))
+        {
+            std::lock_guard lock(gate);
+            failure = failed ? failure : block->failure();
+            failed = true;
+        }
+    });
     return !failed;
 }
 }

@@ -48,29 +48,25 @@ void for_each_guard(char* address, const Allocation& allocation, const Function&
 bool guard_is_whole(char* address, const Allocation& allocation, std::string& what)
 {
     bool whole = true;
-    for_each_guard(address, allocation,
-                   [&](char* from, size_t bytes)
-                   {
-                       auto* first = reinterpret_cast<unsigned char*>(from);
-                       auto* damaged =
-                           std::find_if(first, first + bytes, [](unsigned char byte) { return byte != guard; });
-                       if (damaged != first + bytes)
-                       {
-                           char text[200];
-                           std::snprintf(text, sizeof text, "something wrote to byte %td of an allocation of %zu bytes",
-                                         reinterpret_cast<char*>(damaged) - address, allocation.bytes);
-                           what = text;
-                           whole = false;
-                       }
-                   });
+    for_each_guard(address, allocation, [&](char* from, size_t bytes) {
+        auto* first = reinterpret_cast<unsigned char*>(from);
+        auto* damaged = std::find_if(first, first + bytes, [](unsigned char byte) { return byte != guard; });
+        if (damaged != first + bytes)
+        {
+            char text[200];
+            std::snprintf(text, sizeof text, "something wrote to byte %td of an allocation of %zu bytes",
+                          reinterpret_cast<char*>(damaged) - address, allocation.bytes);
+            what = text;
+            whole = false;
+        }
+    });
     return whole;
 }
 }
 
 size_t memory_of_card()
 {
-    static const size_t bytes = []
-    {
+    static const size_t bytes = [] {
         const char* asked = std::getenv("DYNCONV_EMULATOR_MEMORY");
         return asked != nullptr && *asked != 0 ? std::strtoull(asked, nullptr, 10) : 4ull << 30;
     }();

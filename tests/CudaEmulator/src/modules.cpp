@@ -228,13 +228,11 @@ EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_
         return status;
     }
 
-    return submit(stream,
-                  [=, copies = Arguments(function->kernel.entry, arguments)]() mutable
-                  {
-                      std::string failure;
-                      return run_grid({&function->kernel, grid, block, shared_bytes, copies.addresses()}, failure)
-                                 ? success
-                                 : report(launch_failed, failure);
-                  });
+    return submit(stream, [=, copies = Arguments(function->kernel.entry, arguments)]() mutable {
+        std::string failure;
+        return run_grid({&function->kernel, grid, block, shared_bytes, copies.addresses()}, failure)
+                   ? success
+                   : report(launch_failed, failure);
+    });
 }
 }

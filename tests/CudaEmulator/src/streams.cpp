@@ -114,13 +114,11 @@ EXPORT Status cuEventCreate(Event** event, unsigned)
 
 EXPORT Status cuEventRecord(Event* event, Stream* stream)
 {
-    return submit(stream,
-                  [event]
-                  {
-                      event->time = std::chrono::steady_clock::now();
-                      event->recorded = true;
-                      return success;
-                  });
+    return submit(stream, [event] {
+        event->time = std::chrono::steady_clock::now();
+        event->recorded = true;
+        return success;
+    });
 }
 
 EXPORT Status cuEventQuery(Event*) { return success; }
@@ -202,20 +200,18 @@ EXPORT Status cuGraphInstantiateWithFlags(Graph** executable, Graph* graph, unsi
 
 EXPORT Status cuGraphLaunch(Graph* executable, Stream* stream)
 {
-    return submit(stream,
-                  [steps = executable->steps]
-                  {
-                      for (const auto& step : steps)
-                      {
-                          Status status = step();
-                          if (status != success)
-                          {
-                              return status;
-                          }
-                      }
+    return submit(stream, [steps = executable->steps] {
+        for (const auto& step : steps)
+        {
+            Status status = step();
+            if (status != success)
+            {
+                return status;
+            }
+        }
 
-                      return success;
-                  });
+        return success;
+    });
 }
 
 EXPORT Status cuGraphExecDestroy(Graph* executable)

@@ -34,13 +34,16 @@ internal sealed class DeviceCompiler : IDisposable
         string what = $"{file} for sm_{architecture} with {string.Join(' ', options)}";
         try
         {
+            // What clang's optimizer could not unroll says nothing about NVRTC's.
             string? complaint = Run(
                 Clang!,
                 [
                     "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "-std=c++17", "-O2", "-S", "-Wall",
-                    "-Wno-unknown-cuda-version", $"--cuda-gpu-arch=sm_{architecture}", .. options, file, "-o", assembly,
+                    "-Wno-unknown-cuda-version", "-Wno-pass-failed", $"--cuda-gpu-arch=sm_{architecture}", .. options, file, "-o", assembly,
                 ]);
-            complaint ??= Assembler is null ? null : Run(Assembler, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"]);
+            complaint ??= Assembler is null
+                ? null
+                : Run(Assembler, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"]);
             return complaint is null ? null : $"{what}: {complaint}";
         }
         finally

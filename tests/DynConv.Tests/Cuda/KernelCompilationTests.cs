@@ -15,12 +15,15 @@ public sealed class KernelCompilationTests
     {
         Assert.SkipUnless(DeviceCompiler.Clang is not null, "there is no clang");
         using var compiler = new DeviceCompiler();
-        Assert.Empty(
-            from architecture in Architectures.AsParallel()
-            from options in KernelTables.Specialisations(file)
-            let complaint = compiler.Compile(file, architecture, options)
-            where complaint is not null
-            select complaint);
+        string[] complaints =
+        [
+            .. from architecture in Architectures.AsParallel()
+               from options in KernelTables.Specialisations(file)
+               let complaint = compiler.Compile(file, architecture, options)
+               where complaint is not null
+               select complaint,
+        ];
+        Assert.True(complaints.Length == 0, string.Join('\n', complaints));
     }
 
     [Theory(SkipTestWithoutData = true)]

@@ -7,12 +7,15 @@ namespace DynConv.Tests.Cuda;
 /// <summary>All kernels of the library: what its tables name, and what its sources define.</summary>
 internal static partial class KernelTables
 {
+    private const BindingFlags OwnStatics =
+        BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+
     /// <summary>Every kernel table that a static field holds.</summary>
     public static IReadOnlyList<IKernelTable> All { get; } =
     [
         .. typeof(Tensor).Assembly.GetTypes()
             .Where(type => !type.ContainsGenericParameters)
-            .SelectMany(type => type.GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly))
+            .SelectMany(type => type.GetFields(OwnStatics))
             .Where(field => typeof(IKernelTable).IsAssignableFrom(field.FieldType))
             .Select(field => (IKernelTable)field.GetValue(null)!),
     ];
