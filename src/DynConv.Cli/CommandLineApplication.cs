@@ -56,6 +56,8 @@ internal static class CommandLineApplication
             EvalCommand.Create(context),
             GenerateCommand.Create(context),
             TokenizerCommand.Create(context),
+            AblateCommand.Create(context),
+            ScalingCommand.Create(context),
             PlotCommand.Create(context),
         ParamsCommand.Create(context),
             VerifyCommand.Create(context),

@@ -41,13 +41,11 @@ public static class RunFile
     {
         try
         {
-            return Deserialize(text);
+            return Deserialize(new Parser(new StringReader(text)));
         }
         catch (YamlException exception)
         {
-            YamlException cause = Innermost(exception);
-            throw new DynConvException(
-                $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+            throw Explain(exception);
         }
     }
 
@@ -61,7 +59,8 @@ public static class RunFile
             .Build()
             .Serialize(configuration);
 
-    private static TrainingConfiguration Deserialize(string text) =>
+    /// <summary>Reads the events of one document; a failure is a <see cref="YamlException"/>.</summary>
+    internal static TrainingConfiguration Deserialize(IParser parser) =>
         new DeserializerBuilder()
             .WithNamingConvention(UnderscoredNamingConvention.Instance)
             .WithTypeMapping<IReadOnlyList<string>, List<string>>()
@@ -69,7 +68,15 @@ public static class RunFile
             .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
             .WithDuplicateKeyChecking()
             .Build()
-            .Deserialize<TrainingConfiguration?>(text) ?? new TrainingConfiguration();
+            .Deserialize<TrainingConfiguration?>(parser) ?? new TrainingConfiguration();
+
+    /// <summary>A failure in one sentence that begins with the line.</summary>
+    internal static DynConvException Explain(YamlException exception)
+    {
+        YamlException cause = Innermost(exception);
+        return new DynConvException(
+            $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+    }
 
     private static YamlException Innermost(YamlException exception) =>
         exception.InnerException is YamlException inner ? Innermost(inner) : exception;
