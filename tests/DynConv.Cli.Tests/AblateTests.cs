@@ -68,6 +68,10 @@ public sealed class AblateTests : IDisposable
         Assert.Equal(table, again.OutputLines[^5..]);
         Assert.DoesNotContain("[1/6]", again.Output, StringComparison.Ordinal);
 
+        // More seeds are more runs; the table says how many have not begun.
+        CommandRun more = CommandRun.Of("ablate", "--config", _folder.At("grid.yaml"), "--out", Out, "--seeds", "3", "--table").Succeeded();
+        Assert.Equal("3 of 9 runs have not begun.", more.OutputLines[^1]);
+
         // The table needs no text any more.
         Assert.Equal(table, CommandRun.Of("ablate", "--config", _folder.At("grid.yaml"), "--out", Out, "--table").Succeeded().OutputLines[^5..]);
         CommandRun.Of("generate", "--model", _folder.At("grid", "qkv-seed1"), "--prompt", "Line", "--max-tokens", "3").Succeeded();

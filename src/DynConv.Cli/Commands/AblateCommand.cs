@@ -29,10 +29,11 @@ internal static class AblateCommand
         Option<string[]> data = Paths("--data", "Files and folders to train on, instead of the grid's.");
         Option<string[]> valid = Paths("--valid", "Files and folders to validate on, instead of the grid's.");
         var tokenizer = new Option<string?>("--tokenizer") { Description = "The tokenizer, instead of the grid's.", HelpName = "T" };
+        Option<int?> seeds = CommonOptions.Number<int>("--seeds", "How many seeds, from 0, instead of the grid's.", least: 1);
         Option<string?> device = CommonOptions.Device();
         Option<string> dtype = CommonOptions.ComputeType();
         Option<int?> threads = CommonOptions.Threads();
-        var command = new Command("ablate", Help) { file, output, table, data, valid, tokenizer, device, dtype, threads };
+        var command = new Command("ablate", Help) { file, output, table, data, valid, tokenizer, seeds, device, dtype, threads };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
@@ -44,6 +45,11 @@ internal static class AblateCommand
                 Device = parsed.GetValue(device) ?? configuration.Device,
                 Dtype = parsed.GetValue(dtype) ?? configuration.Dtype,
             });
+            if (parsed.GetValue(seeds) is { } count)
+            {
+                grid = grid with { Seeds = [.. Enumerable.Range(0, count).Select(seed => (ulong)seed)] };
+            }
+
             string folder = parsed.GetValue(output)!;
             var run = new AblationRun(grid, folder);
             return parsed.GetValue(table) ? Table(context, run, folder) : Run(context, run, folder);

@@ -47,12 +47,21 @@ internal static class AblationReport
 
         output.WriteLine();
         lines.Write(output);
-        foreach (AblationTableRow row in table.Rows)
+        WriteErrors(output, table);
+    }
+
+    private static void WriteErrors(TextWriter output, AblationTable table)
+    {
+        var errors = table.Rows.SelectMany(row => row.Seeds.Where(seed => seed.Error is not null).Select(seed => (row.Name, seed))).ToList();
+        int waiting = errors.RemoveAll(one => one.seed.Error == AblationSeed.NotRun);
+        if (waiting > 0)
         {
-            foreach (AblationSeed seed in row.Seeds.Where(seed => seed.Error is not null))
-            {
-                output.WriteLine($"{row.Name}, seed {seed.Seed}: {seed.Error!.ReplaceLineEndings(" ")}");
-            }
+            output.WriteLine($"{waiting} of {table.Rows.Sum(row => row.Seeds.Count)} runs have not begun.");
+        }
+
+        foreach ((string name, AblationSeed seed) in errors)
+        {
+            output.WriteLine($"{name}, seed {seed.Seed}: {seed.Error!.ReplaceLineEndings(" ")}");
         }
     }
 

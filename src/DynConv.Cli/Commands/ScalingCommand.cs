@@ -33,7 +33,7 @@ internal static class ScalingCommand
         var baseline = new Option<string>("--baseline") { Description = "The architecture to compare with.", HelpName = "NAME", DefaultValueFactory = static _ => "none" };
         var shared = new Option<bool>("--shared-floor") { Description = "One E for all architectures." };
         Option<double?> at = CommonOptions.Number<double>("--at", "Compute of the baseline at which to compare. Default the most at which both have runs.", value: "FLOPS");
-        Option<int?> resamples = CommonOptions.Number<int>("--resamples", "Resamples of the bootstrap. Default 500.", least: 10);
+        Option<int?> resamples = CommonOptions.Number<int>("--resamples", "Resamples of the bootstrap. Default 1000.", least: 10);
         var command = new Command("scaling", Help) { runs, output, baseline, shared, at, resamples };
         command.SetAction(parsed =>
         {

@@ -9,12 +9,11 @@ namespace DynConv.Training.Ablations;
 /// </summary>
 public sealed class AblationRun
 {
-    private const string NotRun = "not run yet";
-
     private readonly AblationGrid _grid;
     private readonly string _folder;
     private readonly AblationCell[] _cells;
     private readonly Dictionary<AblationCell, string> _failures = [];
+    private readonly Dictionary<AblationCell, AblationSeed> _finished = [];
 
     /// <summary>Prepares a grid; nothing runs or is written yet.</summary>
     /// <param name="grid">What to run.</param>
@@ -57,19 +56,22 @@ public sealed class AblationRun
             CheckUnchanged(cell, static configuration => configuration);
         }
 
-        _ = _cells[0].Configuration.Resolve();
+        Device device = Device.Parse(_cells[0].Configuration.Resolve().Device);
         Directory.CreateDirectory(_folder);
         var progress = new AblationProgress(observer, _cells);
         for (int i = 0; i < _cells.Length && !stop.IsCancellationRequested; i++)
         {
             AblationCell cell = _cells[i];
-            if (!IsFinished(cell))
+            if (ResultOf(cell).Error is not null)
             {
                 observer.OnRun(cell, i + 1, _cells.Length);
                 progress.Begin(cell);
                 Run(cell, progress, stop);
                 observer.OnRunEnd(cell, ResultOf(cell));
                 Table().Write(_folder);
+
+                // The next run's tensors have other sizes, and would find no use for the buffers of this one.
+                device.Memory.Trim();
             }
 
             progress.End(cell);
@@ -83,8 +85,6 @@ public sealed class AblationRun
     /// <summary>The table of what is finished so far.</summary>
     /// <exception cref="DynConvException">A file of a run is damaged.</exception>
     public AblationTable Table() => AblationTable.Of(_grid, [.. _cells.Select(cell => (cell, ResultOf(cell)))]);
-
-    private static bool IsFinished(AblationCell cell) => RunRecord.IsRun(cell.Folder) && RunRecord.Read(cell.Folder).IsFinished;
 
     private void Run(AblationCell cell, AblationProgress progress, CancellationToken stop)
     {
@@ -106,10 +106,26 @@ public sealed class AblationRun
 
     private AblationSeed ResultOf(AblationCell cell)
     {
+        if (_finished.TryGetValue(cell, out AblationSeed? known))
+        {
+            return known;
+        }
+
+        AblationSeed result = ReadResult(cell);
+        if (result.Error is null)
+        {
+            _finished[cell] = result;
+        }
+
+        return result;
+    }
+
+    private AblationSeed ReadResult(AblationCell cell)
+    {
         string name = Path.GetFileName(cell.Folder);
         if (!RunRecord.IsRun(cell.Folder))
         {
-            return new AblationSeed(cell.Seed, null, null, null, null, _failures.GetValueOrDefault(cell, NotRun));
+            return new AblationSeed(cell.Seed, null, null, null, null, _failures.GetValueOrDefault(cell, AblationSeed.NotRun));
         }
 
         RunRecord run = RunRecord.Read(cell.Folder);

@@ -8,4 +8,8 @@ namespace DynConv.Training.Ablations;
 /// <param name="TokensPerSecond">Median speed of its steps.</param>
 /// <param name="Error">Why there are no figures; null if there are.</param>
 public sealed record AblationSeed(
-    ulong Seed, string? Run, double? Loss, double? Perplexity, double? TokensPerSecond, string? Error);
+    ulong Seed, string? Run, double? Loss, double? Perplexity, double? TokensPerSecond, string? Error)
+{
+    /// <summary>The <see cref="Error"/> of a run that has not begun.</summary>
+    public const string NotRun = "not run yet";
+}

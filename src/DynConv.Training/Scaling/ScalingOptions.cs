@@ -13,7 +13,7 @@ public sealed record ScalingOptions
     public double? AtFlops { get; init; }
 
     /// <summary>Resamples of the bootstrap.</summary>
-    public int Resamples { get; init; } = 500;
+    public int Resamples { get; init; } = 1000;
 
     /// <summary>Decides the resamples.</summary>
     public ulong Seed { get; init; }
