@@ -220,20 +220,34 @@ DEVICE void unpack(float (&values)[CHANNELS], const Row& row)
     }
 }
 
-// Row w of the window becomes what lies w tokens before token t; row 0 is left alone.
+// The lane's channels of a row, or zeros.
+DEVICE void load_row(float (&values)[CHANNELS], const ELEMENT* row, const Part& part)
+{
+    unpack(values, row == nullptr ? Row{} : Row::load(row + part.channel));
+}
+
+// Row w of the window becomes what lies w tokens before the part; row 0 is left alone.
 DEVICE void load_window(
-    Taps& window, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state, const Sequences& sequences,
-    const Part& part, int64 t)
+    Taps& window, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part)
 {
 #pragma unroll
     for (int w = 1; w < WIDTH; w++)
     {
-        const ELEMENT* from = input_before<WIDTH>(x, state, sequences, part.batch, t, w);
+        load_row(window[w], input_before<WIDTH>(x, state, sequences, part.batch, part.begin, w), part);
+    }
+}
+
+// The same before the part's token i, with which a sequence begins.
+DEVICE void restart_window(
+    Taps& window, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part, int i)
+{
+    const ELEMENT* newest =
+        state.first == nullptr ? nullptr : state.at(sequences.index(part.batch, part.begin + i), WIDTH - 2);
 #pragma unroll
-        for (int c = 0; c < CHANNELS; c++)
-        {
-            window[w][c] = from == nullptr ? 0.f : to_float(from[part.channel + c]);
-        }
+    for (int w = 1; w < WIDTH; w++)
+    {
+        load_row(window[w], newest, part);
+        newest = newest == nullptr ? nullptr : newest - state.time_stride;
     }
 }
 
@@ -251,10 +265,10 @@ DEVICE void shift(Taps& rows)
     }
 }
 
-// Whether a sequence other than the part's first begins at token i of the part.
-DEVICE bool begins_sequence(const Sequences& sequences, const Part& part, int i)
+// The position of the part's token i in its sequence; where sequences are not packed, none begins inside of a part.
+DEVICE int position_inside(const Sequences& sequences, const Part& part, int i)
 {
-    return PACKED && i > 0 && sequences.positions[part.begin + i] == 0;
+    return PACKED ? sequences.positions[part.begin + i] : MOST_BEFORE;
 }
 
 // Takes every token of the part, whose rows lie in a slot of the queues.
