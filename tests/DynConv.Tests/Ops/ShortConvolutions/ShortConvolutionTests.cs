@@ -56,7 +56,14 @@ internal static class ConvolutionCaseTable
 
 public sealed class StaticConvolutionTests : OpTests<StaticConvolutionTests>, IOpCases
 {
-    public static IEnumerable<OpCase> Cases => ConvolutionCaseTable.Of(FilterKind.Static);
+    public static IEnumerable<OpCase> Cases =>
+    [
+        .. ConvolutionCaseTable.Of(FilterKind.Static),
+
+        // Several parts of a sequence, packed and not, and rows that fill a card's widest accesses.
+        new ConvolutionCase(FilterKind.Static, 3, 45, 512, 4) { Residual = true }.ToOpCase(),
+        new ConvolutionCase(FilterKind.Static, 1, 45, 264, 3) { HasState = true, CuSeqlens = [0, 2, 16, 17, 45] }.ToOpCase(),
+    ];
 }
 
 public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>, IOpCases
@@ -66,6 +73,25 @@ public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>
         .. ConvolutionCaseTable.Of(FilterKind.HeadWise),
         .. from heads in new long[] { 1, 2, 3, 12, 36, 576 }
            select new ConvolutionCase(FilterKind.HeadWise, 2, 11, 576, 3) { Heads = heads, HasStatic = heads > 2 }.ToOpCase(),
+
+        // Rows of whole and of started groups of a card's lanes, heads of one lane, of several, and more than a warp has.
+        .. from heads in new long[] { 1, 2, 5, 20, 40, 80, 160, 320 }
+           select new ConvolutionCase(FilterKind.HeadWise, 2, 27, 320, 4)
+           {
+               Heads = heads,
+               HasStatic = heads % 20 == 0,
+               Residual = heads % 40 == 0,
+               HasState = heads < 20,
+           }.ToOpCase(),
+        .. from heads in new long[] { 16, 64 }
+           select new ConvolutionCase(FilterKind.HeadWise, 1, 40, 512, 5)
+           {
+               Heads = heads,
+               HasStatic = true,
+               HasState = true,
+               ReturnsState = true,
+               CuSeqlens = [0, 1, 1, 4, 23, 40],
+           }.ToOpCase(),
     ];
 }
 
