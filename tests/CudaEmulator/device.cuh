@@ -148,6 +148,18 @@ DEVICE uint32 shuffle_xor(uint32 value, int mask)
 
 DEVICE uint32 shuffle(uint32 value, int lane) { return emulator::exchange("shuffle", value)[lane & 31]; }
 
+DEVICE bool any_lane(bool value)
+{
+    auto values = emulator::exchange("any_lane", (uint32)value);
+    bool any = false;
+    for (int lane = 0; lane < 32; lane++)
+    {
+        any |= values[lane] != 0;
+    }
+
+    return any;
+}
+
 DEVICE Bits128 load_streaming(const Bits128* from)
 {
     emulator::check_aligned("load_streaming", from, sizeof(Bits128));
@@ -177,6 +189,11 @@ template <int Bytes>
 DEVICE void copy_async(uint32 shared, const void* global)
 {
     emulator::copy_later(emulator::shared_of_number(shared), global, Bytes, true);
+}
+
+DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = true)
+{
+    copy_async16(shared, global, valid);
 }
 
 DEVICE void copy_async_commit() { emulator::commit_copies(); }

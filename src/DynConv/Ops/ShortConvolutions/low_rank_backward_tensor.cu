@@ -13,7 +13,9 @@
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
 static constexpr int X_RING = RING + PAST_STEPS;
-static constexpr int STATIC_TILES = (WIDTH * CHUNKS + 15) / 16;
+static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;                // products of a tap and 8 channels
+static constexpr int PRODUCT_PAIRS = (PRODUCT_TILES + 1) / 2;       // fill the rows of a tensor core's tile
+static constexpr int STATIC_TILES = (PRODUCT_PAIRS + 7) / 8;
 
 struct LowRankBackward
 {
@@ -25,7 +27,7 @@ struct LowRankBackward
     Sequences sequences;
     Weights weights;
     float* z_sums;      // [channel blocks, B * T, RANKS]
-    float* u_sums;      // [token blocks, RANKS, WIDTH, D]
+    float* u_sums;      // [token blocks, R, WIDTH, D]
     float* static_sums; // [token blocks, WIDTH, D]
     int channels;
     int run;
@@ -54,10 +56,11 @@ struct BlockMemory
     alignas(16) FactorSums sums[2][WARPS];
 };
 
-// The runs' sums over tokens.
+// The runs' sums over tokens. Rows of a pair's sums are the channels of its two tiles of products, columns ranks; each
+// pair has its own column of the sums for ds.
 struct Sums
 {
-    float u[RANK_TILES][WIDTH][CHUNKS][4];
+    float u[PRODUCT_PAIRS][HALVES][4];
     float fixed[STATIC_TILES][4];
 };
 
@@ -116,36 +119,39 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
         }
 
 #pragma unroll
-        for (int w = 0; w < WIDTH; w++)
+        for (int pair = 0; pair < PRODUCT_PAIRS; pair++)
         {
+            uint32 products[4];
 #pragma unroll
-            for (int c = 0; c < CHUNKS; c++)
+            for (int k = 0; k < 4; k++)
             {
-                uint32 products[2];
-#pragma unroll
-                for (int e = 0; e < 2; e++)
+                int n = 2 * pair + k % 2;
+                int e = k / 2;
+                int w = n / CHUNKS;
+                if (n == PRODUCT_TILES)
                 {
-                    uint32 pair = x[PAST + 2 * m + e - w][c];
-                    if (NEAR_START)
-                    {
-                        pair = select_pair(pair, w <= low[e], w <= high[e]);
-                    }
-
-                    products[e] = multiply_bf16x2(dy[e][c], pair);
+                    products[k] = 0;
+                    continue;
                 }
 
-#pragma unroll
-                for (int k = 0; k < RANK_TILES; k++)
+                uint32 inputs = x[PAST + 2 * m + e - w][n % CHUNKS];
+                if (NEAR_START)
                 {
-                    multiply_tiles(sums.u[k][w][c], factors[k], products[0], products[1], sums.u[k][w][c]);
+                    inputs = select_pair(inputs, w <= low[e], w <= high[e]);
                 }
 
-                // Row n of these sums belongs to n-tile n.
-                int n = w * CHUNKS + c;
-                uint32 row = lane / 4 == n % 8 ? ONES : 0u;
-                uint32 chosen[4] = {n % 16 < 8 ? row : 0u, n % 16 < 8 ? 0u : row, n % 16 < 8 ? row : 0u, n % 16 < 8 ? 0u : row};
-                multiply_tiles(sums.fixed[n / 16], chosen, products[0], products[1], sums.fixed[n / 16]);
+                products[k] = multiply_bf16x2(dy[e][n % CHUNKS], inputs);
             }
+
+#pragma unroll
+            for (int k = 0; k < RANK_TILES; k++)
+            {
+                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][2], sums.u[pair][2 * k]);
+                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][1], factors[k][3], sums.u[pair][2 * k + 1]);
+            }
+
+            uint32 column = lane / 4 == pair % 8 ? ONES : 0u;
+            multiply_tiles(sums.fixed[pair / 8], products, column, column, sums.fixed[pair / 8]);
         }
     }
 }
@@ -344,38 +350,36 @@ DEVICE void store_factor_sums(const FactorSums* sums, float* z_sums, const Runs&
 // Writes the sums over the block's tokens.
 DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 block, int64 channel, int lane)
 {
-    int g = lane / 4;
     int t = lane % 4;
 #pragma unroll
-    for (int w = 0; w < WIDTH; w++)
+    for (int n = 0; n < PRODUCT_TILES; n++)
     {
-#pragma unroll
-        for (int c = 0; c < CHUNKS; c++)
+        int pair = n / 2;
+        int row = n % 2 * 2;
+        int w = n / CHUNKS;
+        int64 d = channel + n % CHUNKS * CHUNK + lane / 4;
+        if (d >= a.channels)
         {
-            int64 d = channel + c * CHUNK + 2 * t;
-            if (d >= a.channels)
-            {
-                continue;
-            }
+            continue;
+        }
 
 #pragma unroll
-            for (int k = 0; k < RANK_TILES; k++)
+        for (int h = 0; h < HALVES; h++)
+        {
+#pragma unroll
+            for (int e = 0; e < 2; e++)
             {
-                float* to = a.u_sums + (((block * RANKS + 16 * k + g) * WIDTH + w) * a.channels) + d;
-                float* below = to + 8 * WIDTH * (int64)a.channels;
-                to[0] = sums.u[k][w][c][0];
-                to[1] = sums.u[k][w][c][1];
-                below[0] = sums.u[k][w][c][2];
-                below[1] = sums.u[k][w][c][3];
+                int r = 8 * h + 2 * t + e;
+                if (r < a.weights.rank)
+                {
+                    a.u_sums[((block * a.weights.rank + r) * WIDTH + w) * a.channels + d] = sums.u[pair][h][row + e];
+                }
             }
+        }
 
-            int n = w * CHUNKS + c;
-            if (g == n % 8)
-            {
-                float* to = a.static_sums + (block * WIDTH + w) * a.channels + d;
-                to[0] = sums.fixed[n / 16][n % 16 / 8 * 2];
-                to[1] = sums.fixed[n / 16][n % 16 / 8 * 2 + 1];
-            }
+        if (t == pair % 8 / 2)
+        {
+            a.static_sums[(block * WIDTH + w) * a.channels + d] = sums.fixed[pair / 8][row + pair % 2];
         }
     }
 }
@@ -422,7 +426,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     block_barrier();
 
     int64 token = runs.token(lane / 4);
-    int left = own_channel < a.channels ? (int)maximum((int64)0, runs.end - token) : 0;
+    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
     bf16* to = a.dx.at(runs.batch, token - PAST) + own_channel;
     float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
     Positions positions;

@@ -94,7 +94,7 @@ DEVICE void convolve(
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, MINIMUM_BLOCKS) low_rank_forward_tensor(const LowRankForward a)
+extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor(const LowRankForward a)
 {
     extern __shared__ Bits128 shared_memory[];
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
@@ -135,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, MINIMUM_BLOCKS) low_rank_f
     int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
     int64 token = runs.token(lane / 4);
     bf16* to = a.y.at(runs.batch, token) + own_channel;
-    int left = own_channel < a.channels ? (int)maximum((int64)0, runs.end - token) : 0;
+    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
     Positions positions;
     Positions next;
     if (PACKED)

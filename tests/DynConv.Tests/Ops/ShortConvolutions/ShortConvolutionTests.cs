@@ -102,7 +102,35 @@ public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, 
         .. ConvolutionCaseTable.Of(FilterKind.LowRank),
         .. from rank in new long[] { 1, 2, 15, 16, 17, 40 }
            select new ConvolutionCase(FilterKind.LowRank, 2, 37, 100, 4) { Rank = rank, HasStatic = rank % 2 == 1, Residual = true }.ToOpCase(),
+        .. Tiles().Select(one => one.ToOpCase()),
     ];
+
+    /// <summary>What tensor cores compute on a card: edges of their tiles of ranks, channels and tokens.</summary>
+    private static IEnumerable<ConvolutionCase> Tiles()
+    {
+        foreach (long rank in new long[] { 1, 15, 16, 17, 31, 32, 40, 64 })
+        {
+            yield return new(FilterKind.LowRank, 2, 37, 40, 4) { Rank = rank, HasStatic = rank % 2 == 0, Residual = rank % 3 == 0 };
+        }
+
+        foreach (int width in new[] { 1, 2, 3, 5, 6, 8 })
+        {
+            yield return new(FilterKind.LowRank, 1, 44, 24, width)
+            {
+                Rank = 4 * width,
+                HasStatic = true,
+                HasState = width > 1,
+                ReturnsState = width > 1,
+            };
+            yield return new(FilterKind.LowRank, 1, 70, 16, width) { Rank = 16, CuSeqlens = [0, 1, 3, 30, 30, 41, 70], Residual = true };
+        }
+
+        foreach ((long t, long d) in new (long, long)[] { (8, 8), (31, 264), (130, 136), (257, 16) })
+        {
+            yield return new(FilterKind.LowRank, 1, t, d, 4) { Rank = 16, HasStatic = true };
+            yield return new(FilterKind.LowRank, 2, t, d, 4) { Rank = 16, HasState = true, ReturnsState = true, Residual = true };
+        }
+    }
 }
 
 /// <summary>A few cases that reach every loop at every vector width; what <see cref="SimdLevelTests"/> reruns.</summary>
