@@ -426,7 +426,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     block_barrier();
 
     int64 token = runs.token(lane / 4);
-    int left = own_channel < a.channels ? (int)maximum((int64)0, runs.end - token) : 0;
+    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
     bf16* to = a.dx.at(runs.batch, token - PAST) + own_channel;
     float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
     Positions positions;

@@ -21,6 +21,7 @@ static constexpr int CHUNKS = WARP_CHANNELS / CHUNK;   // of a row of the warp's
 static constexpr int FILTER_TILES = WIDTH * PAIRS;     // n-tiles
 static constexpr int PAST = WIDTH - 1;
 static constexpr int PAST_STEPS = (PAST + STEP - 1) / STEP;
+static constexpr int NONE = -(1 << 30);                // tokens: fewer than any step reaches back
 static constexpr uint32 ONES = 0x3f803f80u;            // two bfloat16
 
 // STEP rows of a warp's channels for each run, in 16-byte chunks, so placed that neither the lanes' own reads nor
@@ -193,6 +194,9 @@ struct Runs
     int run;
 
     DEVICE int64 token(int run_index) const { return first + (int64)run_index * run; }
+
+    // Tokens from one on, as far as 32 bits count; less than none behind the end.
+    DEVICE int tokens_left(int64 token) const { return (int)maximum((int64)NONE, minimum((int64)-NONE, end - token)); }
 };
 
 // Copies rows of the warp's channels.
@@ -202,7 +206,7 @@ struct RowStream
 
     const bf16* next; // the lane's first chunk of the next step
     int64 stride;
-    int left; // tokens from there to the end; none if the channels are not there
+    int left; // tokens from there to the end, less than none behind it; NONE where the channels are not there
     int run;
     int chunk;
     int row;
@@ -216,7 +220,7 @@ struct RowStream
         int64 d = first_channel + chunk * CHUNK;
         next = from.at(runs.batch, token) + d;
         stride = from.time_stride;
-        left = d < channels ? (int)maximum((int64)0, runs.end - token) : 0;
+        left = d < channels ? runs.tokens_left(token) : NONE;
     }
 
     DEVICE void copy(RowStep& to)
@@ -236,7 +240,6 @@ struct RowStream
     // zeros.
     DEVICE void copy_past(RowStep* to, const Rows<const bf16>& state, const Runs& runs, int64 first_channel) const
     {
-        bool there = left > 0;
         int64 token = runs.token(run) + row;
 #pragma unroll
         for (int k = -PAST_STEPS * CHUNKS; k < 0; k++)
@@ -248,7 +251,7 @@ struct RowStream
             int at = PAST_STEPS * CHUNKS + k;
             copy_async16(
                 &to[at / CHUNKS].chunks[row + at % CHUNKS * APART][RowStep::place(run, chunk)], from,
-                there && (stands_before || t >= 0));
+                k * APART < left && (stands_before || t >= 0));
         }
     }
 };
@@ -275,7 +278,7 @@ struct FactorStream
         next = from.at(runs.batch, token) + half * CHUNK;
         stride = from.time_stride;
         apart = runs.run;
-        left = (int)maximum((int64)-(1 << 30), minimum((int64)(1 << 30), runs.end - token));
+        left = runs.tokens_left(token);
     }
 
     DEVICE void copy(FactorStep& to)
