@@ -13,8 +13,8 @@
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
 static constexpr int X_RING = RING + PAST_STEPS;
-static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;                // products of a tap and 8 channels
-static constexpr int PRODUCT_PAIRS = (PRODUCT_TILES + 1) / 2;       // fill the rows of a tensor core's tile
+static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;     // products of a tap and 8 channels
+static constexpr int PRODUCT_PAIRS = PRODUCT_TILES / 2;  // fill the rows of a tensor core's tile
 static constexpr int STATIC_TILES = (PRODUCT_PAIRS + 7) / 8;
 
 struct LowRankBackward
@@ -128,12 +128,6 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
                 int n = 2 * pair + k % 2;
                 int e = k / 2;
                 int w = n / CHUNKS;
-                if (n == PRODUCT_TILES)
-                {
-                    products[k] = 0;
-                    continue;
-                }
-
                 uint32 inputs = x[PAST + 2 * m + e - w][n % CHUNKS];
                 if (NEAR_START)
                 {
@@ -146,8 +140,8 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
 #pragma unroll
             for (int k = 0; k < RANK_TILES; k++)
             {
-                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][2], sums.u[pair][2 * k]);
-                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][1], factors[k][3], sums.u[pair][2 * k + 1]);
+                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][1], sums.u[pair][2 * k]);
+                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][2], factors[k][3], sums.u[pair][2 * k + 1]);
             }
 
             uint32 column = lane / 4 == pair % 8 ? ONES : 0u;
@@ -250,13 +244,11 @@ DEVICE void sum_factors(
 #pragma unroll
     for (int n = 0; n < FILTER_TILES; n += 2)
     {
-        // The last n-tile of an odd number has no companion: zeros stand for it.
-        const bool alone = n + 1 == FILTER_TILES;
         uint32 filters[RANK_TILES][4];
 #pragma unroll
         for (int k = 0; k < RANK_TILES; k++)
         {
-            basis.by_channel(filters[k], n, alone ? n : n + 1, k, lane);
+            basis.by_channel(filters[k], n, k, lane);
         }
 
 #pragma unroll
@@ -272,12 +264,6 @@ DEVICE void sum_factors(
                 for (int e = 0; e < 2; e++)
                 {
                     int i = 2 * m + e;
-                    if (alone && h == 1)
-                    {
-                        products[2 * h + e] = 0;
-                        continue;
-                    }
-
                     uint32 pair = x[PAST + i - w][j];
                     if (NEAR_START && w > positions.at[i])
                     {
@@ -446,7 +432,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
         warp_barrier();
         if (step + AHEAD < steps + PAST_STEPS)
         {
-            x_stream.copy(own.x[ring_add<X_RING>(places.x, AHEAD)]);
+            if (step + AHEAD < steps)
+            {
+                x_stream.copy(own.x[ring_add<X_RING>(places.x, AHEAD)]);
+            }
+
             dy_stream.copy(own.dy[ring_add<RING>(places.other, AHEAD)]);
             z_stream.copy(own.z[ring_add<RING>(places.other, AHEAD)]);
         }
