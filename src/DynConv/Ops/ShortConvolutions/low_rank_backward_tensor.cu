@@ -151,11 +151,11 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
 }
 
 // What a step's tokens give to dx: rows -PAST .. -1 are complete then, with what `carried` brought; rows STEP - PAST .. are
-// carried on.
+// carried on. To add, dx has what is there already.
 template <bool NEAR_START>
 DEVICE void correlate(
     uint32 (&dx)[STEP][PAIRS], float (&carried)[PAIRS][PAST + 1][2], const uint32 (&dy)[STEP][PAIRS], const FactorStep& z,
-    const Basis& basis, const StaticPart& statics, const Positions& positions, int lane)
+    const Basis& basis, const StaticPart& statics, const Positions& positions, bool accumulate, int lane)
 {
     uint32 one[2] = {lane % 4 == 0 ? ONES : 0u, lane % 4 == 0 ? ONES : 0u};
     const float zero[4] = {0.f, 0.f, 0.f, 0.f};
@@ -207,6 +207,16 @@ DEVICE void correlate(
                     sum[0] = fused_multiply_add(f[2 * e], low_float(pair), sum[0]);
                     sum[1] = fused_multiply_add(f[2 * e + 1], high_float(pair), sum[1]);
                 }
+            }
+        }
+
+        if (accumulate)
+        {
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                sums[i][0] += low_float(dx[i][j]);
+                sums[i][1] += high_float(dx[i][j]);
             }
         }
 
@@ -487,29 +497,34 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
 
         if (a.dx.first != nullptr)
         {
-            uint32 dx[STEP][PAIRS];
+            uint32 dx[STEP][PAIRS] = {};
+            bool stored[STEP];
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                int at = step * STEP + i - PAST;
+                stored[i] = at >= 0 && at < minimum(left, a.run);
+                if (a.accumulate != 0 && stored[i])
+                {
+                    load_pairs(dx[i], to + i * a.dx.time_stride);
+                }
+            }
+
             if (PACKED && near_start)
             {
-                correlate<true>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, lane);
+                correlate<true>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
             }
             else
             {
-                correlate<false>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, lane);
+                correlate<false>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
             }
 
 #pragma unroll
             for (int i = 0; i < STEP; i++)
             {
-                int at = step * STEP + i - PAST;
-                if (at >= 0 && at < minimum(left, a.run))
+                if (stored[i])
                 {
-                    bf16* row = to + i * a.dx.time_stride;
-                    if (a.accumulate != 0)
-                    {
-                        add_pairs(dx[i], row);
-                    }
-
-                    store_pairs(row, dx[i]);
+                    store_pairs(to + i * a.dx.time_stride, dx[i]);
                 }
             }
 

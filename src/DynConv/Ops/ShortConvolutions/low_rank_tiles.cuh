@@ -25,6 +25,34 @@ static constexpr int PAST_STEPS = (PAST + STEP - 1) / STEP;
 static constexpr int NONE = -(1 << 30);                // tokens: fewer than any step reaches back
 static constexpr uint32 ONES = 0x3f803f80u;            // two bfloat16
 
+// Reads the lane's own channels of a token.
+DEVICE void load_pairs(uint32 (&pairs)[PAIRS], const bf16* from)
+{
+    if constexpr (PAIRS == 4)
+    {
+        Bits128 v = *reinterpret_cast<const Bits128*>(from);
+        pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
+    }
+    else
+    {
+        Bits64 v = *reinterpret_cast<const Bits64*>(from);
+        pairs[0] = v.x, pairs[1] = v.y;
+    }
+}
+
+// Writes the lane's own channels of a token.
+DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
+{
+    if constexpr (PAIRS == 4)
+    {
+        *reinterpret_cast<Bits128*>(to) = Bits128{pairs[0], pairs[1], pairs[2], pairs[3]};
+    }
+    else
+    {
+        *reinterpret_cast<Bits64*>(to) = Bits64{pairs[0], pairs[1]};
+    }
+}
+
 // STEP rows of a warp's channels for each run, in 16-byte chunks, so placed that neither the lanes' own reads nor
 // matrices of 8 runs by one chunk meet twice in a bank.
 struct RowStep
@@ -38,17 +66,8 @@ struct RowStep
     {
         constexpr int lanes = CHUNK / LANE_CHANNELS;
         int t = lane % 4;
-        const uint32* words = reinterpret_cast<const uint32*>(&chunks[i][place(lane / 4, t / lanes)]) + t % lanes * PAIRS;
-        if constexpr (PAIRS == 4)
-        {
-            Bits128 v = *reinterpret_cast<const Bits128*>(words);
-            pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
-        }
-        else
-        {
-            Bits64 v = *reinterpret_cast<const Bits64*>(words);
-            pairs[0] = v.x, pairs[1] = v.y;
-        }
+        const Bits128* chunk = &chunks[i][place(lane / 4, t / lanes)];
+        load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
     // Token i of all runs with runs as pairs: lane 4 g + t gets channel 8 c + g of runs 2 t and 2 t + 1.
@@ -287,30 +306,6 @@ struct FactorStream
         left -= STEP;
     }
 };
-
-// Writes the lane's own channels of a token.
-DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
-{
-    if constexpr (PAIRS == 4)
-    {
-        *reinterpret_cast<Bits128*>(to) = Bits128{pairs[0], pairs[1], pairs[2], pairs[3]};
-    }
-    else
-    {
-        *reinterpret_cast<Bits64*>(to) = Bits64{pairs[0], pairs[1]};
-    }
-}
-
-// Adds what is there.
-DEVICE void add_pairs(uint32 (&pairs)[PAIRS], const bf16* there)
-{
-#pragma unroll
-    for (int j = 0; j < PAIRS; j++)
-    {
-        uint32 other = reinterpret_cast<const uint32*>(there)[j];
-        pairs[j] = pack_bf16(low_float(pairs[j]) + low_float(other), high_float(pairs[j]) + high_float(other));
-    }
-}
 
 // Places in a ring of N, one step after the other.
 template <int N>
