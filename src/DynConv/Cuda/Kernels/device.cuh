@@ -90,10 +90,26 @@ DEVICE float log2_fast(float x)
     return y;
 }
 
+// The larger of two numbers, in one instruction; the other one where one is not a number.
+DEVICE float larger(float a, float b)
+{
+    float d;
+    asm("max.f32 %0, %1, %2;" : "=f"(d) : "f"(a), "f"(b));
+    return d;
+}
+
 DEVICE float square_root(float x)
 {
     float y;
     asm("sqrt.rn.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// 1 / x, within 1 ulp; 0 for |x| > 2^126.
+DEVICE float reciprocal_fast(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
 

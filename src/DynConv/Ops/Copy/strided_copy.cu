@@ -1,5 +1,5 @@
-// Copies, sums and zeros over any strides, and the search for infinities and NaN. See element_walk.cuh for how the work is
-// split. SOURCE and TARGET are the tensors' element types: float (which stands for anything of 4 bytes) or bf16.
+// Copies, sums and zeros over any strides, and the search for infinities and NaN. See element_walk.cuh for how the work
+// is split. SOURCE and TARGET are the tensors' element types: float (which stands for anything of 4 bytes) or bf16.
 #include "element_walk.cuh"
 
 typedef Elements<SOURCE, VECTOR> From;
@@ -112,7 +112,8 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     run_elements(walk, AddTo{source, target});
 }
 
-extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) strided_clear(const __grid_constant__ ElementWalk walk, TARGET* target)
+extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
+    strided_clear(const __grid_constant__ ElementWalk walk, TARGET* target)
 {
     run_elements(walk, Clear{target});
 }

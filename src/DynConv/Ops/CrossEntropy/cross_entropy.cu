@@ -1,5 +1,4 @@
-// The loss of each row of logits, log(sum over v of e^logits[v]) - logits[target], their mean over the rows that count,
-// and the gradient.
+// The loss of each row of logits, log(sum over v of e^logits[v]) - logits[target], and the gradient of their mean.
 //
 // A block of THREADS_PER_ROW threads takes one row. Rows may begin anywhere: elements before the first and after the
 // last whole 16 bytes are taken one by one.
@@ -12,6 +11,7 @@ static constexpr int WARPS = THREADS_PER_ROW / WARP;
 static constexpr int BATCH = 4;
 
 static constexpr float LOG2E = 1.4426950408889634f;
+static constexpr double LOG_OF_2 = 1.0 / LOG2E;
 static constexpr float LOWEST = -3.4028234663852886e38f;
 
 typedef Elements<TYPE, VECTOR> Chunk;
@@ -64,10 +64,11 @@ struct Body
     }
 };
 
-// A sum of exponentials relative to the largest logit so far.
+// A sum of powers of 2 relative to the largest exponent so far. An exponent is a logit times LOG2E, minus that, in one
+// fused operation, so that neither the product nor a large logit's small digits are rounded before the difference.
 struct SoftmaxSum
 {
-    float largest = LOWEST;
+    float shift = LOWEST;
     float sum = 0.f;
 
     template <int Count>
@@ -77,27 +78,27 @@ struct SoftmaxSum
 #pragma unroll
         for (int k = 1; k < Count; k++)
         {
-            top = maximum(top, logits[k]);
+            top = larger(top, logits[k]);
         }
 
-        if (top > largest)
+        top *= LOG2E;
+        if (top > shift)
         {
-            sum *= exp2_fast((largest - top) * LOG2E);
-            largest = top;
+            sum *= exp2_fast(shift - top);
+            shift = top;
         }
 
-        // Differences first: the product of a large logit would have lost its small digits.
 #pragma unroll
         for (int k = 0; k < Count; k++)
         {
-            sum += exp2_fast((logits[k] - largest) * LOG2E);
+            sum += exp2_fast(fused_multiply_add(logits[k], LOG2E, -shift));
         }
     }
 };
 
-// Writes the row's loss and what its gradient needs: the largest logit, and 1 over the sum of exponentials relative to
-// it. The two stay apart because their logarithms' sum would lose the small digits of large logits. A target that is no
-// class makes the loss and the row's gradient NaN.
+// Writes the row's loss and what its gradient needs: the shift, and 1 over the sum of powers relative to it. The two stay
+// apart because their logarithms' sum would lose the small digits of large logits. A target that is no class makes the
+// loss and the row's gradient NaN.
 extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows(
     const TYPE* logits, int64 stride, int64 classes, const int* targets, int ignored, float* rows, float* statistics)
 {
@@ -118,17 +119,17 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
     Body body(row, classes);
     SoftmaxSum softmax;
     body.for_each(row, classes, [&](const auto& elements, int64) { softmax.add(elements); });
-    float largest = block_maximum<THREADS_PER_ROW>(softmax.largest, scratch[0]);
-    float share = softmax.sum * exp2_fast((softmax.largest - largest) * LOG2E);
-    float sum = block_sum<THREADS_PER_ROW>(share, scratch[1]);
+    float shift = block_maximum<THREADS_PER_ROW>(softmax.shift, scratch[0]);
+    float sum = block_sum<THREADS_PER_ROW>(softmax.sum * exp2_fast(softmax.shift - shift), scratch[1]);
     if (threadIdx.x == 0)
     {
         bool known = target >= 0 && target < classes;
         float nan = float_of_bits(0x7fc00000u);
-        rows[n] = known ? log_of(sum) + (largest - to_float(row[target])) : nan;
+        double log_of_sum = ((double)log2_fast(sum) + shift) * LOG_OF_2;
+        rows[n] = known ? (float)(log_of_sum - to_float(row[target])) : nan;
         if (statistics != nullptr)
         {
-            statistics[2 * n] = largest;
+            statistics[2 * n] = shift;
             statistics[2 * n + 1] = known ? 1.f / sum : nan;
         }
     }
@@ -150,70 +151,49 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
 {
     int64 n = blockIdx.x;
     int target = targets[n];
-    if (target == ignored && accumulate)
-    {
-        return;
-    }
-
-    bool counts = target != ignored;
-    float factor = counts ? *upstream * *inverse_count : 0.f;
-    float largest = counts ? statistics[2 * n] : 0.f;
-    float scale = counts ? factor * statistics[2 * n + 1] : 0.f;
     const TYPE* row = logits + n * stride;
     TYPE* to = gradient + n * gradient_stride;
-    auto write = [&](const auto& elements, int64 first) {
-        constexpr int count = sizeof(elements) / sizeof(TYPE);
-        float values[count];
-#pragma unroll
-        for (int k = 0; k < count; k++)
-        {
-            float softmax = counts ? exp2_fast((elements[k] - largest) * LOG2E) * scale : 0.f;
-            values[k] = first + k == target ? softmax - factor : softmax;
-        }
-
-        put_elements(to + first, values, accumulate != 0);
-    };
     Body body(row, classes);
     if (((uint64)row - (uint64)to) % 16 != 0)
     {
         body.chunks = 0;
     }
 
-    body.for_each(row, classes, write);
-}
-
-static constexpr int MEAN_THREADS = 1024;
-
-// The mean over the rows that are not ignored, and 1 over their number. One block; sums are double.
-extern "C" __global__ void __launch_bounds__(MEAN_THREADS) cross_entropy_mean(
-    const float* rows, const int* targets, int64 count, int ignored, float* loss, float* inverse_count)
-{
-    __shared__ double sums[MEAN_THREADS];
-    __shared__ int64 counts[MEAN_THREADS];
-    double sum = 0;
-    int64 counted = 0;
-    for (int64 n = threadIdx.x; n < count; n += MEAN_THREADS)
+    if (target == ignored)
     {
-        sum += rows[n];
-        counted += targets[n] != ignored;
-    }
-
-    sums[threadIdx.x] = sum;
-    counts[threadIdx.x] = counted;
-    for (int half = MEAN_THREADS / 2; half > 0; half /= 2)
-    {
-        block_barrier();
-        if (threadIdx.x < half)
+        if (!accumulate)
         {
-            sums[threadIdx.x] += sums[threadIdx.x + half];
-            counts[threadIdx.x] += counts[threadIdx.x + half];
+            body.for_each(row, classes, [&](const auto& elements, int64 first) {
+                float zeros[sizeof(elements) / sizeof(TYPE)] = {};
+                put_elements(to + first, zeros, false);
+            });
         }
+
+        return;
     }
 
-    if (threadIdx.x == 0)
-    {
-        double divisor = (double)maximum<int64>(1, counts[0]);
-        *loss = (float)(sums[0] / divisor);
-        *inverse_count = (float)(1 / divisor);
-    }
+    float factor = *upstream * *inverse_count;
+    float shift = statistics[2 * n];
+    float scale = factor * statistics[2 * n + 1];
+    body.for_each(row, classes, [&](const auto& elements, int64 first) {
+        constexpr int count = sizeof(elements) / sizeof(TYPE);
+        float values[count];
+#pragma unroll
+        for (int k = 0; k < count; k++)
+        {
+            values[k] = exp2_fast(fused_multiply_add(elements[k], LOG2E, -shift)) * scale;
+        }
+
+        int64 place = target - first;
+        if (place >= 0 && place < count)
+        {
+#pragma unroll
+            for (int k = 0; k < count; k++)
+            {
+                values[k] -= k == (int)place ? factor : 0.f;
+            }
+        }
+
+        put_elements(to + first, values, accumulate != 0);
+    });
 }

@@ -1,4 +1,5 @@
-// One step of AdamW, in place, element by element. See element_walk.cuh for how the work is split.
+// One step of AdamW, in place, element by element; none if the gradient's factor is NaN. See element_walk.cuh for how the
+// work is split.
 #include "element_walk.cuh"
 
 typedef Elements<float, VECTOR> State;
@@ -65,5 +66,10 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) adamw_step(
     float* second_moment)
 {
     float scale = gradient_scale == nullptr ? factors.gradient : factors.gradient * *gradient_scale;
+    if (scale != scale)
+    {
+        return;
+    }
+
     run_elements(walk, Step{parameter, gradient, first_moment, second_moment, factors, scale});
 }

@@ -3,11 +3,19 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-/// <summary>Launches kernels that take each element by itself (element_walk.cuh) over tensors of one shape and any strides.</summary>
+/// <summary>
+/// Launches kernels that take each element by itself (element_walk.cuh) over tensors of one shape and any strides.
+/// </summary>
 internal static class ElementLaunch
 {
-    /// <summary>Elements of a chunk in kernels that move 16 bytes of bfloat16, or of float32, at a time, and one by one.</summary>
-    public const int Narrow = 8, Wide = 4, Single = 1;
+    /// <summary>Elements of a chunk where all tensors hold bfloat16.</summary>
+    public const int Narrow = 8;
+
+    /// <summary>Elements of a chunk where a tensor holds float32.</summary>
+    public const int Wide = 4;
+
+    /// <summary>Elements of a chunk where strides or addresses forbid accesses of 16 bytes.</summary>
+    public const int Single = 1;
 
     private const int Threads = 256;
     private const int AccessBytes = 16;
@@ -87,7 +95,7 @@ internal static class ElementLaunch
         kernel.Launch(new CudaGrid(((elements.Rows * elements.Chunks) + perBlock - 1) / perBlock, Threads), all);
     }
 
-    // Chunks that a thread reads before it writes the first.
+    // Chunks that a thread reads before it writes the first: enough bytes on their way to keep the memory busy.
     private static int Items(int vector) => vector == Single ? 4 : 2;
 
     [StructLayout(LayoutKind.Sequential)]

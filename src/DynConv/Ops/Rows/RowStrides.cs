@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace DynConv.Ops;
 
-/// <summary>Where the rows of a <see cref="RowWalk"/> begin, as kernels take it: <c>RowStrides</c> of elements.cuh.</summary>
+/// <summary>
+/// Where the rows of a <see cref="RowWalk"/> begin, as kernels take it: <c>RowStrides</c> of elements.cuh.
+/// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct RowStrides
 {
@@ -24,7 +26,7 @@ internal unsafe struct RowStrides
         if (walk.OuterDimensions.Length > MostOuter)
         {
             throw new DynConvException(
-                $"Tensors of {walk.OuterDimensions.Length + 1} dimensions that lie apart are more than kernels can walk: {MostOuter + 1}.");
+                $"Kernels walk at most {MostOuter + 1} dimensions that lie apart, not {walk.OuterDimensions.Length + 1}.");
         }
 
         _outer = walk.OuterDimensions.Length;
