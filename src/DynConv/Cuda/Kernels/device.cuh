@@ -90,6 +90,14 @@ DEVICE float log2_fast(float x)
     return y;
 }
 
+// The larger of two numbers, in one instruction; the other one where one is not a number.
+DEVICE float larger(float a, float b)
+{
+    float d;
+    asm("max.f32 %0, %1, %2;" : "=f"(d) : "f"(a), "f"(b));
+    return d;
+}
+
 DEVICE float square_root(float x)
 {
     float y;
