@@ -1,13 +1,29 @@
 namespace DynConv.Tests;
 
-/// <summary>The devices that this machine has; every op test runs on each.</summary>
+/// <summary>
+/// Where and in which type the op tests run: <c>cpu</c>, and on a machine with an NVIDIA card <c>cuda</c> (float32),
+/// <c>cuda bfloat16</c> and <c>cuda mixed</c>: bfloat16 with parameters of float32.
+/// </summary>
 public static class TestDevices
 {
-    public static IReadOnlyList<string> Names { get; } = ["cpu"];
+    private static readonly bool HasCuda = Device.TryCuda(out _, out _);
 
-    public static Device Get(string name) => name switch
+    public static IReadOnlyList<string> Names { get; } =
+        HasCuda ? ["cpu", "cuda", "cuda bfloat16", "cuda mixed"] : ["cpu"];
+
+    /// <summary>The devices alone.</summary>
+    public static IReadOnlyList<string> Float32Names { get; } = HasCuda ? ["cpu", "cuda"] : ["cpu"];
+
+    public static Device Get(string name) => name.Split(' ')[0] switch
     {
         "cpu" => Device.Cpu,
+        "cuda" => Device.Cuda(),
         _ => throw new ArgumentOutOfRangeException(nameof(name), name, null),
     };
+
+    /// <summary>The type of an input.</summary>
+    public static DType TypeOf(string name, bool isParameter) =>
+        name.EndsWith("bfloat16", StringComparison.Ordinal) || (name.EndsWith("mixed", StringComparison.Ordinal) && !isParameter)
+            ? DType.BFloat16
+            : DType.Float32;
 }

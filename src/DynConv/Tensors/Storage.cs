@@ -17,6 +17,11 @@ internal sealed class Storage
 
     public nint Pointer => _pointer != 0 ? _pointer : throw new ObjectDisposedException(nameof(Tensor));
 
+    /// <summary>The address for code that runs on the host.</summary>
+    public nint HostPointer => Device.IsCuda
+        ? throw new DynConvException($"A kernel of the CPU was given a tensor on {Device}.")
+        : Pointer;
+
     /// <summary>Whether one tensor alone holds this buffer, so that it may be written in place.</summary>
     public bool IsExclusive => Volatile.Read(ref _references) == 1;
 

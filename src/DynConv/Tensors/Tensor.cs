@@ -263,14 +263,14 @@ public sealed partial class Tensor : IDisposable
     internal void SetScope(TensorScope? scope) => _scope = scope;
 
     internal unsafe float* Float() => DType == DType.Float32
-        ? (float*)Storage.Pointer + _offset
+        ? (float*)Storage.HostPointer + _offset
         : throw new TensorException("tensor", $"float32 is needed here, not {DType.Name()}.", this);
 
     internal unsafe int* Int() => DType == DType.Int32
-        ? (int*)Storage.Pointer + _offset
+        ? (int*)Storage.HostPointer + _offset
         : throw new TensorException("tensor", $"int32 is needed here, not {DType.Name()}.", this);
 
-    internal unsafe byte* Bytes() => (byte*)Storage.Pointer + (_offset * DType.SizeInBytes());
+    internal unsafe byte* Bytes() => (byte*)Storage.HostPointer + (_offset * DType.SizeInBytes());
 
     /// <summary>The address of the first element, on whatever device.</summary>
     internal nint Address => Storage.Pointer + (nint)(_offset * DType.SizeInBytes());

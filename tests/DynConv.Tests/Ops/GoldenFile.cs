@@ -12,12 +12,20 @@ public sealed class GoldenFile(string name) : IDisposable
     public double Number(string key) =>
         double.Parse(_reader.Metadata[key], System.Globalization.CultureInfo.InvariantCulture);
 
-    /// <summary>Runs an op on the file's inputs and compares its result and all gradients.</summary>
+    /// <summary>Runs an op on the file's inputs, on every device, and compares its result and all gradients.</summary>
     public void Check(string[] inputs, Func<Tensor[], Tensor> run)
+    {
+        foreach (string device in TestDevices.Float32Names)
+        {
+            Check(inputs, run, TestDevices.Get(device));
+        }
+    }
+
+    private void Check(string[] inputs, Func<Tensor[], Tensor> run, Device device)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        Tensor[] tensors = [.. inputs.Select(input => _reader.Read($"in.{input}"))];
+        Tensor[] tensors = [.. inputs.Select(input => _reader.Read($"in.{input}").To(device))];
         foreach (Tensor tensor in tensors.Where(tensor => tensor.DType == DType.Float32))
         {
             tensor.RequireGradient();
@@ -25,7 +33,7 @@ public sealed class GoldenFile(string name) : IDisposable
 
         Tensor y = run(tensors);
         Compare("out.y", y);
-        tape.Backward(y, _reader.Read("grad_out.y"));
+        tape.Backward(y, _reader.Read("grad_out.y").To(device));
         for (int i = 0; i < inputs.Length; i++)
         {
             if (tensors[i].RequiresGradient)

@@ -11,9 +11,12 @@ public sealed record OpInput(string Name, Shape Shape)
     /// <summary>Fixed whole numbers instead of drawn ones: token ids, targets, sequence bounds. They have no gradient.</summary>
     public int[]? Integers { get; init; }
 
+    /// <summary>Whether this is a parameter, which may hold float32 where activations hold bfloat16.</summary>
+    public bool IsParameter { get; init; }
+
     public bool IsDifferentiable => Integers is null;
 
-    public double[] Values(Random random)
+    public double[] Values(Random random, DType type)
     {
         if (Integers is not null)
         {
@@ -23,12 +26,15 @@ public sealed record OpInput(string Name, Shape Shape)
         var values = new double[Shape.Count];
         for (int i = 0; i < values.Length; i++)
         {
-            // Rounded to float32, so that op and reference start from the same numbers.
-            values[i] = (float)(Draw?.Invoke(random) ?? Normal(random));
+            values[i] = Round(Draw?.Invoke(random) ?? Normal(random), type);
         }
 
         return values;
     }
+
+    /// <summary>As the op will see it, so that op and reference start from the same numbers.</summary>
+    public static double Round(double value, DType type) =>
+        type == DType.BFloat16 ? (float)(BFloat16)(float)value : (float)value;
 
     public static double Normal(Random random) =>
         Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
@@ -53,6 +59,12 @@ public sealed record OpCase(
     /// loses about sqrt(n) of that, so 1e-5 leaves room for tens of thousands of terms and for nothing else.
     /// </summary>
     public double Tolerance { get; init; } = 1e-5;
+
+    /// <summary>
+    /// The same for bfloat16, which rounds to 2e-3 once at the end of an op, and where a kernel multiplies matrices also
+    /// its inner factors.
+    /// </summary>
+    public double BFloat16Tolerance { get; init; } = 1e-2;
 
     public override string ToString() => Name;
 }

@@ -23,17 +23,23 @@ public sealed class OpRun
 {
     private readonly OpCase _case;
     private readonly double[][] _upstream;
+    private readonly DType[] _types;
     private readonly int _seed;
 
-    public OpRun(OpCase one, Device device, int seed)
+    /// <param name="one">What to run.</param>
+    /// <param name="device">One of <see cref="TestDevices.Names"/>.</param>
+    /// <param name="seed">Of the inputs.</param>
+    public OpRun(OpCase one, string device, int seed)
     {
         _case = one;
         _seed = seed;
-        Device = device;
+        Device = TestDevices.Get(device);
+        _types = [.. one.Inputs.Select(input => TestDevices.TypeOf(device, input.IsParameter))];
         var random = new Random(seed);
-        Values = [.. one.Inputs.Select(input => input.Values(random))];
+        Values = [.. one.Inputs.Select((input, i) => input.Values(random, _types[i]))];
+        DType upstream = TestDevices.TypeOf(device, isParameter: false);
         _upstream = [.. one.Reference(Values).Select(
-            output => output.Select(_ => (double)(float)OpInput.Normal(random)).ToArray())];
+            output => output.Select(_ => OpInput.Round(OpInput.Normal(random), upstream)).ToArray())];
     }
 
     public Device Device { get; }
@@ -52,7 +58,7 @@ public sealed class OpRun
             OpInput input = _case.Inputs[i];
             (owners[i], tensors[i]) = input.Integers is { } integers
                 ? (null!, Tensor.From(integers, input.Shape, Device))
-                : Place(Floats(Values[i]), input.Shape, inputs, track: true);
+                : Place(Floats(Values[i]), input.Shape, _types[i], inputs, track: true);
         }
 
         Tensor[] outputs = _case.Run(tensors);
@@ -65,19 +71,19 @@ public sealed class OpRun
                 float[] values = upstreamOnes ? [.. _upstream[k].Select(_ => 1f)] : Floats(_upstream[k]);
                 if (results[k].RequiresGradient)
                 {
-                    pairs.Add((results[k], Place(values, results[k].Shape, upstream, track: false).View));
+                    pairs.Add((results[k], Place(values, results[k].Shape, results[k].DType, upstream, track: false).View));
                 }
             }
         }
 
-        float[][] forward = [.. outputs.Select(output => output.ToArray<float>())];
+        float[][] forward = [.. outputs.Select(output => output.To(DType.Float32).ToArray<float>())];
         tape.Backward([.. pairs]);
         var gradients = new List<float[]>();
         for (int i = 0; i < tensors.Length; i++)
         {
             if (_case.Inputs[i].IsDifferentiable)
             {
-                gradients.Add(tensors[i].Gradient?.ToArray<float>() ?? new float[tensors[i].Count]);
+                gradients.Add(tensors[i].Gradient?.To(DType.Float32).ToArray<float>() ?? new float[tensors[i].Count]);
                 owners[i].ClearGradient();
             }
         }
@@ -137,7 +143,7 @@ public sealed class OpRun
         return sum;
     }
 
-    private (Tensor Owner, Tensor View) Place(float[] values, Shape shape, Layout layout, bool track)
+    private (Tensor Owner, Tensor View) Place(float[] values, Shape shape, DType type, Layout layout, bool track)
     {
         if (shape.Rank == 0 || (layout == Layout.Transposed && shape.Rank < 2))
         {
@@ -158,22 +164,24 @@ public sealed class OpRun
                     wide[(i / row * (row + Before + After)) + Before + (i % row)] = values[i];
                 }
 
-                owner = Track(Tensor.From(wide, shape.With(^1, row + Before + After), Device), track);
+                owner = Track(Make(wide, shape.With(^1, row + Before + After)), track);
                 return (owner, owner.Slice(-1, Before, row));
 
             case Layout.Transposed:
-                Tensor plain = Tensor.From(values, shape, Device);
+                Tensor plain = Make(values, shape);
                 owner = Track(plain.Transpose(-1, -2).Clone(), track);
                 return (owner, owner.Transpose(-1, -2));
 
             case Layout.Expanded:
-                owner = Tensor.From([values.Length > 0 ? values[0] : 0f], [1], Device).Reshape([]);
+                owner = Make([values.Length > 0 ? values[0] : 0f], [1]).Reshape([]);
                 return (owner, owner.Expand(shape));
 
             default:
-                owner = Track(Tensor.From(values, shape, Device), track);
+                owner = Track(Make(values, shape), track);
                 return (owner, owner);
         }
+
+        Tensor Make(float[] elements, Shape dimensions) => Tensor.From(elements, dimensions, Device).To(type);
     }
 
     private static Tensor Track(Tensor tensor, bool track) => track ? tensor.RequireGradient() : tensor;

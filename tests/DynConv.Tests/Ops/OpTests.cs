@@ -42,8 +42,8 @@ public abstract class OpTests<TCases>
     {
         OpRun run = Setup(name, device, out OpCase one);
         OpResult got = run.Execute(Layout.Contiguous, Layout.Contiguous);
-        Compare(one, got.Outputs, one.Reference(run.Values), "result");
-        Compare(one, got.Gradients, run.SampledReferenceGradients(SampledElements, Step), "gradient");
+        Compare(one, device, got.Outputs, one.Reference(run.Values), "result");
+        Compare(one, device, got.Gradients, run.SampledReferenceGradients(SampledElements, Step), "gradient");
     }
 
     [Theory]
@@ -61,13 +61,13 @@ public abstract class OpTests<TCases>
         })
         {
             OpResult got = run.Execute(inputs, upstream);
-            Compare(one, got.Outputs, wanted, $"{inputs} inputs: result");
-            Compare(one, got.Gradients, gradients, $"{inputs} inputs, {upstream} upstream: gradient");
+            Compare(one, device, got.Outputs, wanted, $"{inputs} inputs: result");
+            Compare(one, device, got.Gradients, gradients, $"{inputs} inputs, {upstream} upstream: gradient");
         }
 
         OpResult ones = run.Execute(Layout.Contiguous, Layout.Contiguous, upstreamOnes: true);
         OpResult expanded = run.Execute(Layout.Contiguous, Layout.Expanded, upstreamOnes: true);
-        Compare(one, expanded.Gradients, Doubles(ones.Gradients), "expanded upstream: gradient");
+        Compare(one, device, expanded.Gradients, Doubles(ones.Gradients), "expanded upstream: gradient");
     }
 
     [Theory]
@@ -86,7 +86,7 @@ public abstract class OpTests<TCases>
             }
         }
 
-        Compare(one, twice.Gradients, doubled, "gradient of two uses");
+        Compare(one, device, twice.Gradients, doubled, "gradient of two uses");
     }
 
     [Theory]
@@ -129,24 +129,25 @@ public abstract class OpTests<TCases>
     private static OpRun Setup(string name, string device, out OpCase one)
     {
         one = TCases.Cases.Single(c => c.Name == name);
-        return new OpRun(one, TestDevices.Get(device), seed: name.Aggregate(17, (sum, c) => (sum * 31) + c));
+        return new OpRun(one, device, seed: name.Aggregate(17, (sum, c) => (sum * 31) + c));
     }
 
-    private static void Compare(OpCase one, float[][] got, double[][] wanted, string what)
+    private static void Compare(OpCase one, string device, float[][] got, double[][] wanted, string what)
     {
+        double tolerance = TestDevices.TypeOf(device, isParameter: false) == DType.BFloat16 ? one.BFloat16Tolerance : one.Tolerance;
         Assert.Equal(wanted.Length, got.Length);
         for (int k = 0; k < got.Length; k++)
         {
             Assert.Equal(wanted[k].Length, got[k].Length);
             double largest = wanted[k].Where(v => !double.IsNaN(v)).Select(Math.Abs).DefaultIfEmpty(0).Max();
-            double limit = one.Tolerance * (largest == 0 ? 1 : largest);
+            double limit = tolerance * (largest == 0 ? 1 : largest);
             for (int i = 0; i < got[k].Length; i++)
             {
                 // NaN in the reference marks an element that was not sampled. Written so that a NaN in the result fails.
                 bool fits = double.IsNaN(wanted[k][i]) ? !float.IsNaN(got[k][i]) : Math.Abs(got[k][i] - wanted[k][i]) <= limit;
                 if (!fits)
                 {
-                    Assert.Fail($"{one.Name}, {what} {k}: at {i} {got[k][i]} instead of {wanted[k][i]} (limit {limit:g3})");
+                    Assert.Fail($"{one.Name} on {device}, {what} {k}: at {i} {got[k][i]} instead of {wanted[k][i]} (limit {limit:g3})");
                 }
             }
         }

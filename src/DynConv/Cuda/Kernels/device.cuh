@@ -198,11 +198,11 @@ DEVICE void copy_async_commit()
     asm volatile("cp.async.commit_group;" ::: "memory");
 }
 
-// Waits until at most PENDING of this thread's groups are still under way.
-template <int PENDING>
+// Waits until at most Pending of this thread's groups are still under way.
+template <int Pending>
 DEVICE void copy_async_wait()
 {
-    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+    asm volatile("cp.async.wait_group %0;" ::"n"(Pending) : "memory");
 }
 
 // Four (two, one) 8x8 matrices of 16-bit elements. Lane i gives the address of row i % 8 of matrix i / 8 in shared

@@ -1,4 +1,5 @@
-// What kernels share: element types, a few functions, sums over a warp and a block. Included by every kernel.
+// What kernels share: element types, a few functions, sums over a warp and a block. Included by every kernel. Names in
+// capitals (T, W, ...) are left to the macros of kernels.
 #pragma once
 #include "device.cuh"
 
@@ -7,8 +8,8 @@ static constexpr int WARP = 32;
 // The upper half of a float.
 struct bf16 { uint16 bits; };
 
-template <typename A, typename B> struct same_type { static constexpr bool value = false; };
-template <typename A> struct same_type<A, A> { static constexpr bool value = true; };
+template <typename First, typename Second> struct same_type { static constexpr bool value = false; };
+template <typename First> struct same_type<First, First> { static constexpr bool value = true; };
 
 DEVICE float to_float(float x) { return x; }
 DEVICE float to_float(bf16 x) { return float_of_bits((uint32)x.bits << 16); }
@@ -17,29 +18,29 @@ DEVICE float to_float(bf16 x) { return float_of_bits((uint32)x.bits << 16); }
 DEVICE float low_float(uint32 pair) { return float_of_bits(pair << 16); }
 DEVICE float high_float(uint32 pair) { return float_of_bits(pair & 0xffff0000u); }
 
-template <typename T> DEVICE T from_float(float x);
+template <typename Element> DEVICE Element from_float(float x);
 template <> DEVICE float from_float<float>(float x) { return x; }
 template <> DEVICE bf16 from_float<bf16>(float x) { return bf16{round_bf16(x)}; }
 
 // Writes a value, or adds it to the one there.
-template <typename T>
-DEVICE void put(T* to, float value, bool accumulate)
+template <typename Element>
+DEVICE void put(Element* to, float value, bool accumulate)
 {
-    *to = from_float<T>(accumulate ? to_float(*to) + value : value);
+    *to = from_float<Element>(accumulate ? to_float(*to) + value : value);
 }
 
-template <typename T> DEVICE T minimum(T a, T b) { return b < a ? b : a; }
-template <typename T> DEVICE T maximum(T a, T b) { return a < b ? b : a; }
+template <typename Value> DEVICE Value minimum(Value a, Value b) { return b < a ? b : a; }
+template <typename Value> DEVICE Value maximum(Value a, Value b) { return a < b ? b : a; }
 
-// N elements that move together: in one access if the address is a multiple of their size.
-template <typename T, int N>
-struct alignas(sizeof(T) * N) Pack
+// Elements that move together: in one access if the address is a multiple of their size.
+template <typename Element, int Count>
+struct alignas(sizeof(Element) * Count) Pack
 {
-    T at[N];
+    Element at[Count];
 
-    DEVICE static Pack load(const T* from) { return *reinterpret_cast<const Pack*>(from); }
+    DEVICE static Pack load(const Element* from) { return *reinterpret_cast<const Pack*>(from); }
 
-    DEVICE void store(T* to) const { *reinterpret_cast<Pack*>(to) = *this; }
+    DEVICE void store(Element* to) const { *reinterpret_cast<Pack*>(to) = *this; }
 };
 
 // e^x: relative error below 3e-7 for |x| < 88, with the product's rounding error carried along.
@@ -85,12 +86,12 @@ DEVICE float warp_maximum(float value)
     return value;
 }
 
-// Sum over a block of THREADS threads; every thread gets it. `scratch` has THREADS / 32 floats of shared memory, and may
+// Sum over a block of so many threads; every thread gets it. `scratch` has one float a warp of shared memory, and may
 // be used again after the next barrier.
-template <int THREADS>
+template <int Threads>
 DEVICE float block_sum(float value, float* scratch)
 {
-    constexpr int warps = THREADS / WARP;
+    constexpr int warps = Threads / WARP;
     value = warp_sum(value);
     if (threadIdx.x % WARP == 0)
     {
@@ -108,10 +109,10 @@ DEVICE float block_sum(float value, float* scratch)
     return sum;
 }
 
-template <int THREADS>
+template <int Threads>
 DEVICE float block_maximum(float value, float* scratch)
 {
-    constexpr int warps = THREADS / WARP;
+    constexpr int warps = Threads / WARP;
     value = warp_maximum(value);
     if (threadIdx.x % WARP == 0)
     {

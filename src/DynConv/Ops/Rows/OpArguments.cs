@@ -38,8 +38,8 @@ internal static class OpArguments
     {
         if (weight.DType != DType.Float32 && weight.DType != x.DType)
         {
-            throw new TensorException(
-                op, $"{name} has to hold float32 or {x.DType.Name()}, not {weight.DType.Name()}.", weight, x);
+            string allowed = x.DType == DType.Float32 ? "float32" : $"float32 or {x.DType.Name()}";
+            throw new TensorException(op, $"{name} has to hold {allowed}, not {weight.DType.Name()}.", weight, x);
         }
 
         OneDevice(op, x, weight);

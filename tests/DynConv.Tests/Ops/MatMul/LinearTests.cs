@@ -13,7 +13,7 @@ public sealed class LinearTests : OpTests<LinearTests>, IOpCases
         let rows = shape.Leading.Count
         select new OpCase(
             $"linear {shape.Leading} {shape.K} to {shape.N}",
-            [new("x", [.. shape.Leading, shape.K]), new("weight", [shape.N, shape.K])],
+            [new("x", [.. shape.Leading, shape.K]), new("weight", [shape.N, shape.K]) { IsParameter = true }],
             x => [MatMul.Linear(x[0], x[1])],
             x => [Reference(x[0], x[1], rows, shape.N, shape.K)]);
 
@@ -70,7 +70,7 @@ public sealed class LinearTests : OpTests<LinearTests>, IOpCases
         Assert.Equal("linear: x [2, 3] and weight [3, 2] do not fit; [..., K] and [N, K] do.", error.Message);
         error = Assert.Throws<TensorException>(
             () => MatMul.Linear(Tensor.Zeros([2, 3]), Tensor.Zeros([3, 3], DType.BFloat16)));
-        Assert.Equal("linear: takes float32, not float32 and bfloat16.", error.Message);
+        Assert.Equal("linear: the weight has to hold float32, not bfloat16.", error.Message);
     }
 
     // Sums of at most 15 terms of some 1 each, in different orders.

@@ -34,7 +34,7 @@ public sealed class ConvolutionPropertyTests
 
     private static bool Matches(ConvolutionCase one)
     {
-        var run = new OpRun(one.ToOpCase(), Device.Cpu, seed: 11);
+        var run = new OpRun(one.ToOpCase(), "cpu", seed: 11);
         OpResult got = run.Execute(Layout.Sliced, Layout.Contiguous);
         double[][] wanted = one.Reference(run.Values);
         return got.Outputs.Zip(wanted).All(pair =>
