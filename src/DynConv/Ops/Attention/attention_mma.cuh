@@ -147,22 +147,25 @@ DEVICE void round_weights(uint32 (&weights)[M][N / 16][4], const float (&s)[M][N
     }
 }
 
-// Writes a lane's part of row `row` of a sum, or adds it to what is there.
+// Writes a lane's part of a row, or adds it to what is there.
 DEVICE void put_row(bf16* row, const float (&sum)[CHANNELS / 8][4], int half, float factor, bool accumulate)
 {
+    bool in_pairs = (uint64)row % sizeof(uint32) == 0;
 #pragma unroll
     for (int c = 0; c < HEAD / 8; c++)
     {
-        uint32* to = reinterpret_cast<uint32*>(row + c * 8 + lane_column());
+        bf16* to = row + c * 8 + lane_column();
         float low = sum[c][2 * half] * factor;
         float high = sum[c][2 * half + 1] * factor;
-        if (accumulate)
+        if (in_pairs && !accumulate)
         {
-            low += low_float(*to);
-            high += high_float(*to);
+            *reinterpret_cast<uint32*>(to) = pack_bf16(low, high);
         }
-
-        *to = pack_bf16(low, high);
+        else
+        {
+            put(to, low, accumulate);
+            put(to + 1, high, accumulate);
+        }
     }
 }
 

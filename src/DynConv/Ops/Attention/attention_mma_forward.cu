@@ -1,7 +1,7 @@
 // Causal attention of bfloat16 heads on the tensor cores. A block takes ROWS queries of one head and walks their keys
 // from the last tile to the first, the next tile under way while it works on one; nothing of the scores leaves the
 // registers. Reads q, k, v; writes y and, for each query, the logarithm of its sum of exponentials.
-// Macros: HEAD, WARPS, TILES (16-row tiles of a warp), KEYS (of a tile), KEEP_Q (queries stay in registers).
+// Macros: HEAD, WARPS, TILES (16-row tiles of a warp), KEYS (of a tile), KEPT (queries stay in registers).
 #include "attention_mma.cuh"
 
 static constexpr int ROWS = WARPS * TILES * 16;
@@ -114,7 +114,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
     block_barrier();
 
     int own_row = threadIdx.x / WARP * TILES * 16;
-    LeftRows<TILES, KEEP_Q> left(queries + own_row * PITCH);
+    LeftRows<TILES, KEPT> left(queries + own_row * PITCH);
     float sum[TILES][CHANNELS / 8][4] = {};
     Softmax softmax = {};
 #pragma unroll

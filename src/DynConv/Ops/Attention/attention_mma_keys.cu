@@ -3,7 +3,7 @@
 // that probabilities p and score gradients ds are left operands where they arise:
 //   p = exp(scale k q^T - l), dv += p dy, ds = p (v dy^T - d), dk += scale ds q.
 // Reads q, k, v, dy and (l, d) of each query, in units of a factor of 2; writes dk and dv, either may be null.
-// Macros: HEAD, WARPS, QUERIES (of a tile), CHUNK (queries whose scores are held at a time), KEEP (k, v in registers).
+// Macros: HEAD, WARPS, QUERIES (of a tile), CHUNK (queries whose scores are held at a time), KEPT (k, v stay in registers).
 #include "attention_mma.cuh"
 
 static constexpr int ROWS = WARPS * 16;
@@ -106,8 +106,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
     block_barrier();
 
     int own_row = threadIdx.x / WARP * 16;
-    LeftRows<1, KEEP> left_keys(keys + own_row * PITCH);
-    LeftRows<1, KEEP> left_values(values + own_row * PITCH);
+    LeftRows<1, KEPT> left_keys(keys + own_row * PITCH);
+    LeftRows<1, KEPT> left_values(values + own_row * PITCH);
     float key_sum[1][CHANNELS / 8][4] = {};
     float value_sum[1][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;

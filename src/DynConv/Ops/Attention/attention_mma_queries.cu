@@ -3,7 +3,7 @@
 //   p = exp(scale q k^T - l), ds = p (dy v^T - d), dq += scale ds k.
 // Reads q, k, v, dy and (l, d) of each query, in units of a factor of 2; writes dq.
 // Macros: HEAD, WARPS, TILES (16-row tiles of a warp), KEYS (of a tile), CHUNK (keys whose scores are held at a time),
-// KEEP (q, dy in registers).
+// KEPT (q, dy stay in registers).
 #include "attention_mma.cuh"
 
 static constexpr int ROWS = WARPS * TILES * 16;
@@ -88,8 +88,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
 
     copy_async_wait<0>();
     block_barrier();
-    LeftRows<TILES, KEEP> left_queries(queries + own_row * PITCH);
-    LeftRows<TILES, KEEP> left_upstream(upstream + own_row * PITCH);
+    LeftRows<TILES, KEPT> left_queries(queries + own_row * PITCH);
+    LeftRows<TILES, KEPT> left_upstream(upstream + own_row * PITCH);
     float sum[TILES][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;
     for (int i = 0; begin + i * KEYS < end; i++)
