@@ -129,6 +129,8 @@ DEVICE float exp2_fast(float x)
 
 DEVICE float log2_fast(float x) { return __builtin_log2f(emulator::without_subnormals(x)); }
 
+DEVICE float larger(float a, float b) { return __builtin_fmaxf(a, b); }
+
 DEVICE float square_root(float x) { return __builtin_sqrtf(x); }
 
 DEVICE void block_barrier() { emulator::meet(0, 0); }
