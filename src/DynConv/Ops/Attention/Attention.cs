@@ -10,7 +10,7 @@ public static partial class Attention
     /// softmax of <c>scale * (q[t] . k[j])</c> over the keys <c>j &lt;= S - T + t</c>. Query head h uses key and value
     /// head <c>h / (H / Hkv)</c>. With S above T the queries are the last T positions: decoding against a cache.
     /// </summary>
-    /// <param name="q">Queries <c>[B, T, H, K]</c>, any strides; on CUDA, K is at most 512.</param>
+    /// <param name="q">Queries <c>[B, T, H, K]</c>, any strides; on CUDA, K is at most 384.</param>
     /// <param name="k">Keys <c>[B, S, Hkv, K]</c>, S at least T, H a multiple of Hkv.</param>
     /// <param name="v">Values, the shape of <paramref name="k"/>.</param>
     /// <param name="options">Scale and packed sequences.</param>

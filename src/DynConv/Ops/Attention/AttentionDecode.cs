@@ -29,6 +29,7 @@ internal static class AttentionDecode
         int wide = AccessBytes / q.DType.SizeInBytes();
         bool aligned = call.Head % wide == 0 && CudaHeads.AreAligned(q) && CudaHeads.AreAligned(k) && CudaHeads.AreAligned(v);
         (DType, int, int) key = (q.DType, call.Head, aligned ? wide : 1);
+        AttentionShape shape = call.Shape;
         (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =
             (CudaHeads.Of(q), CudaHeads.Of(k), CudaHeads.Of(v), CudaHeads.Of(y));
         PartsKernel[q.Device, key].Launch(
@@ -37,7 +38,7 @@ internal static class AttentionDecode
             KernelArgument.Of(in keys),
             KernelArgument.Of(in values),
             parts,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             splits,
             keysOfSplit);
         JoinKernel[q.Device, key].Launch(

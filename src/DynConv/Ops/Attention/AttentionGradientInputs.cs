@@ -1,6 +1,6 @@
 namespace DynConv.Ops;
 
-/// <summary>What the kernels of attention's gradients read.</summary>
+/// <summary>What the kernels of attention's gradients read; a struct, as launches read it where it lies on the stack.</summary>
 /// <param name="q">Queries.</param>
 /// <param name="k">Keys.</param>
 /// <param name="v">Values.</param>
@@ -9,7 +9,7 @@ namespace DynConv.Ops;
 /// <c>[B, H, padded T, 2]</c>: the logarithm of each query's sum of exponentials, and its result times its upstream
 /// gradient.
 /// </param>
-internal sealed class AttentionGradientInputs(Tensor q, Tensor k, Tensor v, Tensor upstream, Tensor statistics)
+internal readonly struct AttentionGradientInputs(Tensor q, Tensor k, Tensor v, Tensor upstream, Tensor statistics)
 {
     public readonly CudaHeads Q = CudaHeads.Of(q);
 

@@ -6,53 +6,61 @@ namespace DynConv.Ops;
 internal static class AttentionScalar
 {
     /// <summary>The largest head size.</summary>
-    public const int LargestHead = 512;
+    public const int LargestHead = 384;
 
     private const int Threads = 256;
+    private const int LargestTile = 64;
+    private const int SmallestTile = 16;
 
-    private static readonly KernelTable<(DType Type, int Head)> ForwardKernel = new(
+    // Tiles of rows in shared memory.
+    private const int ForwardTiles = 2;
+    private const int BackwardTiles = 4;
+
+    private static readonly KernelTable<(DType Type, int Head, int Tile)> ForwardKernel = new(
         "attention_scalar_forward.cu",
         "attention_scalar_forward",
-        key => Macros(key, ForwardTile(key.Head)),
-        (DType.Float32, 64),
-        (DType.BFloat16, 7));
+        Macros,
+        (DType.Float32, 64, 64),
+        (DType.BFloat16, 7, 16));
 
-    private static readonly KernelTable<(DType Type, int Head)> QueriesKernel = new(
+    private static readonly KernelTable<(DType Type, int Head, int Tile)> QueriesKernel = new(
         "attention_scalar_backward.cu",
         "attention_scalar_queries",
-        key => Macros(key, BackwardTile(key.Head)),
-        (DType.Float32, 64),
-        (DType.BFloat16, 256));
+        Macros,
+        (DType.Float32, 64, 64),
+        (DType.BFloat16, 256, 32));
 
-    private static readonly KernelTable<(DType Type, int Head)> KeysKernel = new(
+    private static readonly KernelTable<(DType Type, int Head, int Tile)> KeysKernel = new(
         "attention_scalar_backward.cu",
         "attention_scalar_keys",
-        key => Macros(key, BackwardTile(key.Head)),
-        (DType.Float32, 64),
-        (DType.BFloat16, 256));
+        Macros,
+        (DType.Float32, 64, 64),
+        (DType.BFloat16, 256, 32));
 
     public static void Forward(CudaAttentionCall call, Tensor q, Tensor k, Tensor v, Tensor y, Tensor statistics)
     {
-        int tile = ForwardTile(call.Head);
+        int tile = Tile(q.Device, call.Head, ForwardTiles);
+        AttentionShape shape = call.Shape;
         (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =
             (CudaHeads.Of(q), CudaHeads.Of(k), CudaHeads.Of(v), CudaHeads.Of(y));
-        ForwardKernel[q.Device, (q.DType, call.Head)].Launch(
-            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, tiles: 2)),
+        ForwardKernel[q.Device, (q.DType, call.Head, tile)].Launch(
+            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, ForwardTiles)),
             KernelArgument.Of(in queries),
             KernelArgument.Of(in keys),
             KernelArgument.Of(in values),
             KernelArgument.Of(in results),
             statistics,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.QueryHeadsTogether);
     }
 
     public static void QueryGradient(CudaAttentionCall call, AttentionGradientInputs inputs, Tensor dq, bool accumulate)
     {
-        int tile = BackwardTile(call.Head);
+        int tile = Tile(dq.Device, call.Head, BackwardTiles);
+        AttentionShape shape = call.Shape;
         CudaHeads target = CudaHeads.Of(dq);
-        QueriesKernel[dq.Device, (dq.DType, call.Head)].Launch(
-            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, tiles: 4)),
+        QueriesKernel[dq.Device, (dq.DType, call.Head, tile)].Launch(
+            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, BackwardTiles)),
             KernelArgument.Of(in inputs.Q),
             KernelArgument.Of(in inputs.K),
             KernelArgument.Of(in inputs.V),
@@ -61,17 +69,19 @@ internal static class AttentionScalar
             call.PaddedQueries,
             KernelArgument.Of(in target),
             accumulate ? 1 : 0,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.QueryHeadsTogether);
     }
 
     public static void KeyGradients(
         CudaAttentionCall call, AttentionGradientInputs inputs, DType type, GradientRows dk, GradientRows dv)
     {
-        int tile = BackwardTile(call.Head);
+        Device device = inputs.Statistics.Device;
+        int tile = Tile(device, call.Head, BackwardTiles);
+        AttentionShape shape = call.Shape;
         (CudaHeads keys, CudaHeads values) = (CudaHeads.Of(dk.Tensor), CudaHeads.Of(dv.Tensor));
-        KeysKernel[inputs.Statistics.Device, (type, call.Head)].Launch(
-            new CudaGrid(call.KeyTiles(tile), Threads, SharedBytes(call.Head, tile, tiles: 4)),
+        KeysKernel[device, (type, call.Head, tile)].Launch(
+            new CudaGrid(call.KeyTiles(tile), Threads, SharedBytes(call.Head, tile, BackwardTiles)),
             KernelArgument.Of(in inputs.Q),
             KernelArgument.Of(in inputs.K),
             KernelArgument.Of(in inputs.V),
@@ -82,19 +92,26 @@ internal static class AttentionScalar
             KernelArgument.Of(in values),
             dk.Accumulate ? 1 : 0,
             dv.Accumulate ? 1 : 0,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.KeyHeadsTogether);
     }
 
-    // Tiles that fit the 163 KB of shared memory of the smallest card.
-    private static int ForwardTile(int head) => head <= 256 ? 64 : 32;
+    /// <summary>The most rows that have room in shared memory.</summary>
+    private static int Tile(Device device, int head, int tiles)
+    {
+        int tile = LargestTile;
+        while (tile > SmallestTile && SharedBytes(head, tile, tiles) > device.Context.MaximumSharedBytes)
+        {
+            tile /= 2;
+        }
 
-    private static int BackwardTile(int head) => head <= 128 ? 64 : head <= 256 ? 32 : 16;
+        return tile;
+    }
 
     /// <summary>Some tiles of rows and one of weights, as in attention_scalar.cuh.</summary>
     private static int SharedBytes(int head, int tile, int tiles) =>
         ((tiles * tile * (((head + 7) / 8 * 8) + 4)) + (tile * (tile + 4))) * sizeof(float);
 
-    private static (string Name, object Value)[] Macros((DType Type, int Head) key, int tile) =>
-        [("ELEMENT", key.Type.CudaName()), ("HEAD", key.Head), ("TILE", tile)];
+    private static (string Name, object Value)[] Macros((DType Type, int Head, int Tile) key) =>
+        [("ELEMENT", key.Type.CudaName()), ("HEAD", key.Head), ("TILE", key.Tile)];
 }

@@ -14,43 +14,57 @@ internal static class AttentionTensorCores
     /// <summary>Statistics of the backward pass are multiples of log 2, as exponentials are powers of 2.</summary>
     public const float StatisticsUnit = 1.44269504f;
 
-    private const int Lanes = 32;
-    private const int ElementBytes = 2;
     private const int StatisticsBytes = 2 * sizeof(float);
 
-    private static readonly KernelTable<int> ForwardKernel = new(
-        "attention_mma_forward.cu", "attention_mma_forward", head => ForwardTiles(head).Macros(head), 40, 64, 128, 256);
+    private static readonly KernelTable<AttentionTiles> ForwardKernel = new(
+        "attention_mma_forward.cu",
+        "attention_mma_forward",
+        tiles => tiles.Macros("KEYS"),
+        ForwardTiles(40),
+        ForwardTiles(64),
+        ForwardTiles(128),
+        ForwardTiles(256));
 
-    private static readonly KernelTable<int> QueriesKernel = new(
-        "attention_mma_queries.cu", "attention_mma_queries", head => QueriesTiles(head).Macros(head), 40, 64, 128);
+    private static readonly KernelTable<AttentionTiles> QueriesKernel = new(
+        "attention_mma_queries.cu",
+        "attention_mma_queries",
+        tiles => tiles.Macros("KEYS"),
+        QueriesTiles(40),
+        QueriesTiles(64),
+        QueriesTiles(128));
 
-    private static readonly KernelTable<int> KeysKernel = new(
-        "attention_mma_keys.cu", "attention_mma_keys", head => KeysTiles(head).Macros(head), 40, 64, 128);
+    private static readonly KernelTable<AttentionTiles> KeysKernel = new(
+        "attention_mma_keys.cu",
+        "attention_mma_keys",
+        tiles => tiles.Macros("QUERIES"),
+        KeysTiles(40),
+        KeysTiles(64),
+        KeysTiles(128));
 
     public static void Forward(CudaAttentionCall call, Tensor q, Tensor k, Tensor v, Tensor y, Tensor statistics)
     {
-        Tiles tiles = ForwardTiles(call.Head);
-        int shared = ((tiles.Rows + (4 * tiles.Walked)) * Pitch(call.Head)) * ElementBytes;
+        AttentionTiles tiles = ForwardTiles(call.Head).Fitting(q.Device, ForwardBytes);
+        AttentionShape shape = call.Shape;
         (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =
             (CudaHeads.Of(q), CudaHeads.Of(k), CudaHeads.Of(v), CudaHeads.Of(y));
-        ForwardKernel[q.Device, call.Head].Launch(
-            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Warps * Lanes, shared),
+        ForwardKernel[q.Device, tiles].Launch(
+            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, ForwardBytes(tiles)),
             KernelArgument.Of(in queries),
             KernelArgument.Of(in keys),
             KernelArgument.Of(in values),
             KernelArgument.Of(in results),
             statistics,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.QueryHeadsTogether);
     }
 
     public static void QueryGradient(CudaAttentionCall call, AttentionGradientInputs inputs, Tensor dq, bool accumulate)
     {
-        Tiles tiles = QueriesTiles(call.Head);
-        int shared = ((2 * tiles.Rows) + (4 * tiles.Walked)) * Pitch(call.Head) * ElementBytes;
+        AttentionTiles tiles = QueriesTiles(call.Head).Fitting(dq.Device, QueriesBytes);
+        AttentionShape shape = call.Shape;
         CudaHeads target = CudaHeads.Of(dq);
-        QueriesKernel[dq.Device, call.Head].Launch(
-            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Warps * Lanes, shared),
+        QueriesKernel[dq.Device, tiles].Launch(
+            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, QueriesBytes(tiles)),
             KernelArgument.Of(in inputs.Q),
             KernelArgument.Of(in inputs.K),
             KernelArgument.Of(in inputs.V),
@@ -59,19 +73,19 @@ internal static class AttentionTensorCores
             call.PaddedQueries,
             KernelArgument.Of(in target),
             accumulate ? 1 : 0,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.QueryHeadsTogether);
     }
 
     public static void KeyGradients(
         CudaAttentionCall call, AttentionGradientInputs inputs, GradientRows dk, GradientRows dv)
     {
-        Tiles tiles = KeysTiles(call.Head);
-        int pitchBytes = Pitch(call.Head) * ElementBytes;
-        int shared = (2 * tiles.Rows * pitchBytes) + (2 * tiles.Walked * ((2 * pitchBytes) + StatisticsBytes));
+        Device device = inputs.Statistics.Device;
+        AttentionTiles tiles = KeysTiles(call.Head).Fitting(device, KeysBytes);
+        AttentionShape shape = call.Shape;
         (CudaHeads keys, CudaHeads values) = (CudaHeads.Of(dk.Tensor), CudaHeads.Of(dv.Tensor));
-        KeysKernel[inputs.Statistics.Device, call.Head].Launch(
-            new CudaGrid(call.KeyTiles(tiles.Rows), tiles.Warps * Lanes, shared),
+        KeysKernel[device, tiles].Launch(
+            new CudaGrid(call.KeyTiles(tiles.Rows), tiles.Threads, KeysBytes(tiles)),
             KernelArgument.Of(in inputs.Q),
             KernelArgument.Of(in inputs.K),
             KernelArgument.Of(in inputs.V),
@@ -82,47 +96,33 @@ internal static class AttentionTensorCores
             KernelArgument.Of(in values),
             dk.Accumulate ? 1 : 0,
             dv.Accumulate ? 1 : 0,
-            KernelArgument.Of(in call.Shape),
+            KernelArgument.Of(in shape),
             call.KeyHeadsTogether);
     }
 
-    private static Tiles ForwardTiles(int head) => head switch
+    // A matrix of 16 rows from shared memory feeds two products at 16 own rows a warp and four at 32, which takes the
+    // bandwidth of shared memory out of the way; beyond 32 the sums do not fit in registers. The same bound decides
+    // whether own rows stay in registers or are read again.
+    private static AttentionTiles ForwardTiles(int head) => head switch
     {
-        <= 64 => new("KEYS", Warps: 4, Count: 2, Walked: 64, Chunk: 64, Kept: true),
-        <= 128 => new("KEYS", Warps: 4, Count: 2, Walked: 64, Chunk: 64, Kept: false),
-        _ => new("KEYS", Warps: 4, Count: 1, Walked: 32, Chunk: 32, Kept: false),
+        <= 64 => new(head, Warps: 4, Count: 2, Walked: 64, Chunk: 64, Kept: true),
+        <= 128 => new(head, Warps: 4, Count: 2, Walked: 64, Chunk: 64, Kept: false),
+        _ => new(head, Warps: 4, Count: 1, Walked: 32, Chunk: 32, Kept: false),
     };
 
-    private static Tiles QueriesTiles(int head) => head <= 64
-        ? new("KEYS", Warps: 4, Count: 2, Walked: 64, Chunk: 32, Kept: true)
-        : new("KEYS", Warps: 4, Count: 1, Walked: 64, Chunk: 32, Kept: true);
+    private static AttentionTiles QueriesTiles(int head) => head <= 64
+        ? new(head, Warps: 4, Count: 2, Walked: 64, Chunk: 32, Kept: true)
+        : new(head, Warps: 4, Count: 2, Walked: 32, Chunk: 32, Kept: false);
 
-    private static Tiles KeysTiles(int head) => head <= 64
-        ? new("QUERIES", Warps: 4, Count: 1, Walked: 64, Chunk: 32, Kept: true)
-        : new("QUERIES", Warps: 4, Count: 1, Walked: 64, Chunk: 16, Kept: true);
+    private static AttentionTiles KeysTiles(int head) => head <= 64
+        ? new(head, Warps: 4, Count: 2, Walked: 64, Chunk: 16, Kept: true)
+        : new(head, Warps: 4, Count: 1, Walked: 64, Chunk: 16, Kept: true);
 
-    /// <summary>Elements of a row in shared memory, as in attention_mma.cuh.</summary>
-    private static int Pitch(int head) => ((head + 15) / 16 * 16) + 8;
+    // Own rows, and two stages of what is walked: two tensors' rows, and with queries their statistics.
+    private static int ForwardBytes(AttentionTiles tiles) => (tiles.Rows + (4 * tiles.Walked)) * tiles.RowBytes;
 
-    /// <summary>How a kernel is cut up.</summary>
-    /// <param name="WalkedName">The macro for <paramref name="Walked"/>.</param>
-    /// <param name="Warps">Warps of a block.</param>
-    /// <param name="Count">Tiles of 16 rows that a warp owns.</param>
-    /// <param name="Walked">Rows of a tile that the block walks.</param>
-    /// <param name="Chunk">Rows of those whose scores are held at a time.</param>
-    /// <param name="Kept">Whether a warp's own rows stay in registers.</param>
-    private readonly record struct Tiles(string WalkedName, int Warps, int Count, int Walked, int Chunk, bool Kept)
-    {
-        public int Rows => 16 * Warps * Count;
+    private static int QueriesBytes(AttentionTiles tiles) => ((2 * tiles.Rows) + (4 * tiles.Walked)) * tiles.RowBytes;
 
-        public (string Name, object Value)[] Macros(int head) =>
-        [
-            ("HEAD", head),
-            ("WARPS", Warps),
-            ("TILES", Count),
-            (WalkedName, Walked),
-            ("CHUNK", Chunk),
-            ("KEPT", Kept ? 1 : 0),
-        ];
-    }
+    private static int KeysBytes(AttentionTiles tiles) =>
+        (((2 * tiles.Rows) + (4 * tiles.Walked)) * tiles.RowBytes) + (2 * tiles.Walked * StatisticsBytes);
 }

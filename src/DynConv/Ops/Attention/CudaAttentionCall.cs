@@ -47,7 +47,7 @@ internal sealed class CudaAttentionCall
     /// <summary>Rows of q: B H T.</summary>
     public long QueryRows => _batch * _shape.Heads * _shape.Queries;
 
-    public ref readonly AttentionShape Shape => ref _shape;
+    public AttentionShape Shape => _shape;
 
     /// <summary>Blocks of tiles of queries of all heads.</summary>
     public long QueryTiles(int tile) => _batch * _shape.Heads * ((Queries + tile - 1) / tile);
@@ -67,8 +67,4 @@ internal sealed class CudaAttentionCall
         long bytes = Math.Max(1, 2 * rows * _channels * _type.SizeInBytes());
         return (int)Math.Clamp(_device.Context.L2Bytes / 2 / bytes, 1, Math.Max(1, heads));
     }
-
-    /// <summary>As in attention.cuh.</summary>
-    internal readonly record struct AttentionShape(
-        nint Bounds, int Batches, int Heads, int KeyHeads, int Queries, int Keys, float Scale);
 }

@@ -107,6 +107,23 @@ DEVICE void row_products(float (&s)[M][N / 8][4], const LeftRows<M, InRegisters>
     }
 }
 
+// Hides what lies outside of columns from .. to - 1 of row 8 i + lane_row().
+template <int M, int N>
+DEVICE void hide_columns(float (&s)[M][N / 8][4], int i, int from, int to)
+{
+#pragma unroll
+    for (int n = 0; n < N / 8; n++)
+    {
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+        {
+            int column = n * 8 + lane_column() + e;
+            float& score = s[i / 2][n][i % 2 * 2 + e];
+            score = column >= from && column < to ? score : -infinity();
+        }
+    }
+}
+
 // sum += weights rows, with ROWS rows of CHANNELS channels.
 template <int M, int ROWS>
 DEVICE void add_weighted_rows(

@@ -8,8 +8,12 @@ static constexpr int ROWS = WARPS * TILES * 16;
 
 typedef float Scores[TILES][KEYS / 8][4];
 
-// Largest scores so far and sums of exponentials relative to them, of the rows that this lane holds parts of; the sums
-// are those of the lane's own columns.
+// Exponentials may grow to 2^SLACK before the scores they are relative to are brought up to date: sums in float32 have room
+// for that, and what is summed seldom has to be scaled again.
+static constexpr float SLACK = 8.f;
+
+// Scores that exponentials are relative to and sums of these, of the rows that this lane holds parts of; the sums are
+// those of the lane's own columns.
 struct Softmax
 {
     float top[TILES][2];
@@ -22,23 +26,11 @@ DEVICE void mask(Scores& s, const AttentionShape& shape, int first_row, int firs
     for (int i = 0; i < 2 * TILES; i++)
     {
         int query = first_row + i * 8 + lane_row();
-        int first = shape.first_key(query) - first_key;
-        int end = shape.end_key(query) - first_key;
-#pragma unroll
-        for (int n = 0; n < KEYS / 8; n++)
-        {
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-            {
-                int key = n * 8 + lane_column() + e;
-                float& score = s[i / 2][n][i % 2 * 2 + e];
-                score = key >= first && key < end ? score : -infinity();
-            }
-        }
+        hide_columns<TILES, KEYS>(s, i, shape.first_key(query) - first_key, shape.end_key(query) - first_key);
     }
 }
 
-// Scores become exponentials; what was summed before shrinks to the new largest score.
+// Scores become exponentials.
 DEVICE void exponentials(Scores& s, Softmax& softmax, float (&sum)[TILES][CHANNELS / 8][4], float scale)
 {
 #pragma unroll
@@ -47,7 +39,8 @@ DEVICE void exponentials(Scores& s, Softmax& softmax, float (&sum)[TILES][CHANNE
         float (&rows)[KEYS / 8][4] = s[i / 2];
         int half = i % 2 * 2;
         float& top = softmax.top[i / 2][i % 2];
-        float high = top;
+        float& total = softmax.sum[i / 2][i % 2];
+        float high = rows[0][half];
 #pragma unroll
         for (int n = 0; n < KEYS / 8; n++)
         {
@@ -57,25 +50,27 @@ DEVICE void exponentials(Scores& s, Softmax& softmax, float (&sum)[TILES][CHANNE
         high = larger(high, shuffle_xor(high, 1));
         high = larger(high, shuffle_xor(high, 2));
 
-        // A row that has seen no key yet has nothing to shrink either.
-        float offset = high == -infinity() ? 0.f : high * scale;
-        float shrink = exp2_fast(fused_multiply_add(top, scale, -offset));
-        top = high;
-        float part = 0.f;
+        // Also for a row's first keys; not for a row that has seen none yet.
+        if ((high - top) * scale > SLACK)
+        {
+            float shrink = exp2_fast((top - high) * scale);
+            top = high;
+            total *= shrink;
+#pragma unroll
+            for (int c = 0; c < CHANNELS / 8; c++)
+            {
+                sum[i / 2][c][half] *= shrink;
+                sum[i / 2][c][half + 1] *= shrink;
+            }
+        }
+
+        float offset = top == -infinity() ? 0.f : top * scale;
 #pragma unroll
         for (int n = 0; n < KEYS / 8; n++)
         {
             rows[n][half] = exp2_fast(fused_multiply_add(rows[n][half], scale, -offset));
             rows[n][half + 1] = exp2_fast(fused_multiply_add(rows[n][half + 1], scale, -offset));
-            part += rows[n][half] + rows[n][half + 1];
-        }
-
-        softmax.sum[i / 2][i % 2] = fused_multiply_add(softmax.sum[i / 2][i % 2], shrink, part);
-#pragma unroll
-        for (int c = 0; c < CHANNELS / 8; c++)
-        {
-            sum[i / 2][c][half] *= shrink;
-            sum[i / 2][c][half + 1] *= shrink;
+            total += rows[n][half] + rows[n][half + 1];
         }
     }
 }
@@ -125,6 +120,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
 
     float scale = shape.scale * LOG2_E;
     int first_row_of_warp = first_row + own_row;
+    int last_row_of_warp = first_row_of_warp + TILES * 16 - 1;
+
+    // Keys that all rows of the warp see.
+    int all_see_from = shape.first_key(last_row_of_warp);
+    int all_see_to = shape.end_key(first_row_of_warp);
     for (int i = last; i >= 0; i--)
     {
         if (i > 0)
@@ -134,11 +134,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
 
         const bf16* tile = stages + i % 2 * stage;
         int first_key = begin + i * KEYS;
-        if (first_key < shape.end_key(first_row_of_warp + TILES * 16 - 1))
+        if (first_key < shape.end_key(last_row_of_warp))
         {
             Scores s = {};
             row_products<TILES, KEYS>(s, left, tile);
-            if (first_key + KEYS > shape.end_key(first_row_of_warp) || shape.bounds)
+            if (first_key < all_see_from || first_key + KEYS > all_see_to)
             {
                 mask(s, shape, first_row_of_warp, first_key);
             }

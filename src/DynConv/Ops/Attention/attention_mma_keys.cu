@@ -1,14 +1,14 @@
-// Gradients of keys and values of bfloat16 heads on the tensor cores. A block takes ROWS keys of one head, 16 a warp, and
+// Gradients of keys and values of bfloat16 heads on the tensor cores. A block takes ROWS keys of one head and
 // walks the queries of all heads that share it, tile by tile, in a fixed order. Scores are computed with keys as rows, so
 // that probabilities p and score gradients ds are left operands where they arise:
 //   p = exp(scale k q^T - l), dv += p dy, ds = p (v dy^T - d), dk += scale ds q.
 // Reads q, k, v, dy and (l, d) of each query, in units of a factor of 2; writes dk and dv, either may be null.
-// Macros: HEAD, WARPS, QUERIES (of a tile), CHUNK (queries whose scores are held at a time), KEPT (k, v stay in registers).
+// Macros: HEAD, WARPS, TILES (16-row tiles of a warp), QUERIES (of a tile), CHUNK (queries whose scores are held at a time), KEPT (k, v stay in registers).
 #include "attention_mma.cuh"
 
-static constexpr int ROWS = WARPS * 16;
+static constexpr int ROWS = WARPS * TILES * 16;
 
-typedef float Scores[1][CHUNK / 8][4];
+typedef float Scores[TILES][CHUNK / 8][4];
 
 // What a tile of queries brings: rows of q, rows of dy, (l, d).
 static constexpr int STAGE_BYTES = QUERIES * (2 * PITCH * (int)sizeof(bf16) + 2 * (int)sizeof(float));
@@ -24,37 +24,31 @@ struct Stage
     }
 };
 
-// From the products s = k q^T and ds = v dy^T to p and ds.
-template <bool MASKED>
-DEVICE void differentiate(
-    Scores& s, Scores& ds, const float* statistics, float scale, const AttentionShape& shape, int first_key,
-    int first_query)
+DEVICE void mask(Scores& s, const AttentionShape& shape, int first_key, int first_query)
 {
-    int from[2], to[2];
 #pragma unroll
-    for (int r = 0; MASKED && r < 2; r++)
+    for (int i = 0; i < 2 * TILES; i++)
     {
-        int key = first_key + r * 8 + lane_row();
-        from[r] = shape.first_query(key) - first_query;
-        to[r] = shape.end_query(key) - first_query;
+        int key = first_key + i * 8 + lane_row();
+        hide_columns<TILES, CHUNK>(
+            s, i, shape.first_query(key) - first_query, shape.end_query(key) - first_query);
     }
+}
 
+// From the products s = k q^T and ds = v dy^T to p and ds.
+DEVICE void differentiate(Scores& s, Scores& ds, const float* statistics, float scale)
+{
 #pragma unroll
     for (int n = 0; n < CHUNK / 8; n++)
     {
         Pack<float, 4> pair = Pack<float, 4>::load(statistics + 2 * (n * 8 + lane_column()));
 #pragma unroll
-        for (int e = 0; e < 4; e++)
+        for (int i = 0; i < 4 * TILES; i++)
         {
-            float p = exp2_fast(fused_multiply_add(s[0][n][e], scale, -pair.at[e % 2 * 2]));
-            if (MASKED)
-            {
-                int query = n * 8 + lane_column() + e % 2;
-                p = query >= from[e / 2] && query < to[e / 2] ? p : 0.f;
-            }
-
-            s[0][n][e] = p;
-            ds[0][n][e] = p * (ds[0][n][e] - pair.at[e % 2 * 2 + 1]);
+            float& p = s[i / 4][n][i % 4];
+            float& gradient = ds[i / 4][n][i % 4];
+            p = exp2_fast(fused_multiply_add(p, scale, -pair.at[i % 2 * 2]));
+            gradient = p * (gradient - pair.at[i % 2 * 2 + 1]);
         }
     }
 }
@@ -105,12 +99,17 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
     copy_async_wait<0>();
     block_barrier();
 
-    int own_row = threadIdx.x / WARP * 16;
-    LeftRows<1, KEPT> left_keys(keys + own_row * PITCH);
-    LeftRows<1, KEPT> left_values(values + own_row * PITCH);
-    float key_sum[1][CHANNELS / 8][4] = {};
-    float value_sum[1][CHANNELS / 8][4] = {};
+    int own_row = threadIdx.x / WARP * TILES * 16;
+    LeftRows<TILES, KEPT> left_keys(keys + own_row * PITCH);
+    LeftRows<TILES, KEPT> left_values(values + own_row * PITCH);
+    float key_sum[TILES][CHANNELS / 8][4] = {};
+    float value_sum[TILES][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;
+    int first_key_of_warp = first_key + own_row;
+
+    // Queries that see all keys of the warp.
+    int all_seen_from = shape.first_query(first_key_of_warp + TILES * 16 - 1);
+    int all_seen_to = shape.end_query(first_key_of_warp);
     for (int i = 0; i < count; i++)
     {
         if (i + 1 < count)
@@ -120,28 +119,24 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
 
         Stage tile(stages + i % 2 * STAGE_BYTES);
         int first_query = begin + i % tiles_of_head * QUERIES;
-        bool masked = shape.bounds || shape.first_query(first_key + own_row + 15) > first_query;
+        bool masked = first_query < all_seen_from || first_query + QUERIES > all_seen_to;
 #pragma unroll 1
         for (int c = 0; c < QUERIES; c += CHUNK)
         {
             Scores s = {}, ds = {};
-            row_products<1, CHUNK>(s, left_keys, tile.q + c * PITCH);
-            row_products<1, CHUNK>(ds, left_values, tile.dy + c * PITCH);
+            row_products<TILES, CHUNK>(s, left_keys, tile.q + c * PITCH);
+            row_products<TILES, CHUNK>(ds, left_values, tile.dy + c * PITCH);
             if (masked)
             {
-                differentiate<true>(
-                    s, ds, tile.statistics + 2 * c, scale, shape, first_key + own_row, first_query + c);
-            }
-            else
-            {
-                differentiate<false>(s, ds, tile.statistics + 2 * c, scale, shape, 0, 0);
+                mask(s, shape, first_key_of_warp, first_query + c);
             }
 
-            uint32 weights[1][CHUNK / 16][4];
-            round_weights<1, CHUNK>(weights, s);
-            add_weighted_rows<1, CHUNK>(value_sum, weights, tile.dy + c * PITCH);
-            round_weights<1, CHUNK>(weights, ds);
-            add_weighted_rows<1, CHUNK>(key_sum, weights, tile.q + c * PITCH);
+            differentiate(s, ds, tile.statistics + 2 * c, scale);
+            uint32 weights[TILES][CHUNK / 16][4];
+            round_weights<TILES, CHUNK>(weights, s);
+            add_weighted_rows<TILES, CHUNK>(value_sum, weights, tile.dy + c * PITCH);
+            round_weights<TILES, CHUNK>(weights, ds);
+            add_weighted_rows<TILES, CHUNK>(key_sum, weights, tile.q + c * PITCH);
         }
 
         copy_async_wait<0>();
@@ -150,12 +145,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
 
     if (dk.start)
     {
-        put_rows<1>(
-            dk.of(b, key_head), dk.time, key_sum, first_key + own_row, shape.keys, shape.scale, accumulate_dk);
+        put_rows<TILES>(
+            dk.of(b, key_head), dk.time, key_sum, first_key_of_warp, shape.keys, shape.scale, accumulate_dk);
     }
 
     if (dv.start)
     {
-        put_rows<1>(dv.of(b, key_head), dv.time, value_sum, first_key + own_row, shape.keys, 1.f, accumulate_dv);
+        put_rows<TILES>(dv.of(b, key_head), dv.time, value_sum, first_key_of_warp, shape.keys, 1.f, accumulate_dv);
     }
 }

@@ -13,18 +13,22 @@ typedef float Scores[TILES][CHUNK / 8][4];
 // (l, d) of the rows that this lane holds parts of.
 typedef float RowStatistics[TILES][2][2];
 
-// From the products s = q k^T and ds = dy v^T to ds.
-template <bool MASKED>
-DEVICE void differentiate(
-    const Scores& s, Scores& ds, const RowStatistics& statistics, float scale, const AttentionShape& shape,
-    int first_query, int first_key)
+DEVICE void mask(Scores& s, const AttentionShape& shape, int first_query, int first_key)
 {
 #pragma unroll
     for (int i = 0; i < 2 * TILES; i++)
     {
         int query = first_query + i * 8 + lane_row();
-        int from = MASKED ? shape.first_key(query) - first_key : 0;
-        int to = MASKED ? shape.end_key(query) - first_key : 0;
+        hide_columns<TILES, CHUNK>(s, i, shape.first_key(query) - first_key, shape.end_key(query) - first_key);
+    }
+}
+
+// From the products s = q k^T and ds = dy v^T to ds.
+DEVICE void differentiate(const Scores& s, Scores& ds, const RowStatistics& statistics, float scale)
+{
+#pragma unroll
+    for (int i = 0; i < 2 * TILES; i++)
+    {
         float logarithm = statistics[i / 2][i % 2][0];
         float inner = statistics[i / 2][i % 2][1];
 #pragma unroll
@@ -33,10 +37,8 @@ DEVICE void differentiate(
 #pragma unroll
             for (int e = 0; e < 2; e++)
             {
-                int key = n * 8 + lane_column() + e;
                 int at = i % 2 * 2 + e;
                 float p = exp2_fast(fused_multiply_add(s[i / 2][n][at], scale, -logarithm));
-                p = !MASKED || (key >= from && key < to) ? p : 0.f;
                 ds[i / 2][n][at] = p * (ds[i / 2][n][at] - inner);
             }
         }
@@ -92,6 +94,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
     LeftRows<TILES, KEPT> left_upstream(upstream + own_row * PITCH);
     float sum[TILES][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;
+    int first_row_of_warp = first_row + own_row;
+    int last_row_of_warp = first_row_of_warp + TILES * 16 - 1;
+
+    // Keys that all rows of the warp see.
+    int all_see_from = shape.first_key(last_row_of_warp);
+    int all_see_to = shape.end_key(first_row_of_warp);
     for (int i = 0; begin + i * KEYS < end; i++)
     {
         if (begin + (i + 1) * KEYS < end)
@@ -101,7 +109,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
 
         const bf16* tile = stages + i % 2 * stage;
         int first_key = begin + i * KEYS;
-        bool masked = shape.bounds || first_key + KEYS > shape.end_key(first_row + own_row);
+        bool masked = first_key < all_see_from || first_key + KEYS > all_see_to;
 #pragma unroll 1
         for (int c = 0; c < KEYS; c += CHUNK)
         {
@@ -110,13 +118,10 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
             row_products<TILES, CHUNK>(ds, left_upstream, tile + (KEYS + c) * PITCH);
             if (masked)
             {
-                differentiate<true>(s, ds, row_statistics, scale, shape, first_row + own_row, first_key + c);
-            }
-            else
-            {
-                differentiate<false>(s, ds, row_statistics, scale, shape, 0, 0);
+                mask(s, shape, first_row_of_warp, first_key + c);
             }
 
+            differentiate(s, ds, row_statistics, scale);
             uint32 weights[TILES][CHUNK / 16][4];
             round_weights<TILES, CHUNK>(weights, ds);
             add_weighted_rows<TILES, CHUNK>(sum, weights, tile + c * PITCH);
@@ -126,5 +131,5 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
         block_barrier();
     }
 
-    put_rows<TILES>(dq.of(b, h), dq.time, sum, first_row + own_row, shape.queries, shape.scale, accumulate);
+    put_rows<TILES>(dq.of(b, h), dq.time, sum, first_row_of_warp, shape.queries, shape.scale, accumulate);
 }
