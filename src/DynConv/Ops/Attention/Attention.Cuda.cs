@@ -30,10 +30,11 @@ public static partial class Attention
 
     private static void CheckCuda(Tensor q)
     {
-        if (q.Shape[3] > AttentionScalar.LargestHead)
+        const int Largest = AttentionScalar.LargestHead;
+        if (q.Shape[3] > Largest)
         {
             throw new TensorException(
-                "attention", $"heads of {q.Shape[3]} channels are more than the {AttentionScalar.LargestHead} possible on CUDA.", q);
+                "attention", $"heads of {q.Shape[3]} channels are more than the {Largest} possible on CUDA.", q);
         }
     }
 
@@ -47,19 +48,17 @@ public static partial class Attention
 
         var call = new CudaAttentionCall(q, k, bounds, scale);
         bool decodes = call.Queries <= AttentionDecode.MostQueries;
-        bool onTensorCores = !decodes && FitsTensorCores(q, AttentionTensorCores.LargestForward);
-        (q, k, v) = (CudaHeads.Rows(q, onTensorCores), CudaHeads.Rows(k, onTensorCores), CudaHeads.Rows(v, onTensorCores));
+        bool onTensorCores = !decodes && AttentionTensorCores.Take(q, AttentionTensorCores.LargestForward);
+        (q, k, v) =
+            (CudaHeads.Rows(q, onTensorCores), CudaHeads.Rows(k, onTensorCores), CudaHeads.Rows(v, onTensorCores));
         if (decodes)
         {
             AttentionDecode.Forward(call, q, k, v, y, statistics);
         }
-        else if (onTensorCores)
-        {
-            AttentionTensorCores.Forward(call, q, k, v, y, statistics);
-        }
         else
         {
-            AttentionScalar.Forward(call, q, k, v, y, statistics);
+            AttentionLaunch launch = onTensorCores ? AttentionTensorCores.Forward(call) : AttentionScalar.Forward(call);
+            launch.Forward(call, q, k, v, y, statistics);
         }
     }
 
@@ -72,7 +71,7 @@ public static partial class Attention
         }
 
         var call = new CudaAttentionCall(q, k, g.SavedOrNull(5), scale);
-        bool onTensorCores = FitsTensorCores(q, AttentionTensorCores.LargestBackward);
+        bool onTensorCores = AttentionTensorCores.Take(q, AttentionTensorCores.LargestBackward);
         Tensor dy = CudaHeads.Rows(g.Gradient(0)!, onTensorCores);
         var inputs = new AttentionGradientInputs(
             CudaHeads.Rows(q, onTensorCores),
@@ -84,56 +83,28 @@ public static partial class Attention
         // Where q, k and v are views of the same elements, each gradient is there before the next adds to it.
         using (GradientRows dq = GradientRows.Of(g, 0, innerDimensions: 1))
         {
-            QueryGradientCuda(call, inputs, dq, onTensorCores);
+            if (dq.Tensor is { Count: > 0 })
+            {
+                AttentionLaunch launch =
+                    onTensorCores ? AttentionTensorCores.QueryGradient(call) : AttentionScalar.QueryGradient(call);
+                launch.QueryGradient(call, inputs, dq);
+            }
         }
 
         GradientRows dk = GradientRows.Of(g, 1, innerDimensions: 1);
         GradientRows dv = GradientRows.Of(g, 2, innerDimensions: 1, first: dk);
-        KeyGradientsCuda(call, inputs, q.DType, dk, dv, onTensorCores);
+        if (dk.Tensor is not null || dv.Tensor is not null)
+        {
+            AttentionLaunch launch =
+                onTensorCores ? AttentionTensorCores.KeyGradients(call) : AttentionScalar.KeyGradients(call);
+            launch.KeyGradients(call, inputs, dk, dv);
+        }
+
         dk.Dispose();
         dv.Dispose();
     }
 
-    private static void QueryGradientCuda(
-        CudaAttentionCall call, AttentionGradientInputs inputs, GradientRows dq, bool onTensorCores)
-    {
-        if (dq.Tensor is not { Count: > 0 } target)
-        {
-            return;
-        }
-
-        if (onTensorCores)
-        {
-            AttentionTensorCores.QueryGradient(call, inputs, target, dq.Accumulate);
-        }
-        else
-        {
-            AttentionScalar.QueryGradient(call, inputs, target, dq.Accumulate);
-        }
-    }
-
-    private static void KeyGradientsCuda(
-        CudaAttentionCall call, AttentionGradientInputs inputs, DType type, GradientRows dk, GradientRows dv, bool onTensorCores)
-    {
-        if (dk.Tensor is null && dv.Tensor is null)
-        {
-            return;
-        }
-
-        if (onTensorCores)
-        {
-            AttentionTensorCores.KeyGradients(call, inputs, dk, dv);
-        }
-        else
-        {
-            AttentionScalar.KeyGradients(call, inputs, type, dk, dv);
-        }
-    }
-
-    private static bool FitsTensorCores(Tensor q, int largestHead) =>
-        q.DType == DType.BFloat16 && q.Shape[3] % 8 == 0 && q.Shape[3] <= largestHead;
-
-    /// <summary>What the gradient of a softmax takes off, beside the logarithms: <see cref="AttentionGradientInputs"/>.</summary>
+    /// <summary>The statistics of <see cref="AttentionGradientInputs"/>, logarithms times <paramref name="unit"/>.</summary>
     private static Tensor DeltaCuda(CudaAttentionCall call, Tensor y, Tensor dy, Tensor logarithms, float unit)
     {
         Tensor pairs = Tensor.Empty([y.Shape[0], y.Shape[2], call.PaddedQueries, 2], DType.Float32, y.Device);

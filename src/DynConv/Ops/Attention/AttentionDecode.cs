@@ -21,13 +21,13 @@ internal static class AttentionDecode
 
     public static void Forward(CudaAttentionCall call, Tensor q, Tensor k, Tensor v, Tensor y, Tensor statistics)
     {
-        long blocks = BlocksPerMultiprocessor * (long)q.Device.Context.Multiprocessors;
+        long blocks = BlocksPerMultiprocessor * (long)call.Device.Context.Multiprocessors;
         int splits = (int)Math.Clamp(
             (blocks + call.QueryRows - 1) / call.QueryRows, 1, (call.Keys + FewestKeys - 1) / FewestKeys);
         int keysOfSplit = (call.Keys + splits - 1) / splits;
         Tensor parts = Tensor.Empty([call.QueryRows, splits, call.Head + 2], DType.Float32, q.Device);
         int wide = AccessBytes / q.DType.SizeInBytes();
-        bool aligned = call.Head % wide == 0 && CudaHeads.AreAligned(q) && CudaHeads.AreAligned(k) && CudaHeads.AreAligned(v);
+        bool aligned = call.Head % wide == 0 && new[] { q, k, v }.All(CudaHeads.AreAligned);
         (DType, int, int) key = (q.DType, call.Head, aligned ? wide : 1);
         AttentionShape shape = call.Shape;
         (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =

@@ -1,6 +1,8 @@
 namespace DynConv.Ops;
 
-/// <summary>What the kernels of attention's gradients read; a struct, as launches read it where it lies on the stack.</summary>
+/// <summary>
+/// What the kernels of attention's gradients read; a struct, as launches read it where it lies on the stack.
+/// </summary>
 /// <param name="q">Queries.</param>
 /// <param name="k">Keys.</param>
 /// <param name="v">Values.</param>

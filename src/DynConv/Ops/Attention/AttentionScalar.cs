@@ -37,70 +37,32 @@ internal static class AttentionScalar
         (DType.Float32, 64, 64),
         (DType.BFloat16, 256, 32));
 
-    public static void Forward(CudaAttentionCall call, Tensor q, Tensor k, Tensor v, Tensor y, Tensor statistics)
+    public static AttentionLaunch Forward(CudaAttentionCall call)
     {
-        int tile = Tile(q.Device, call.Head, ForwardTiles);
-        AttentionShape shape = call.Shape;
-        (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =
-            (CudaHeads.Of(q), CudaHeads.Of(k), CudaHeads.Of(v), CudaHeads.Of(y));
-        ForwardKernel[q.Device, (q.DType, call.Head, tile)].Launch(
-            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, ForwardTiles)),
-            KernelArgument.Of(in queries),
-            KernelArgument.Of(in keys),
-            KernelArgument.Of(in values),
-            KernelArgument.Of(in results),
-            statistics,
-            KernelArgument.Of(in shape),
-            call.QueryHeadsTogether);
+        int tile = Tile(call, ForwardTiles);
+        return new(ForwardKernel[call.Device, (call.Type, call.Head, tile)], Grid(call, call.QueryTiles(tile), tile, ForwardTiles));
     }
 
-    public static void QueryGradient(CudaAttentionCall call, AttentionGradientInputs inputs, Tensor dq, bool accumulate)
+    public static AttentionLaunch QueryGradient(CudaAttentionCall call)
     {
-        int tile = Tile(dq.Device, call.Head, BackwardTiles);
-        AttentionShape shape = call.Shape;
-        CudaHeads target = CudaHeads.Of(dq);
-        QueriesKernel[dq.Device, (dq.DType, call.Head, tile)].Launch(
-            new CudaGrid(call.QueryTiles(tile), Threads, SharedBytes(call.Head, tile, BackwardTiles)),
-            KernelArgument.Of(in inputs.Q),
-            KernelArgument.Of(in inputs.K),
-            KernelArgument.Of(in inputs.V),
-            KernelArgument.Of(in inputs.Upstream),
-            inputs.Statistics,
-            call.PaddedQueries,
-            KernelArgument.Of(in target),
-            accumulate ? 1 : 0,
-            KernelArgument.Of(in shape),
-            call.QueryHeadsTogether);
+        int tile = Tile(call, BackwardTiles);
+        return new(QueriesKernel[call.Device, (call.Type, call.Head, tile)], Grid(call, call.QueryTiles(tile), tile, BackwardTiles));
     }
 
-    public static void KeyGradients(
-        CudaAttentionCall call, AttentionGradientInputs inputs, DType type, GradientRows dk, GradientRows dv)
+    public static AttentionLaunch KeyGradients(CudaAttentionCall call)
     {
-        Device device = inputs.Statistics.Device;
-        int tile = Tile(device, call.Head, BackwardTiles);
-        AttentionShape shape = call.Shape;
-        (CudaHeads keys, CudaHeads values) = (CudaHeads.Of(dk.Tensor), CudaHeads.Of(dv.Tensor));
-        KeysKernel[device, (type, call.Head, tile)].Launch(
-            new CudaGrid(call.KeyTiles(tile), Threads, SharedBytes(call.Head, tile, BackwardTiles)),
-            KernelArgument.Of(in inputs.Q),
-            KernelArgument.Of(in inputs.K),
-            KernelArgument.Of(in inputs.V),
-            KernelArgument.Of(in inputs.Upstream),
-            inputs.Statistics,
-            call.PaddedQueries,
-            KernelArgument.Of(in keys),
-            KernelArgument.Of(in values),
-            dk.Accumulate ? 1 : 0,
-            dv.Accumulate ? 1 : 0,
-            KernelArgument.Of(in shape),
-            call.KeyHeadsTogether);
+        int tile = Tile(call, BackwardTiles);
+        return new(KeysKernel[call.Device, (call.Type, call.Head, tile)], Grid(call, call.KeyTiles(tile), tile, BackwardTiles));
     }
+
+    private static CudaGrid Grid(CudaAttentionCall call, long blocks, int tile, int tiles) =>
+        new(blocks, Threads, SharedBytes(call.Head, tile, tiles));
 
     /// <summary>The most rows that have room in shared memory.</summary>
-    private static int Tile(Device device, int head, int tiles)
+    private static int Tile(CudaAttentionCall call, int tiles)
     {
         int tile = LargestTile;
-        while (tile > SmallestTile && SharedBytes(head, tile, tiles) > device.Context.MaximumSharedBytes)
+        while (tile > SmallestTile && SharedBytes(call.Head, tile, tiles) > call.Device.Context.MaximumSharedBytes)
         {
             tile /= 2;
         }

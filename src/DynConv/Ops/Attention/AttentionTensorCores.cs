@@ -14,6 +14,7 @@ internal static class AttentionTensorCores
     /// <summary>Statistics of the backward pass are multiples of log 2, as exponentials are powers of 2.</summary>
     public const float StatisticsUnit = 1.44269504f;
 
+    private const int HeadMultiple = 8;
     private const int StatisticsBytes = 2 * sizeof(float);
 
     private static readonly KernelTable<AttentionTiles> ForwardKernel = new(
@@ -41,63 +42,32 @@ internal static class AttentionTensorCores
         KeysTiles(64),
         KeysTiles(128));
 
-    public static void Forward(CudaAttentionCall call, Tensor q, Tensor k, Tensor v, Tensor y, Tensor statistics)
+    /// <summary>Whether these kernels take the heads.</summary>
+    public static bool Take(Tensor q, int largestHead) =>
+        q.DType == DType.BFloat16 && q.Shape[3] % HeadMultiple == 0 && q.Shape[3] <= largestHead;
+
+    public static AttentionLaunch Forward(CudaAttentionCall call)
     {
-        AttentionTiles tiles = ForwardTiles(call.Head).Fitting(q.Device, ForwardBytes);
-        AttentionShape shape = call.Shape;
-        (CudaHeads queries, CudaHeads keys, CudaHeads values, CudaHeads results) =
-            (CudaHeads.Of(q), CudaHeads.Of(k), CudaHeads.Of(v), CudaHeads.Of(y));
-        ForwardKernel[q.Device, tiles].Launch(
-            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, ForwardBytes(tiles)),
-            KernelArgument.Of(in queries),
-            KernelArgument.Of(in keys),
-            KernelArgument.Of(in values),
-            KernelArgument.Of(in results),
-            statistics,
-            KernelArgument.Of(in shape),
-            call.QueryHeadsTogether);
+        AttentionTiles tiles = ForwardTiles(call.Head).Fitting(call.Device, ForwardBytes);
+        return new(
+            ForwardKernel[call.Device, tiles],
+            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, ForwardBytes(tiles)));
     }
 
-    public static void QueryGradient(CudaAttentionCall call, AttentionGradientInputs inputs, Tensor dq, bool accumulate)
+    public static AttentionLaunch QueryGradient(CudaAttentionCall call)
     {
-        AttentionTiles tiles = QueriesTiles(call.Head).Fitting(dq.Device, QueriesBytes);
-        AttentionShape shape = call.Shape;
-        CudaHeads target = CudaHeads.Of(dq);
-        QueriesKernel[dq.Device, tiles].Launch(
-            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, QueriesBytes(tiles)),
-            KernelArgument.Of(in inputs.Q),
-            KernelArgument.Of(in inputs.K),
-            KernelArgument.Of(in inputs.V),
-            KernelArgument.Of(in inputs.Upstream),
-            inputs.Statistics,
-            call.PaddedQueries,
-            KernelArgument.Of(in target),
-            accumulate ? 1 : 0,
-            KernelArgument.Of(in shape),
-            call.QueryHeadsTogether);
+        AttentionTiles tiles = QueriesTiles(call.Head).Fitting(call.Device, QueriesBytes);
+        return new(
+            QueriesKernel[call.Device, tiles],
+            new CudaGrid(call.QueryTiles(tiles.Rows), tiles.Threads, QueriesBytes(tiles)));
     }
 
-    public static void KeyGradients(
-        CudaAttentionCall call, AttentionGradientInputs inputs, GradientRows dk, GradientRows dv)
+    public static AttentionLaunch KeyGradients(CudaAttentionCall call)
     {
-        Device device = inputs.Statistics.Device;
-        AttentionTiles tiles = KeysTiles(call.Head).Fitting(device, KeysBytes);
-        AttentionShape shape = call.Shape;
-        (CudaHeads keys, CudaHeads values) = (CudaHeads.Of(dk.Tensor), CudaHeads.Of(dv.Tensor));
-        KeysKernel[device, tiles].Launch(
-            new CudaGrid(call.KeyTiles(tiles.Rows), tiles.Threads, KeysBytes(tiles)),
-            KernelArgument.Of(in inputs.Q),
-            KernelArgument.Of(in inputs.K),
-            KernelArgument.Of(in inputs.V),
-            KernelArgument.Of(in inputs.Upstream),
-            inputs.Statistics,
-            call.PaddedQueries,
-            KernelArgument.Of(in keys),
-            KernelArgument.Of(in values),
-            dk.Accumulate ? 1 : 0,
-            dv.Accumulate ? 1 : 0,
-            KernelArgument.Of(in shape),
-            call.KeyHeadsTogether);
+        AttentionTiles tiles = KeysTiles(call.Head).Fitting(call.Device, KeysBytes);
+        return new(
+            KeysKernel[call.Device, tiles],
+            new CudaGrid(call.KeyTiles(tiles.Rows), tiles.Threads, KeysBytes(tiles)));
     }
 
     // A matrix of 16 rows from shared memory feeds two products at 16 own rows a warp and four at 32, which takes the

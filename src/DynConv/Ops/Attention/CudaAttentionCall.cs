@@ -9,8 +9,6 @@ internal sealed class CudaAttentionCall
     private readonly long _batch;
     private readonly long _channels;
     private readonly AttentionShape _shape;
-    private readonly Device _device;
-    private readonly DType _type;
 
     /// <param name="q">Queries.</param>
     /// <param name="k">Keys.</param>
@@ -18,8 +16,8 @@ internal sealed class CudaAttentionCall
     /// <param name="scale">Factor of the scores.</param>
     public CudaAttentionCall(Tensor q, Tensor k, Tensor? bounds, float scale)
     {
-        _device = q.Device;
-        _type = q.DType;
+        Device = q.Device;
+        Type = q.DType;
         _batch = q.Shape[0];
         _channels = q.Shape[3];
         _shape = new AttentionShape(
@@ -31,6 +29,11 @@ internal sealed class CudaAttentionCall
             checked((int)k.Shape[1]),
             scale);
     }
+
+    public Device Device { get; }
+
+    /// <summary>What q, k and v hold.</summary>
+    public DType Type { get; }
 
     /// <summary>Head size, K.</summary>
     public int Head => (int)_channels;
@@ -56,7 +59,8 @@ internal sealed class CudaAttentionCall
     public long KeyTiles(int tile) => _batch * _shape.KeyHeads * ((Keys + tile - 1) / tile);
 
     /// <summary>How many query heads to work on at a time, so that their keys and values stay in the second-level cache.</summary>
-    public int QueryHeadsTogether => Together(_batch * _shape.Heads, (long)Keys * _shape.KeyHeads / Math.Max(1, _shape.Heads));
+    public int QueryHeadsTogether =>
+        Together(_batch * _shape.Heads, (long)Keys * _shape.KeyHeads / Math.Max(1, _shape.Heads));
 
     /// <summary>The same for key heads, with the queries that share them.</summary>
     public int KeyHeadsTogether => Together(_batch * _shape.KeyHeads, (long)Queries * _shape.Heads / _shape.KeyHeads);
@@ -64,7 +68,7 @@ internal sealed class CudaAttentionCall
     /// <summary>Two tensors' rows of each head, in half of the cache.</summary>
     private int Together(long heads, long rows)
     {
-        long bytes = Math.Max(1, 2 * rows * _channels * _type.SizeInBytes());
-        return (int)Math.Clamp(_device.Context.L2Bytes / 2 / bytes, 1, Math.Max(1, heads));
+        long bytes = Math.Max(1, 2 * rows * _channels * Type.SizeInBytes());
+        return (int)Math.Clamp(Device.Context.L2Bytes / 2 / bytes, 1, Math.Max(1, heads));
     }
 }

@@ -1,6 +1,8 @@
 namespace DynConv.Ops;
 
-/// <summary>A <c>[B, T, H, K]</c> tensor as kernels see it: <c>HeadRows</c> of attention.cuh. Null becomes a null address.</summary>
+/// <summary>
+/// A <c>[B, T, H, K]</c> tensor as kernels see it: <c>HeadRows</c> of attention.cuh. Null becomes a null address.
+/// </summary>
 internal readonly record struct CudaHeads(nint Start, long Batch, long Time, long Head)
 {
     private const int Alignment = 16;

@@ -9,8 +9,8 @@ typedef ELEMENT Element;
 static constexpr int THREADS = 256;
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_delta(
-    HeadRows<const Element> y, HeadRows<const Element> dy, const float* logarithms, float* pairs, int heads, int queries,
-    int padded_queries, int64 rows, float unit)
+    HeadRows<const Element> y, HeadRows<const Element> dy, const float* logarithms, float* pairs, int heads,
+    int queries, int padded_queries, int64 rows, float unit)
 {
     int64 row = blockIdx.x * (int64)(THREADS / WARP) + threadIdx.x / WARP;
     if (row >= rows)

@@ -2,8 +2,9 @@
 // walks the queries of all heads that share it, tile by tile, in a fixed order. Scores are computed with keys as rows, so
 // that probabilities p and score gradients ds are left operands where they arise:
 //   p = exp(scale k q^T - l), dv += p dy, ds = p (v dy^T - d), dk += scale ds q.
-// Reads q, k, v, dy and (l, d) of each query, in units of a factor of 2; writes dk and dv, either may be null.
-// Macros: HEAD, WARPS, TILES (16-row tiles of a warp), QUERIES (of a tile), CHUNK (queries whose scores are held at a time), KEPT (k, v stay in registers).
+// Reads q, k, v, dy and (l, d) of each query, l as an exponent of 2; writes dk and dv, either may be null.
+// Macros: HEAD, WARPS, TILES (16-row tiles of a warp), QUERIES (of a tile), CHUNK (queries whose scores are held at a
+// time), KEPT (k, v stay in registers).
 #include "attention_mma.cuh"
 
 static constexpr int ROWS = WARPS * TILES * 16;

@@ -1,7 +1,7 @@
 // Gradient of queries of bfloat16 heads on the tensor cores. A block takes ROWS queries of one head and walks their keys
 // tile by tile, in a fixed order, computing the scores again:
 //   p = exp(scale q k^T - l), ds = p (dy v^T - d), dq += scale ds k.
-// Reads q, k, v, dy and (l, d) of each query, in units of a factor of 2; writes dq.
+// Reads q, k, v, dy and (l, d) of each query, l as an exponent of 2; writes dq.
 // Macros: HEAD, WARPS, TILES (16-row tiles of a warp), KEYS (of a tile), CHUNK (keys whose scores are held at a time),
 // KEPT (q, dy stay in registers).
 #include "attention_mma.cuh"

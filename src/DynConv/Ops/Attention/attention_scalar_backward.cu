@@ -14,8 +14,9 @@ DEVICE void differentiate(float& s, float& ds, bool visible, float scale, const 
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_queries(
-    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const Element> dy, const float* statistics,
-    int padded_queries, HeadRows<Element> dq, int accumulate, AttentionShape shape, int together)
+    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const Element> dy,
+    const float* statistics, int padded_queries, HeadRows<Element> dq, int accumulate, AttentionShape shape,
+    int together)
 {
     float* queries = reinterpret_cast<float*>(shared_memory);
     float* upstream = queries + TILE_FLOATS;
@@ -66,9 +67,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_queries(
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_keys(
-    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const Element> dy, const float* statistics,
-    int padded_queries, HeadRows<Element> dk, HeadRows<Element> dv, int accumulate_dk, int accumulate_dv, AttentionShape shape,
-    int together)
+    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const Element> dy,
+    const float* statistics, int padded_queries, HeadRows<Element> dk, HeadRows<Element> dv, int accumulate_dk,
+    int accumulate_dv, AttentionShape shape, int together)
 {
     float* keys = reinterpret_cast<float*>(shared_memory);
     float* values = keys + TILE_FLOATS;

@@ -26,8 +26,8 @@ DEVICE float row_sum(float value)
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_forward(
-    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<Element> y, float* statistics,
-    AttentionShape shape, int together)
+    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<Element> y,
+    float* statistics, AttentionShape shape, int together)
 {
     float* queries = reinterpret_cast<float*>(shared_memory);
     float* rows = queries + TILE_FLOATS;
