@@ -146,12 +146,14 @@ struct PendingRows
     DEVICE void flush(const Gradients& gradients, const Sequences& sequences, const Part& part, int i)
     {
         int reach = minimum(i, sequences.position(part.begin + i - 1) + 1);
+        ELEMENT* to = gradients.x.at(part.batch, part.begin + i) + part.channel;
 #pragma unroll
         for (int w = 1; w < WIDTH; w++)
         {
+            to -= gradients.x.time_stride;
             if (w <= reach && i - w < part.length)
             {
-                store(gradients.x.at(part.batch, part.begin + i - w) + part.channel, gradients, part, w);
+                store(to, gradients, part, w);
             }
         }
     }
@@ -208,7 +210,6 @@ DEVICE void store_static(const Taps& sums, float (&shared)[WARPS][WIDTH][GROUP],
 
 struct BackwardPass
 {
-    const Rows<const ELEMENT>& x;
     const Filters& filters;
     const Rows<const ELEMENT>& state;
     const Gradients& gradients;
@@ -244,23 +245,24 @@ struct BackwardPass
 
     DEVICE void token(int slot, int i)
     {
+        int position = position_inside(sequences, part, i);
         float dy[CHANNELS];
         copy_async_wait<AHEAD - 1>();
         unpack(window[0], row_queue.take(slot));
         unpack(dy, upstream_queue.take(slot));
         HeadRow own = head_queue.take(slot);
         push(slot, i + AHEAD);
-        if (begins_sequence(sequences, part, i))
+        if (position == 0 && i > 0)
         {
             pending.flush(gradients, sequences, part, i);
-            load_window(window, x, state, sequences, part, part.begin + i);
+            restart_window(window, state, sequences, part, i);
         }
 
         pending.add(constant, own, dy);
         if (i >= WIDTH - 1)
         {
             ELEMENT* to = input_gradients.next();
-            if (!PACKED || sequences.positions[part.begin + i] >= WIDTH - 1)
+            if (position >= WIDTH - 1)
             {
                 pending.store(to, gradients, part, WIDTH - 1);
             }
@@ -326,7 +328,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     Part part(sequences, channels, part_length, parts);
     int64 column = filter_column(filters, part);
     BackwardPass pass{
-        x, filters, state, gradients, sequences, part,
+        filters, state, gradients, sequences, part,
         memory.rows, memory.upstream, memory.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
@@ -337,7 +339,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     {
         fill(pass, part);
         load_constant(pass.constant, filters, part);
-        load_window(pass.window, x, state, sequences, part, part.begin);
+        load_window(pass.window, x, state, sequences, part);
         walk(pass, part);
         pass.finish();
     }

@@ -13,8 +13,8 @@
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
 static constexpr int X_RING = RING + PAST_STEPS;
-static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;                // products of a tap and 8 channels
-static constexpr int PRODUCT_PAIRS = (PRODUCT_TILES + 1) / 2;       // fill the rows of a tensor core's tile
+static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;     // products of a tap and 8 channels
+static constexpr int PRODUCT_PAIRS = PRODUCT_TILES / 2;  // fill the rows of a tensor core's tile
 static constexpr int STATIC_TILES = (PRODUCT_PAIRS + 7) / 8;
 
 struct LowRankBackward
@@ -128,12 +128,6 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
                 int n = 2 * pair + k % 2;
                 int e = k / 2;
                 int w = n / CHUNKS;
-                if (n == PRODUCT_TILES)
-                {
-                    products[k] = 0;
-                    continue;
-                }
-
                 uint32 inputs = x[PAST + 2 * m + e - w][n % CHUNKS];
                 if (NEAR_START)
                 {
@@ -146,8 +140,8 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
 #pragma unroll
             for (int k = 0; k < RANK_TILES; k++)
             {
-                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][2], sums.u[pair][2 * k]);
-                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][1], factors[k][3], sums.u[pair][2 * k + 1]);
+                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][1], sums.u[pair][2 * k]);
+                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][2], factors[k][3], sums.u[pair][2 * k + 1]);
             }
 
             uint32 column = lane / 4 == pair % 8 ? ONES : 0u;
@@ -157,11 +151,11 @@ DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places
 }
 
 // What a step's tokens give to dx: rows -PAST .. -1 are complete then, with what `carried` brought; rows STEP - PAST .. are
-// carried on.
+// carried on. To add, dx has what is there already.
 template <bool NEAR_START>
 DEVICE void correlate(
     uint32 (&dx)[STEP][PAIRS], float (&carried)[PAIRS][PAST + 1][2], const uint32 (&dy)[STEP][PAIRS], const FactorStep& z,
-    const Basis& basis, const StaticPart& statics, const Positions& positions, int lane)
+    const Basis& basis, const StaticPart& statics, const Positions& positions, bool accumulate, int lane)
 {
     uint32 one[2] = {lane % 4 == 0 ? ONES : 0u, lane % 4 == 0 ? ONES : 0u};
     const float zero[4] = {0.f, 0.f, 0.f, 0.f};
@@ -216,6 +210,16 @@ DEVICE void correlate(
             }
         }
 
+        if (accumulate)
+        {
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                sums[i][0] += low_float(dx[i][j]);
+                sums[i][1] += high_float(dx[i][j]);
+            }
+        }
+
 #pragma unroll
         for (int i = 0; i < STEP; i++)
         {
@@ -250,13 +254,11 @@ DEVICE void sum_factors(
 #pragma unroll
     for (int n = 0; n < FILTER_TILES; n += 2)
     {
-        // The last n-tile of an odd number has no companion: zeros stand for it.
-        const bool alone = n + 1 == FILTER_TILES;
         uint32 filters[RANK_TILES][4];
 #pragma unroll
         for (int k = 0; k < RANK_TILES; k++)
         {
-            basis.by_channel(filters[k], n, alone ? n : n + 1, k, lane);
+            basis.by_channel(filters[k], n, k, lane);
         }
 
 #pragma unroll
@@ -272,12 +274,6 @@ DEVICE void sum_factors(
                 for (int e = 0; e < 2; e++)
                 {
                     int i = 2 * m + e;
-                    if (alone && h == 1)
-                    {
-                        products[2 * h + e] = 0;
-                        continue;
-                    }
-
                     uint32 pair = x[PAST + i - w][j];
                     if (NEAR_START && w > positions.at[i])
                     {
@@ -426,7 +422,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     block_barrier();
 
     int64 token = runs.token(lane / 4);
-    int left = own_channel < a.channels ? (int)maximum((int64)0, runs.end - token) : 0;
+    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
     bf16* to = a.dx.at(runs.batch, token - PAST) + own_channel;
     float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
     Positions positions;
@@ -446,7 +442,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
         warp_barrier();
         if (step + AHEAD < steps + PAST_STEPS)
         {
-            x_stream.copy(own.x[ring_add<X_RING>(places.x, AHEAD)]);
+            if (step + AHEAD < steps)
+            {
+                x_stream.copy(own.x[ring_add<X_RING>(places.x, AHEAD)]);
+            }
+
             dy_stream.copy(own.dy[ring_add<RING>(places.other, AHEAD)]);
             z_stream.copy(own.z[ring_add<RING>(places.other, AHEAD)]);
         }
@@ -497,29 +497,34 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
 
         if (a.dx.first != nullptr)
         {
-            uint32 dx[STEP][PAIRS];
+            uint32 dx[STEP][PAIRS] = {};
+            bool stored[STEP];
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                int at = step * STEP + i - PAST;
+                stored[i] = at >= 0 && at < minimum(left, a.run);
+                if (a.accumulate != 0 && stored[i])
+                {
+                    load_pairs(dx[i], to + i * a.dx.time_stride);
+                }
+            }
+
             if (PACKED && near_start)
             {
-                correlate<true>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, lane);
+                correlate<true>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
             }
             else
             {
-                correlate<false>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, lane);
+                correlate<false>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
             }
 
 #pragma unroll
             for (int i = 0; i < STEP; i++)
             {
-                int at = step * STEP + i - PAST;
-                if (at >= 0 && at < minimum(left, a.run))
+                if (stored[i])
                 {
-                    bf16* row = to + i * a.dx.time_stride;
-                    if (a.accumulate != 0)
-                    {
-                        add_pairs(dx[i], row);
-                    }
-
-                    store_pairs(row, dx[i]);
+                    store_pairs(to + i * a.dx.time_stride, dx[i]);
                 }
             }
 
