@@ -46,7 +46,7 @@ internal static class HeadWiseKernels
 
         HeadWiseKey key = HeadWiseKey.Of(inputs, weight, [y]);
         CudaKernel kernel = ForwardKernel[y.Device, key];
-        var parts = HeadWiseParts.Of(inputs, key, kernel);
+        var parts = HeadWiseParts.Of(inputs, key, kernel, rows: 1);
         var x = new KernelRows(inputs.X);
         var filters = new KernelFilters(weight, inputs.StaticWeight, inputs.Channels);
         var state = new KernelRows(inputs.InitialState);
@@ -94,13 +94,13 @@ internal static class HeadWiseKernels
         HeadWiseKey key = HeadWiseKey.Of(inputs, weight, [targets.Dy, targets.X.Tensor], weightGradient.Tensor);
         bool isSeparate = weightGradient.Tensor is not null && key.Lanes == 0;
         CudaKernel kernel = BackwardKernel[device, key];
-        var parts = HeadWiseParts.Of(inputs, key, kernel);
+        var parts = HeadWiseParts.Of(inputs, key, kernel, rows: 2);
         var x = new KernelRows(inputs.X);
         var filters = new KernelFilters(weight, inputs.StaticWeight, inputs.Channels);
         var state = new KernelRows(inputs.InitialState);
         var sequences = new KernelSequences(inputs.Sequences, device);
         var gradients = new KernelGradients(
-            targets.Dy, targets.X, isSeparate ? default : weightGradient, targets.StaticPartials(parts.Rows));
+            targets.Dy, targets.X, isSeparate ? default : weightGradient, targets.StaticPartials(parts.BlocksAlong));
         kernel.Launch(
             new CudaGrid(parts.Blocks, Threads),
             KernelArgument.Of(in x),

@@ -54,7 +54,7 @@ internal readonly record struct HeadWiseKey(
         DType type = inputs.X.DType;
         int most = AccessBytes / type.SizeInBytes();
         long headSize = heads is null ? 0 : inputs.Channels / heads.Shape[2];
-        int channels = KernelRows.Pack(inputs.X, most);
+        int channels = KernelRows.Pack(inputs.InitialState, KernelRows.Pack(inputs.X, most));
         foreach (Tensor? tensor in rows)
         {
             channels = KernelRows.Pack(tensor, channels);

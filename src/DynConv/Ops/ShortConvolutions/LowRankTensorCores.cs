@@ -5,12 +5,11 @@ namespace DynConv.Ops;
 
 /// <summary>
 /// The low-rank convolution in bfloat16 on tensor cores, for what occurs in training: rows aligned to 16 bytes, any number
-/// of tokens, up to eight taps. What does not suit, <see cref="LowRankConvolution"/> computes in another way.
+/// of tokens, up to eight taps. A token's result does not depend on how many there are. What does not suit, <see cref="LowRankConvolution"/> computes in another way.
 /// </summary>
 internal static class LowRankTensorCores
 {
     private const int Vector = 8; // elements of 16 bytes
-    private const long FewestTokens = 8;
     private const int PaddingThreads = 256;
 
     // What a block does before its first result and behind its last is worth about so many tokens of a run.
@@ -151,7 +150,6 @@ internal static class LowRankTensorCores
     private static bool Suits(ConvolutionInputs inputs, params ReadOnlySpan<Tensor?> rows)
     {
         bool suits = inputs.X.DType == DType.BFloat16
-            && inputs.Sequences.Time >= FewestTokens
             && inputs.Channels % Vector == 0
             && inputs.Channels <= int.MaxValue
             && (inputs.Sequences.Packed is null || inputs.InitialState is null)

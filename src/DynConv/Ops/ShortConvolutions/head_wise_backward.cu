@@ -19,10 +19,9 @@ struct Gradients
     int accumulate_heads;
 };
 
-
 #if HEADS > 0 && LANES > 0
 // How many of a lane's FILTERS sums are left to it when the lanes of a head have shared them out.
-constexpr int sums_left()
+DEVICE constexpr int sums_left()
 {
     int left = FILTERS;
     for (int lanes = LANES; lanes > 1; lanes /= 2)
@@ -33,8 +32,10 @@ constexpr int sums_left()
     return left;
 }
 
-constexpr int SUMS = sums_left();
-constexpr int SUM_PACK = FILTER_PACK < (SUMS & -SUMS) ? FILTER_PACK : SUMS & -SUMS;
+static constexpr int SUMS = sums_left();
+
+// Elements written at a time: a power of two that divides the sums.
+static constexpr int SUM_PACK = (SUMS & -SUMS) < FILTER_PACK ? SUMS & -SUMS : FILTER_PACK;
 
 // Sums over the LANES lanes of each head, by halves: while the number of values is even, a lane hands half of them over
 // and keeps the other half. Values [0, SUMS) are then the sums number `first` and on; true where the lane is to write them.
@@ -146,26 +147,30 @@ struct PendingRows
     DEVICE void flush(const Gradients& gradients, const Sequences& sequences, const Part& part, int i)
     {
         int reach = minimum(i, sequences.position(part.begin + i - 1) + 1);
+        ELEMENT* to = gradients.x.at(part.batch, part.begin + i) + part.channel;
 #pragma unroll
         for (int w = 1; w < WIDTH; w++)
         {
+            to -= gradients.x.time_stride;
             if (w <= reach && i - w < part.length)
             {
-                store(gradients.x.at(part.batch, part.begin + i - w) + part.channel, gradients, part, w);
+                store(to, gradients, part, w);
             }
         }
     }
 };
 
-// A lane's rows under way and, after the last of them, the static sums of all lanes.
+struct BackwardQueues
+{
+    RowQueue::Memory rows;
+    RowQueue::Memory upstream;
+    HeadQueue::Memory heads;
+};
+
+// Rows under way and, after the last of them, the static sums of all lanes.
 union BackwardMemory
 {
-    struct
-    {
-        RowQueue::Memory rows;
-        RowQueue::Memory upstream;
-        HeadQueue::Memory heads;
-    };
+    BackwardQueues queues;
     float static_sums[WARPS][WIDTH][GROUP];
 };
 
@@ -208,7 +213,6 @@ DEVICE void store_static(const Taps& sums, float (&shared)[WARPS][WIDTH][GROUP],
 
 struct BackwardPass
 {
-    const Rows<const ELEMENT>& x;
     const Filters& filters;
     const Rows<const ELEMENT>& state;
     const Gradients& gradients;
@@ -244,23 +248,24 @@ struct BackwardPass
 
     DEVICE void token(int slot, int i)
     {
+        int position = position_inside(sequences, part, i);
         float dy[CHANNELS];
         copy_async_wait<AHEAD - 1>();
         unpack(window[0], row_queue.take(slot));
         unpack(dy, upstream_queue.take(slot));
         HeadRow own = head_queue.take(slot);
         push(slot, i + AHEAD);
-        if (begins_sequence(sequences, part, i))
+        if (position == 0 && i > 0)
         {
             pending.flush(gradients, sequences, part, i);
-            load_window(window, x, state, sequences, part, part.begin + i);
+            restart_window(window, state, sequences, part, i);
         }
 
         pending.add(constant, own, dy);
         if (i >= WIDTH - 1)
         {
             ELEMENT* to = input_gradients.next();
-            if (!PACKED || sequences.positions[part.begin + i] >= WIDTH - 1)
+            if (position >= WIDTH - 1)
             {
                 pending.store(to, gradients, part, WIDTH - 1);
             }
@@ -326,8 +331,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     Part part(sequences, channels, part_length, parts);
     int64 column = filter_column(filters, part);
     BackwardPass pass{
-        x, filters, state, gradients, sequences, part,
-        memory.rows, memory.upstream, memory.heads,
+        filters, state, gradients, sequences, part,
+        memory.queues.rows, memory.queues.upstream, memory.queues.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, column),
@@ -337,7 +342,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     {
         fill(pass, part);
         load_constant(pass.constant, filters, part);
-        load_window(pass.window, x, state, sequences, part, part.begin);
+        load_window(pass.window, x, state, sequences, part);
         walk(pass, part);
         pass.finish();
     }

@@ -28,13 +28,18 @@ typedef Packet<ELEMENT, CHANNELS> Row;
 typedef Packet<ELEMENT, FILTERS == 0 ? 1 : FILTERS> HeadRow;
 typedef float Taps[WIDTH][CHANNELS];
 
+// No copy of 2 bytes runs on its own: such elements wait in registers, whose slots have to be known at compile time.
+static constexpr bool ROWS_IN_REGISTERS = CHANNELS * sizeof(ELEMENT) < 4;
+static constexpr bool HEADS_IN_REGISTERS = HEADS > 0 && FILTER_PACK * sizeof(ELEMENT) < 4;
+static constexpr bool FIXED_SLOTS = ROWS_IN_REGISTERS || HEADS_IN_REGISTERS;
+
 // Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for.
 static constexpr int TURN = 4;
 static constexpr int TOKEN_BYTES = (2 * CHANNELS + FILTERS) * sizeof(ELEMENT) * THREADS;
-static constexpr int AHEAD = 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
+static constexpr int AHEAD = !FIXED_SLOTS && 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
 
-// A lane's elements of the next AHEAD tokens of one tensor, on their way through shared memory.
-template <int COUNT, int PACK>
+// A lane's COUNT elements of the next AHEAD tokens of one tensor, PACK at a time, on their way through shared memory.
+template <int COUNT, int PACK, bool IN_REGISTERS>
 struct Queue
 {
     static constexpr int PIECES = COUNT / PACK;
@@ -49,20 +54,12 @@ struct Queue
 
     DEVICE Queue(Memory& memory) : memory(memory), address(shared_address(&memory[0][0][threadIdx.x])) {}
 
-    // Starts to copy a token's elements. There is no copy of 2 bytes that runs on its own.
     DEVICE void push(int slot, const ELEMENT* from)
     {
 #pragma unroll
         for (int i = 0; i < PIECES; i++)
         {
-            if constexpr (BYTES >= 4)
-            {
-                copy_async<BYTES>(address + (slot * PIECES + i) * THREADS * BYTES, from + i * PACK);
-            }
-            else
-            {
-                memory[slot][i][threadIdx.x] = *reinterpret_cast<const Piece*>(from + i);
-            }
+            copy_async<BYTES>(address + (slot * PIECES + i) * THREADS * BYTES, from + i * PACK);
         }
     }
 
@@ -79,10 +76,28 @@ struct Queue
     }
 };
 
-typedef Queue<CHANNELS, CHANNELS> RowQueue;
+// The same, waiting in registers.
+template <int COUNT, int PACK>
+struct Queue<COUNT, PACK, true>
+{
+    typedef char Memory;
+
+    Packet<ELEMENT, COUNT> packets[AHEAD];
+
+    DEVICE Queue(Memory&) {}
+
+    DEVICE void push(int slot, const ELEMENT* from)
+    {
+        packets[slot] = Packet<ELEMENT, COUNT>::template load<PACK>(from);
+    }
+
+    DEVICE Packet<ELEMENT, COUNT> take(int slot) const { return packets[slot]; }
+};
+
+typedef Queue<CHANNELS, CHANNELS, ROWS_IN_REGISTERS> RowQueue;
 
 #if HEADS > 0
-typedef Queue<FILTERS, FILTER_PACK> HeadQueue;
+typedef Queue<FILTERS, FILTER_PACK, HEADS_IN_REGISTERS> HeadQueue;
 #else
 struct HeadQueue
 {
@@ -205,20 +220,34 @@ DEVICE void unpack(float (&values)[CHANNELS], const Row& row)
     }
 }
 
-// Row w of the window becomes what lies w tokens before token t; row 0 is left alone.
+// The lane's channels of a row, or zeros.
+DEVICE void load_row(float (&values)[CHANNELS], const ELEMENT* row, const Part& part)
+{
+    unpack(values, row == nullptr ? Row{} : Row::load(row + part.channel));
+}
+
+// Row w of the window becomes what lies w tokens before the part; row 0 is left alone.
 DEVICE void load_window(
-    Taps& window, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state, const Sequences& sequences,
-    const Part& part, int64 t)
+    Taps& window, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part)
 {
 #pragma unroll
     for (int w = 1; w < WIDTH; w++)
     {
-        const ELEMENT* from = input_before<WIDTH>(x, state, sequences, part.batch, t, w);
+        load_row(window[w], input_before<WIDTH>(x, state, sequences, part.batch, part.begin, w), part);
+    }
+}
+
+// The same before the part's token i, with which a sequence begins.
+DEVICE void restart_window(
+    Taps& window, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part, int i)
+{
+    const ELEMENT* newest =
+        state.first == nullptr ? nullptr : state.at(sequences.index(part.batch, part.begin + i), WIDTH - 2);
 #pragma unroll
-        for (int c = 0; c < CHANNELS; c++)
-        {
-            window[w][c] = from == nullptr ? 0.f : to_float(from[part.channel + c]);
-        }
+    for (int w = 1; w < WIDTH; w++)
+    {
+        load_row(window[w], newest, part);
+        newest = newest == nullptr ? nullptr : newest - state.time_stride;
     }
 }
 
@@ -236,10 +265,10 @@ DEVICE void shift(Taps& rows)
     }
 }
 
-// Whether a sequence other than the part's first begins at token i of the part.
-DEVICE bool begins_sequence(const Sequences& sequences, const Part& part, int i)
+// The position of the part's token i in its sequence; where sequences are not packed, none begins inside of a part.
+DEVICE int position_inside(const Sequences& sequences, const Part& part, int i)
 {
-    return PACKED && i > 0 && sequences.positions[part.begin + i] == 0;
+    return PACKED ? sequences.positions[part.begin + i] : MOST_BEFORE;
 }
 
 // Takes every token of the part, whose rows lie in a slot of the queues.
@@ -259,10 +288,24 @@ DEVICE void walk(Pass& pass, const Part& part)
         slot = (slot + TURN) % AHEAD;
     }
 
-#pragma unroll 1
-    for (; i < part.length; i++)
+    if constexpr (FIXED_SLOTS)
     {
-        pass.token(slot++, i);
+#pragma unroll
+        for (int j = 0; j < TURN - 1; j++)
+        {
+            if (i + j < part.length)
+            {
+                pass.token(j, i + j);
+            }
+        }
+    }
+    else
+    {
+#pragma unroll 1
+        for (; i < part.length; i++)
+        {
+            pass.token(slot++, i);
+        }
     }
 }
 

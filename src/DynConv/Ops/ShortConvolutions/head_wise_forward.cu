@@ -10,7 +10,6 @@ struct ForwardMemory
 
 struct ForwardPass
 {
-    const Rows<const ELEMENT>& x;
     const Rows<const ELEMENT>& state;
     const Sequences& sequences;
     const Part& part;
@@ -37,13 +36,14 @@ struct ForwardPass
 
     DEVICE void token(int slot, int i)
     {
+        int position = position_inside(sequences, part, i);
         copy_async_wait<AHEAD - 1>();
         unpack(window[0], row_queue.take(slot));
         HeadRow own = head_queue.take(slot);
         push(slot, i + AHEAD);
-        if (begins_sequence(sequences, part, i))
+        if (position == 0 && i > 0)
         {
-            load_window(window, x, state, sequences, part, part.begin + i);
+            restart_window(window, state, sequences, part, i);
         }
 
         float sums[CHANNELS];
@@ -79,12 +79,12 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_forward(
     }
 
     ForwardPass pass{
-        x, state, sequences, part, memory.rows, memory.heads,
+        state, sequences, part, memory.rows, memory.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, filter_column(filters, part)),
         Walk<ELEMENT>(y, part.batch, part.begin, part.channel)};
     fill(pass, part);
     load_constant(pass.constant, filters, part);
-    load_window(pass.window, x, state, sequences, part, part.begin);
+    load_window(pass.window, x, state, sequences, part);
     walk(pass, part);
 }

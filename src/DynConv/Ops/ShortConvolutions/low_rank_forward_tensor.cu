@@ -135,7 +135,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
     int64 token = runs.token(lane / 4);
     bf16* to = a.y.at(runs.batch, token) + own_channel;
-    int left = own_channel < a.channels ? (int)maximum((int64)0, runs.end - token) : 0;
+    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
     Positions positions;
     Positions next;
     if (PACKED)

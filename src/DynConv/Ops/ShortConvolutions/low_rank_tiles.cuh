@@ -1,11 +1,12 @@
-// What the tensor-core kernels of the low-rank convolution share. Macros: WIDTH (taps), RANK_TILES (ranks / 16, rounded up),
-// PAIRS (pairs of channels a lane owns: 1, 2 or 4), PACKED (1 for packed sequences, then without initial state), WEIGHT and STATIC_WEIGHT (element types of U and s).
+// What the tensor-core kernels of the low-rank convolution share. Macros: WIDTH (taps), RANK_TILES (ranks / 16, rounded
+// up), PAIRS (pairs of channels a lane owns: 2 or 4), PACKED (1 for packed sequences, then without initial state), WEIGHT
+// and STATIC_WEIGHT (element types of U and s).
 //
-// A warp owns 8 PAIRS channels and 8 runs of consecutive tokens, and walks along all runs at once,
-// STEP tokens an iteration. Lane 4 g + t owns channels 2 PAIRS t .. of run g. In the tensor cores' terms: one m-tile of 16
-// rows is two consecutive tokens of each run (row g the first of run g, row g + 8 the second), and n-tile (w, j) is tap w
-// of the j-th pairs of all lanes: column n is channel 2 PAIRS (n / 2) + 2 j + n % 2. So every lane gets the filters of
-// just the tokens and channels that it owns, and moves x and y in vectors.
+// A warp owns 8 PAIRS channels and 8 runs of consecutive tokens, and walks along all runs at once, STEP tokens an
+// iteration. Lane 4 g + t owns channels 2 PAIRS t .. of run g. In the tensor cores' terms: one m-tile of 16 rows is two
+// consecutive tokens of each run (row g the first of run g, row g + 8 the second), and n-tile (w, j) is tap w of the j-th
+// pairs of all lanes: column n is channel 2 PAIRS (n / 2) + 2 j + n % 2. So every lane gets the filters of just the tokens
+// and channels that it owns, and moves x and y in vectors.
 #pragma once
 #include "convolution.cuh"
 
@@ -21,7 +22,36 @@ static constexpr int CHUNKS = WARP_CHANNELS / CHUNK;   // of a row of the warp's
 static constexpr int FILTER_TILES = WIDTH * PAIRS;     // n-tiles
 static constexpr int PAST = WIDTH - 1;
 static constexpr int PAST_STEPS = (PAST + STEP - 1) / STEP;
+static constexpr int NONE = -(1 << 30);                // tokens: fewer than any step reaches back
 static constexpr uint32 ONES = 0x3f803f80u;            // two bfloat16
+
+// Reads the lane's own channels of a token.
+DEVICE void load_pairs(uint32 (&pairs)[PAIRS], const bf16* from)
+{
+    if constexpr (PAIRS == 4)
+    {
+        Bits128 v = *reinterpret_cast<const Bits128*>(from);
+        pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
+    }
+    else
+    {
+        Bits64 v = *reinterpret_cast<const Bits64*>(from);
+        pairs[0] = v.x, pairs[1] = v.y;
+    }
+}
+
+// Writes the lane's own channels of a token.
+DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
+{
+    if constexpr (PAIRS == 4)
+    {
+        *reinterpret_cast<Bits128*>(to) = Bits128{pairs[0], pairs[1], pairs[2], pairs[3]};
+    }
+    else
+    {
+        *reinterpret_cast<Bits64*>(to) = Bits64{pairs[0], pairs[1]};
+    }
+}
 
 // STEP rows of a warp's channels for each run, in 16-byte chunks, so placed that neither the lanes' own reads nor
 // matrices of 8 runs by one chunk meet twice in a bank.
@@ -36,37 +66,14 @@ struct RowStep
     {
         constexpr int lanes = CHUNK / LANE_CHANNELS;
         int t = lane % 4;
-        const uint32* words = reinterpret_cast<const uint32*>(&chunks[i][place(lane / 4, t / lanes)]) + t % lanes * PAIRS;
-        if constexpr (PAIRS == 4)
-        {
-            Bits128 v = *reinterpret_cast<const Bits128*>(words);
-            pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
-        }
-        else if constexpr (PAIRS == 2)
-        {
-            Bits64 v = *reinterpret_cast<const Bits64*>(words);
-            pairs[0] = v.x, pairs[1] = v.y;
-        }
-        else
-        {
-            pairs[0] = words[0];
-        }
+        const Bits128* chunk = &chunks[i][place(lane / 4, t / lanes)];
+        load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
     // Token i of all runs with runs as pairs: lane 4 g + t gets channel 8 c + g of runs 2 t and 2 t + 1.
     DEVICE void transposed(uint32 (&columns)[CHUNKS], int i, int lane) const
     {
-        const Bits128* row = &chunks[i][place(lane % 8, lane / 8 % CHUNKS)];
-        if constexpr (CHUNKS == 1)
-        {
-            uint32 two[2];
-            load_matrices_transposed(two, row);
-            columns[0] = two[0];
-        }
-        else
-        {
-            load_matrices_transposed(columns, row);
-        }
+        load_matrices_transposed(columns, &chunks[i][place(lane % 8, lane / 8 % CHUNKS)]);
     }
 };
 
@@ -81,10 +88,10 @@ struct FactorStep
         load_matrices(a, &chunks[2 * m + lane / 8 % 2][2 * rank_tile + lane / 16][lane % 8]);
     }
 
-    // The same, transposed: 16 ranks by tokens.
-    DEVICE void columns(uint32 (&a)[4], int m, int rank_tile, int lane) const
+    // The same as second factors of products over tokens: two registers for ranks 0 to 7, two for ranks 8 to 15.
+    DEVICE void columns(uint32 (&b)[4], int m, int rank_tile, int lane) const
     {
-        load_matrices_transposed(a, &chunks[2 * m + lane / 16][2 * rank_tile + lane / 8 % 2][lane % 8]);
+        load_matrices_transposed(b, &chunks[2 * m + lane / 8 % 2][2 * rank_tile + lane / 16][lane % 8]);
     }
 };
 
@@ -116,11 +123,11 @@ struct Basis
         }
     }
 
-    // n-tiles `tile` and `other` (the lower and the upper half of the sum) by 16 ranks as second factors of a product over
-    // channels: two registers for ranks 0 to 7, two for ranks 8 to 15.
-    DEVICE void by_channel(uint32 (&b)[4], int tile, int other, int rank_tile, int lane) const
+    // An n-tile and the next, the two halves of a sum over channels, by 16 ranks as second factors: two registers for
+    // ranks 0 to 7, two for ranks 8 to 15.
+    DEVICE void by_channel(uint32 (&b)[4], int tile, int rank_tile, int lane) const
     {
-        load_matrices(b, &rows[lane / 8 % 2 == 0 ? tile : other][16 * rank_tile + lane / 16 * 8 + lane % 8]);
+        load_matrices(b, &rows[tile + lane / 8 % 2][16 * rank_tile + lane / 16 * 8 + lane % 8]);
     }
 };
 
@@ -145,7 +152,7 @@ template <int THREADS>
 DEVICE void fill_weights(Basis* basis, StaticPart* statics, int warps, const Weights& weights, int first, int channels)
 {
     int pairs = warps * WARP_CHANNELS / 2;
-#pragma unroll 8
+#pragma unroll 16
     for (int i = threadIdx.x; i < RANKS * WIDTH * pairs; i += THREADS)
     {
         int pair = i % pairs;
@@ -193,6 +200,9 @@ struct Runs
     int run;
 
     DEVICE int64 token(int run_index) const { return first + (int64)run_index * run; }
+
+    // Tokens from one on, as far as 32 bits count; less than none behind the end.
+    DEVICE int tokens_left(int64 token) const { return (int)maximum((int64)NONE, minimum((int64)-NONE, end - token)); }
 };
 
 // Copies rows of the warp's channels.
@@ -202,7 +212,7 @@ struct RowStream
 
     const bf16* next; // the lane's first chunk of the next step
     int64 stride;
-    int left; // tokens from there to the end; none if the channels are not there
+    int left; // tokens from there to the end, less than none behind it; NONE where the channels are not there
     int run;
     int chunk;
     int row;
@@ -216,7 +226,7 @@ struct RowStream
         int64 d = first_channel + chunk * CHUNK;
         next = from.at(runs.batch, token) + d;
         stride = from.time_stride;
-        left = d < channels ? (int)maximum((int64)0, runs.end - token) : 0;
+        left = d < channels ? runs.tokens_left(token) : NONE;
     }
 
     DEVICE void copy(RowStep& to)
@@ -232,11 +242,10 @@ struct RowStream
         left -= STEP;
     }
 
-    // The steps before the first, oldest first: tokens before the batch entry's first come from the initial state, or are
-    // zeros.
+    // The steps before the first, oldest first, as far as filters reach: tokens before the batch entry's first come from
+    // the initial state, or are zeros.
     DEVICE void copy_past(RowStep* to, const Rows<const bf16>& state, const Runs& runs, int64 first_channel) const
     {
-        bool there = left > 0;
         int64 token = runs.token(run) + row;
 #pragma unroll
         for (int k = -PAST_STEPS * CHUNKS; k < 0; k++)
@@ -248,7 +257,7 @@ struct RowStream
             int at = PAST_STEPS * CHUNKS + k;
             copy_async16(
                 &to[at / CHUNKS].chunks[row + at % CHUNKS * APART][RowStep::place(run, chunk)], from,
-                there && (stands_before || t >= 0));
+                row + k * APART >= -PAST && k * APART < left && (stands_before || t >= 0));
         }
     }
 };
@@ -275,7 +284,7 @@ struct FactorStream
         next = from.at(runs.batch, token) + half * CHUNK;
         stride = from.time_stride;
         apart = runs.run;
-        left = (int)maximum((int64)-(1 << 30), minimum((int64)(1 << 30), runs.end - token));
+        left = runs.tokens_left(token);
     }
 
     DEVICE void copy(FactorStep& to)
@@ -297,34 +306,6 @@ struct FactorStream
         left -= STEP;
     }
 };
-
-// Writes the lane's own channels of a token.
-DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
-{
-    if constexpr (PAIRS == 4)
-    {
-        *reinterpret_cast<Bits128*>(to) = Bits128{pairs[0], pairs[1], pairs[2], pairs[3]};
-    }
-    else if constexpr (PAIRS == 2)
-    {
-        *reinterpret_cast<Bits64*>(to) = Bits64{pairs[0], pairs[1]};
-    }
-    else
-    {
-        *reinterpret_cast<uint32*>(to) = pairs[0];
-    }
-}
-
-// Adds what is there, rounding once.
-DEVICE void add_pairs(uint32 (&pairs)[PAIRS], const bf16* there)
-{
-#pragma unroll
-    for (int j = 0; j < PAIRS; j++)
-    {
-        uint32 other = reinterpret_cast<const uint32*>(there)[j];
-        pairs[j] = pack_bf16(low_float(pairs[j]) + low_float(other), high_float(pairs[j]) + high_float(other));
-    }
-}
 
 // Places in a ring of N, one step after the other.
 template <int N>
