@@ -84,7 +84,7 @@ internal static class ScalingCommand
         foreach (ScalingAdvantage advantage in result.Advantages)
         {
             output.WriteLine(
-                $"{advantage.Architecture}: {advantage.Factor:0.00} times less compute than {result.Baseline} ({advantage.Interval.Low:0.00} to {advantage.Interval.High:0.00}) for loss {advantage.Loss:0.000}, which takes {result.Baseline} {advantage.AtFlops:0.00e+0} operations");
+                $"{advantage.Architecture}: {result.Baseline} takes {advantage.Factor:0.00} times its compute ({advantage.Interval.Low:0.00} to {advantage.Interval.High:0.00}) to loss {advantage.Loss:0.000}, {advantage.AtFlops:0.00e+0} operations");
         }
     }
 }

@@ -10,6 +10,7 @@ public static class ScalingFit
 {
     private const int SizesForOwnFloor = 4;
     private const int SizesForSharedFloor = 3;
+    private const int RunsForInterval = 4;
     private const double LeastSpan = 2;
 
     /// <summary>Fits all architectures and compares them with the baseline.</summary>
@@ -63,6 +64,12 @@ public static class ScalingFit
         {
             string hint = !options.SharedFloor && one.Sizes >= SizesForSharedFloor ? ", or --shared-floor" : "";
             throw new DynConvException($"'{one.Name}' has runs of {one.Sizes} sizes, and a law with three constants needs {needed}{hint}.");
+        }
+
+        // Of three runs there is one draw with three sizes: themselves. It would feign an interval without width.
+        if (one.Points.Count < RunsForInterval)
+        {
+            throw new DynConvException($"'{one.Name}' has {one.Points.Count} runs, and an interval needs {RunsForInterval}; train another seed or size.");
         }
 
         if (one.MostFlops < LeastSpan * one.LeastFlops)

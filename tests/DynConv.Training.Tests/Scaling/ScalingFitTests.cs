@@ -90,6 +90,7 @@ public sealed class ScalingFitTests
 
         Assert.Contains("no run of the baseline 'none'; the runs are of lowrank", Failure([Of(Sizes)]), StringComparison.Ordinal);
         Assert.Contains("'lowrank' has runs of 3 sizes, and a law with three constants needs 4, or --shared-floor", Failure([none, Of(1e15, 1e16, 1e17)]), StringComparison.Ordinal);
+        Assert.Contains("'lowrank' has 3 runs, and an interval needs 4", Failure([none, Of(1e15, 1e16, 1e17)], Options(true)), StringComparison.Ordinal);
         Assert.Contains("'lowrank' has runs of 2 sizes", Failure([none, Of(1e15, 1e16)], Options(true)), StringComparison.Ordinal);
         Assert.Contains("differs by less than a factor of 2", Failure([none, Of(1e15, 1.1e15, 1.2e15, 1.3e15)]), StringComparison.Ordinal);
         Assert.Contains(
