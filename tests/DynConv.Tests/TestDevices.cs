@@ -6,10 +6,13 @@ namespace DynConv.Tests;
 /// </summary>
 public static class TestDevices
 {
+    /// <summary>bfloat16 on a card, with parameters of float32.</summary>
+    public const string MixedCuda = "cuda mixed";
+
     private static readonly bool HasCuda = Device.TryCuda(out _, out _);
 
     public static IReadOnlyList<string> Names { get; } =
-        HasCuda ? ["cpu", "cuda", "cuda bfloat16", "cuda mixed"] : ["cpu"];
+        HasCuda ? ["cpu", "cuda", "cuda bfloat16", MixedCuda] : ["cpu"];
 
     /// <summary>The devices alone.</summary>
     public static IReadOnlyList<string> Float32Names { get; } = HasCuda ? ["cpu", "cuda"] : ["cpu"];

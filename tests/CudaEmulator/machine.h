@@ -1,0 +1,121 @@
+// What emulated kernels ask of the machine: who they are, meetings with other threads, shared memory, and a way to
+// report a mistake. Included by device.cuh, so it must not include anything itself; names in capitals are left to the
+// macros of kernels.
+#pragma once
+
+#define EMULATOR_API __attribute__((visibility("default")))
+
+namespace emulator
+{
+struct Index
+{
+    unsigned x, y, z;
+};
+
+// Where a CUDA thread stands in its launch.
+struct Place
+{
+    Index thread, block, block_size, grid_size;
+    int lane;
+};
+
+// The CUDA thread that runs now on this host thread.
+extern EMULATOR_API __thread const Place* place;
+
+// Ends the launch: the driver call returns an error, whose text has this sentence, the kernel, the block and the
+// thread.
+[[noreturn]] EMULATOR_API void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+// A mistake if an address is not a multiple of `alignment`.
+inline void check_aligned(const char* operation, const void* pointer, int alignment)
+{
+    if (reinterpret_cast<unsigned long long>(pointer) % alignment != 0)
+    {
+        fail("%s at %p, which is not a multiple of %d", operation, pointer, alignment);
+    }
+}
+
+// Stands for a reinterpret_cast whose result is read or written at once.
+template <typename To, typename From>
+To aligned_cast(From* pointer)
+{
+    To result = reinterpret_cast<To>(pointer);
+    check_aligned("an access", result, alignof(decltype(*result)));
+    return result;
+}
+
+// Named barriers 0..15: meets `threads` threads of the block (0: all of them), or counts as arrived and goes on.
+EMULATOR_API void meet(int barrier, int threads);
+EMULATOR_API void arrive(int barrier, int threads);
+
+// Waits, letting other threads of the block run, until a condition holds.
+EMULATOR_API void wait_until(const char* operation, bool (*holds)(const void* state), const void* state);
+
+template <typename Condition>
+void wait_until(const char* operation, const Condition& condition)
+{
+    wait_until(operation, [](const void* state) { return (*static_cast<const Condition*>(state))(); }, &condition);
+}
+
+// What the lanes of a warp handed in. Valid until the lane's next exchange but one.
+constexpr int exchange_bytes = 128;
+EMULATOR_API const unsigned char* exchange_bytes_of_warp(const char* operation, const void* mine, int bytes);
+
+template <typename Value>
+struct Lanes
+{
+    const unsigned char* first;
+
+    const Value& operator[](int lane) const { return *reinterpret_cast<const Value*>(first + lane * exchange_bytes); }
+};
+
+// Waits for all lanes of the warp, each with something of its own. A mistake if they come with different operations.
+template <typename Value>
+Lanes<Value> exchange(const char* operation, const Value& mine)
+{
+    static_assert(sizeof(Value) <= exchange_bytes);
+    return {exchange_bytes_of_warp(operation, &mine, sizeof(Value))};
+}
+
+// Asynchronous copies of the running thread: what is read before the wait is NaN.
+EMULATOR_API void copy_later(void* shared, const void* global, int bytes, bool valid);
+EMULATOR_API void commit_copies();
+EMULATOR_API void wait_for_copies(int pending_groups);
+
+// Addresses of shared memory as numbers, and back. A mistake if `bytes` from there are not all shared memory of the
+// block.
+EMULATOR_API unsigned number_of_shared(const void* pointer, int bytes);
+EMULATOR_API void* shared_of_number(unsigned number);
+
+// How the driver calls a kernel: by a table of addresses of its arguments.
+struct Entry
+{
+    void (*run)(void** arguments);
+    const unsigned* argument_bytes; // ends with a zero
+    int most_threads;
+};
+
+template <int... Number> struct Numbers {};
+template <int Count, int... Number> struct UpTo : UpTo<Count - 1, Count - 1, Number...> {};
+template <int... Number> struct UpTo<0, Number...> { using type = Numbers<Number...>; };
+
+template <auto Kernel> struct Caller;
+
+template <typename... Parameter, void (*Kernel)(Parameter...)>
+struct Caller<Kernel>
+{
+    static constexpr unsigned bytes[] = {sizeof(Parameter)..., 0};
+
+    template <int... Number>
+    static void call(void** arguments, Numbers<Number...>) { Kernel(*static_cast<Parameter*>(arguments[Number])...); }
+
+    static void run(void** arguments) { call(arguments, typename UpTo<sizeof...(Parameter)>::type()); }
+};
+
+// Used by the lines that the emulated NVRTC appends for each kernel.
+template <auto Kernel>
+constexpr Entry entry(int most_threads, int = 0, int = 0)
+{
+    return {Caller<Kernel>::run, Caller<Kernel>::bytes, most_threads};
+}
+}
