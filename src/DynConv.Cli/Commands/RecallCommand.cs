@@ -36,14 +36,13 @@ internal static class RecallCommand
         Option<int?> channels = CommonOptions.Number<int>("--channels", $"Its channels. Default {defaults.Model.Channels}.", least: 1);
         Option<int?> heads = CommonOptions.Number<int>("--heads", $"Its attention heads. Default {defaults.Model.Heads}.", least: 1);
         Option<int?> threads = CommonOptions.Threads();
-        Option<string> device = CommonOptions.Device();
+        Option<string?> device = CommonOptions.Device();
         var output = new Option<string?>("--out") { Description = $"A folder for {RecallFolder.ResultsName} and {RecallFolder.ChartName}.", HelpName = "DIR" };
         var command = new Command("recall", Help) { tasks, convs, pairs, seeds, steps, rates, layers, channels, heads, threads, device, output };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            CommonOptions.CheckDevice(parsed.GetValue(device)!);
-            return Run(context, Device.Cpu, parsed.GetValue(output), new RecallSettings
+            return Run(context, CommonOptions.ResolveDevice(context, parsed.GetValue(device)), parsed.GetValue(output), new RecallSettings
             {
                 Tasks = parsed.GetValue(tasks) is { Length: > 0 } names ? [.. names.Select(RecallTasks.Get)] : defaults.Tasks,
                 Convolutions = parsed.GetValue(convs) is { Length: > 0 } kinds ? kinds : defaults.Convolutions,
@@ -67,7 +66,7 @@ internal static class RecallCommand
         using RecallFolder? folder = output is null ? null : RecallFolder.Claim(output);
         using var interrupts = new Interrupts(context);
         var report = new RecallReport(context);
-        report.Begin(settings, device);
+        report.Begin(settings, CommonOptions.Describe(device));
         foreach (IRecallTask task in settings.Tasks)
         {
             report.Examples(task, RecallExamples.Lines(task, settings.Pairs.Min(), Examples));

@@ -11,7 +11,7 @@ internal sealed class RecallReport(CliContext context)
 
     private readonly Stopwatch _watch = Stopwatch.StartNew();
 
-    public void Begin(RecallSettings settings, Device device)
+    public void Begin(RecallSettings settings, string device)
     {
         RecallModel model = settings.Model;
         Write($"{model.Layers} layers, {model.Channels} channels, {model.Heads} {(model.Heads == 1 ? "head" : "heads")}, feed-forward {model.FeedForward}; "

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using DynConv.Cpu;
+using DynConv.Tests;
 using DynConv.Training.Recall;
 
 namespace DynConv.Training.Tests.Recall;
@@ -80,13 +81,23 @@ public sealed class RecallExperimentTests
     }
 
     [Fact]
+    public void On_a_card_the_losses_are_the_CPUs()
+    {
+        Device card = Card.OrSkip();
+        RecallSettings settings = Tiny with { Seeds = 1, Steps = 3, LearningRates = [0.001] };
+        double[] Losses(Device device) =>
+            [.. RecallExperiment.Run(settings, new MixedRecall(), device).Runs.SelectMany(run => run.Curve).Select(point => point.Loss)];
+        Assert.All(Losses(Device.Cpu).Zip(Losses(card)), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+    }
+
+    [Fact]
     public void It_stops_when_asked_and_leaves_nothing_behind()
     {
         long before = Device.Cpu.Memory.LiveBuffers;
         using var stop = new CancellationTokenSource();
         var recorder = new Recorder { OnFirstSteps = stop.Cancel };
         Assert.ThrowsAny<OperationCanceledException>(
-            () => RecallExperiment.Run(Tiny with { Steps = 100_000 }, new Mqar(), observer: recorder, stop: stop.Token));
+            () => RecallExperiment.Run(Tiny with { Steps = 100_000, CurvePoints = 50_000 }, new Mqar(), observer: recorder, stop: stop.Token));
         Assert.Empty(recorder.Outcomes);
         Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
     }
