@@ -42,7 +42,8 @@ public sealed class CudaModelTests
     [Fact]
     public void A_changed_weight_is_computed_with_at_once()
     {
-        using var model = new LanguageModel(TinyModels.Shape("lowrank all"), 1, Card.OrSkip(), DType.BFloat16);
+        Device card = Card.OrSkip();
+        using var model = new LanguageModel(TinyModels.Shape("lowrank all"), 1, card, DType.BFloat16);
         float[] before = Scores(model);
         TinyModels.Randomize(model, 2);
         Assert.NotEqual(before, Scores(model));
@@ -154,6 +155,10 @@ public sealed class CudaModelTests
         {
             Assert.Equal(DType.Float32, parameter.Gradient!.DType);
             results[name] = parameter.Gradient.ToArray<float>();
+        }
+
+        foreach ((_, Parameter parameter) in model.NamedParameters())
+        {
             parameter.Tensor.ClearGradient();
         }
 

@@ -19,10 +19,9 @@ struct Gradients
     int accumulate_heads;
 };
 
-
 #if HEADS > 0 && LANES > 0
 // How many of a lane's FILTERS sums are left to it when the lanes of a head have shared them out.
-constexpr int sums_left()
+DEVICE constexpr int sums_left()
 {
     int left = FILTERS;
     for (int lanes = LANES; lanes > 1; lanes /= 2)
@@ -33,8 +32,10 @@ constexpr int sums_left()
     return left;
 }
 
-constexpr int SUMS = sums_left();
-constexpr int SUM_PACK = FILTER_PACK < (SUMS & -SUMS) ? FILTER_PACK : SUMS & -SUMS;
+static constexpr int SUMS = sums_left();
+
+// Elements written at a time: a power of two that divides the sums.
+static constexpr int SUM_PACK = (SUMS & -SUMS) < FILTER_PACK ? SUMS & -SUMS : FILTER_PACK;
 
 // Sums over the LANES lanes of each head, by halves: while the number of values is even, a lane hands half of them over
 // and keeps the other half. Values [0, SUMS) are then the sums number `first` and on; true where the lane is to write them.
@@ -159,15 +160,17 @@ struct PendingRows
     }
 };
 
-// A lane's rows under way and, after the last of them, the static sums of all lanes.
+struct BackwardQueues
+{
+    RowQueue::Memory rows;
+    RowQueue::Memory upstream;
+    HeadQueue::Memory heads;
+};
+
+// Rows under way and, after the last of them, the static sums of all lanes.
 union BackwardMemory
 {
-    struct
-    {
-        RowQueue::Memory rows;
-        RowQueue::Memory upstream;
-        HeadQueue::Memory heads;
-    };
+    BackwardQueues queues;
     float static_sums[WARPS][WIDTH][GROUP];
 };
 
@@ -329,7 +332,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     int64 column = filter_column(filters, part);
     BackwardPass pass{
         filters, state, gradients, sequences, part,
-        memory.rows, memory.upstream, memory.heads,
+        memory.queues.rows, memory.queues.upstream, memory.queues.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, column),

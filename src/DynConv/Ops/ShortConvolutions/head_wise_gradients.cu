@@ -5,6 +5,9 @@
 
 static constexpr int THREADS = 256;
 
+// Of the initial state; a filter of one tap has none, and its state gradient is never launched.
+static constexpr int STATE_ROWS = WIDTH > 1 ? WIDTH - 1 : 1;
+
 // dk[b, t, h, w] = sum over the channels of head h of dy[b, t] x[b, t - w], for heads of any size: a warp takes a token's
 // head, its lanes every 32nd channel.
 extern "C" __global__ void __launch_bounds__(THREADS) head_wise_weight_gradient(
@@ -62,8 +65,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_state_gradient(
 {
     int64 element = (int64)blockIdx.x * THREADS + threadIdx.x;
     int64 c = element % channels;
-    int64 j = element / channels % (WIDTH - 1);
-    int64 n = element / channels / (WIDTH - 1);
+    int64 j = element / channels % STATE_ROWS;
+    int64 n = element / channels / STATE_ROWS;
     if (n >= sequences.count)
     {
         return;
