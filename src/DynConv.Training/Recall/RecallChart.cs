@@ -29,7 +29,7 @@ public static class RecallChart
         string[] kinds = [.. results.SelectMany(result => result.Settings.Convolutions).Distinct()];
         for (int i = 0; i < kinds.Length; i++)
         {
-            double x = Left + (i * 82);
+            double x = Left + (i * 100);
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <line x1="{x}" x2="{x + 20}" y1="46" y2="46" stroke="{Color(kinds[i])}" stroke-width="3"/>
                 <text x="{x + 25}" y="50">{kinds[i]}</text>

@@ -13,8 +13,6 @@ namespace DynConv.Training.Recall;
 /// </remarks>
 public static class RecallExperiment
 {
-    private const double Tolerance = 0.01;
-
     /// <summary>Models that are trained on a task.</summary>
     /// <param name="settings">The experiment.</param>
     public static int Runs(RecallSettings settings) =>
@@ -41,7 +39,7 @@ public static class RecallExperiment
                 from conv in settings.Convolutions.Reverse()
                 select new RecallRun(task, conv, Seed: 0, rate));
             Dictionary<string, RecallOutcome> best = settings.Convolutions.ToDictionary(
-                conv => conv, conv => Best([.. sweep.Where(outcome => outcome.Run.Conv == conv)]));
+                conv => conv, conv => sweep.Where(outcome => outcome.Run.Conv == conv).MaxBy(outcome => outcome.Validation)!);
             List<RecallOutcome> others = Train(
                 from seed in Enumerable.Range(1, settings.Seeds - 1)
                 from conv in settings.Convolutions.Reverse()
@@ -52,13 +50,6 @@ public static class RecallExperiment
         {
             CpuSettings.Threads = threads;
         }
-    }
-
-    // Of rates that serve alike, the lowest is the least likely to fail another seed.
-    private static RecallOutcome Best(IReadOnlyList<RecallOutcome> sweep)
-    {
-        double enough = sweep.Max(outcome => outcome.Validation) - Tolerance;
-        return sweep.Where(outcome => outcome.Validation >= enough).MinBy(outcome => outcome.Run.LearningRate)!;
     }
 
     private static List<RecallOutcome> TrainAll(

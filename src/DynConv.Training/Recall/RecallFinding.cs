@@ -35,7 +35,7 @@ public static class RecallFinding
             string[] solving = [.. dynamic.Where(conv => apart.All(pairs => IsApart(conv, pairs)))];
             string who = List(solving.Length > 0 ? solving : [.. dynamic.Where(conv => apart.Any(pairs => IsApart(conv, pairs)))]);
             return $"With {List([.. apart.Select(pairs => $"{pairs}")])} pairs {who} solve it (95 % or more); "
-                + $"{string.Join(", ", others.Select(conv => $"{conv} reaches {Percent(apart.Max(pairs => Median(conv, pairs)))}"))}.";
+                + $"{string.Join(", ", others.Select(conv => $"{Name(conv)} stays at {Percent(apart.Max(pairs => Median(conv, pairs)))} or below"))}.";
         }
 
         // Whoever comes nearest among the others is what dynamic convolutions have to beat.
@@ -48,15 +48,20 @@ public static class RecallFinding
         var widest = gaps.MaxBy(gap => Math.Abs(gap.Gap));
         if (Math.Abs(widest.Gap) <= Alike)
         {
-            return $"No difference: the best dynamic kind and {widest.Other} are within {Points(Alike)} with any number of pairs.";
+            string behind = string.Concat(others
+                .Where(conv => Median(conv, widest.Pairs) < Median(widest.Other, widest.Pairs) - Alike)
+                .Select(conv => $"; {Name(conv)} stays at {Percent(result.Settings.Pairs.Max(pairs => Median(conv, pairs)))} or below"));
+            return $"No difference: the best dynamic kind and {Name(widest.Other)} are within {Points(Alike)} with any number of pairs{behind}.";
         }
 
         return widest.Gap > 0
-            ? $"With {widest.Pairs} pairs {widest.Best} is {Points(widest.Gap)} ahead of {widest.Other}; that is not the difference between solving the task and not."
-            : $"With {widest.Pairs} pairs {widest.Other} is {Points(-widest.Gap)} ahead of {widest.Best}, the best dynamic kind.";
+            ? $"With {widest.Pairs} pairs {widest.Best} is {Points(widest.Gap)} ahead of {Name(widest.Other)}; that is not the difference between solving the task and not."
+            : $"With {widest.Pairs} pairs {Name(widest.Other)} is {Points(-widest.Gap)} ahead of {widest.Best}, the best dynamic kind.";
     }
 
     private static bool IsDynamic(string conv) => conv is "headwise" or "lowrank";
+
+    private static string Name(string conv) => conv == "none" ? "no convolution" : conv;
 
     private static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 

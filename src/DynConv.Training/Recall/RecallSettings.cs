@@ -27,8 +27,8 @@ public sealed record RecallSettings
     public int TokensPerStep { get; init; } = 1152;
 
     /// <summary>
-    /// Peak learning rates to choose from: seed 0 is trained with each, and each kind keeps the lowest that comes within a
-    /// point of the best validation accuracy. A rate rises over the first tenth of the steps and falls along a cosine to zero.
+    /// Peak learning rates to choose from: seed 0 is trained with each, and each kind keeps the one with the best
+    /// validation accuracy. A rate rises over the first tenth of the steps and falls along a cosine to zero.
     /// </summary>
     public IReadOnlyList<double> LearningRates { get; init; } = [0.003, 0.006, 0.012];
 
@@ -39,7 +39,7 @@ public sealed record RecallSettings
     public int CurvePoints { get; init; } = 20;
 
     /// <summary>Keys that the final measurements ask for, for each number of pairs.</summary>
-    public int TestKeys { get; init; } = 4096;
+    public int TestKeys { get; init; } = 2048;
 
     /// <summary>The Transformer around the convolutions.</summary>
     public RecallModel Model { get; init; } = new();

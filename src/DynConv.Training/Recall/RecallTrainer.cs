@@ -10,7 +10,7 @@ internal sealed class RecallTrainer : IDisposable
 {
     // Chosen on more keys than a point of the curve shows, and on other sequences than the result is measured on.
     private const int ValidationKeys = 1024;
-    private const int CurveKeys = 256;
+    private const int CurveKeys = 128;
     private const double Warmup = 0.1;
 
     private readonly RecallSettings _settings;

@@ -33,9 +33,8 @@ public sealed class RecallExperimentTests
         foreach (string conv in RecallSettings.Kinds)
         {
             Assert.Equal([0, 1], result.Of(conv).Select(outcome => outcome.Run.Seed));
-            RecallOutcome[] sweep = [.. result.Sweep.Where(outcome => outcome.Run.Conv == conv).OrderBy(outcome => outcome.Run.LearningRate)];
-            double best = sweep.First(outcome => outcome.Validation >= sweep.Max(other => other.Validation) - 0.01).Run.LearningRate;
-            Assert.All(result.Of(conv), outcome => Assert.Equal(best, outcome.Run.LearningRate));
+            RecallOutcome best = result.Sweep.Where(outcome => outcome.Run.Conv == conv).MaxBy(outcome => outcome.Validation)!;
+            Assert.All(result.Of(conv), outcome => Assert.Equal(best.Run.LearningRate, outcome.Run.LearningRate));
             Assert.All(result.Of(conv), outcome => Assert.Equal([2, 4, 6], outcome.Curve.Select(point => point.Step)));
             Assert.All(result.Of(conv), outcome => Assert.Equal(2, outcome.Accuracy.Count));
         }

@@ -64,7 +64,9 @@ public sealed class TaskDetailTests
             best = Math.Max(best, ShareFound((question, key, place, _) => question == key ? weights[place] : 0));
         }
 
-        Assert.InRange(best, 0.35, 0.6);
+        // With weights a > b > c: one of three single places, and three of six in pairs of places, is 5 of 12. A wrong
+        // pair has the right value once in 16 times, and 1,200 questions leave some room to chance.
+        Assert.InRange(best, 0.35, (5 / 12.0) + (7 / 12.0 / 16) + 0.04);
         Assert.Equal(1, ShareFound((question, key, place, counts) => question == key && counts ? 1 : 0));
     }
 
@@ -75,7 +77,7 @@ public sealed class TaskDetailTests
         var task = new MixedRecall();
         int found = 0;
         int asked = 0;
-        foreach ((int[] tokens, int[] targets) in RecallTaskTests.Draw(task, RecallSplit.Train, seed: 0, Pairs, count: 60))
+        foreach ((int[] tokens, int[] targets) in RecallTaskTests.Draw(task, RecallSplit.Train, seed: 0, Pairs, count: 150))
         {
             string[] words = [.. tokens.Select(task.Spell)];
             string[][] pairs = [.. words[..(5 * Pairs)].Chunk(5)];

@@ -84,13 +84,14 @@ public sealed record MixedRecall : IRecallTask
     private Pair[] Draw(RandomSource random, int count)
     {
         int[] selectors = Selectors;
+        int DrawValue() => Symbols + selectors.Length + random.Below(Values);
         var pairs = new List<Pair>(count);
         while (pairs.Count < count)
         {
             int selector = random.Below(selectors.Length);
             int[] symbols = [.. Enumerable.Range(0, Neighbours).Select(_ => random.Below(Symbols))];
-            var first = new Pair(selector, selectors[selector], symbols, DrawValue(random));
-            var second = first with { Symbols = Partner(random, first), Value = DrawValue(random) };
+            var first = new Pair(selector, selectors[selector], symbols, DrawValue());
+            var second = first with { Symbols = Partner(random, first), Value = DrawValue() };
             if (!pairs.Exists(first.HasKeyOf) && !pairs.Exists(second.HasKeyOf))
             {
                 pairs.AddRange(pairs.Count + 1 < count ? [first, second] : [first]);
@@ -99,8 +100,6 @@ public sealed record MixedRecall : IRecallTask
 
         return [.. pairs];
     }
-
-    private int DrawValue(RandomSource random) => Symbols + Selectors.Length + random.Below(Values);
 
     /// <summary>Other symbols in one of the places that count and in all that do not.</summary>
     private int[] Partner(RandomSource random, Pair pair)
