@@ -13,27 +13,34 @@ public sealed class LanguageModel : Module
     private readonly Block[] _blocks;
     private readonly Parameter _norm;
     private readonly Parameter? _output;
+    private readonly ComputeWeight _computeEmbedding;
+    private readonly ComputeWeight _computeOutput;
     private readonly RopeTable _rope;
 
     /// <summary>Makes a model with fresh weights.</summary>
     /// <param name="configuration">Its shape.</param>
     /// <param name="seed">Weights depend on this, on their names and on nothing else.</param>
     /// <param name="device">Where the weights live; the CPU if not given.</param>
-    public LanguageModel(ModelConfiguration configuration, ulong seed = 0, Device? device = null)
-        : this(configuration, device, new RandomSource(seed))
+    /// <param name="dtype">
+    /// What it computes in: float32, or bfloat16 on CUDA. Weights and their gradients are float32 either way.
+    /// </param>
+    public LanguageModel(
+        ModelConfiguration configuration, ulong seed = 0, Device? device = null, DType dtype = DType.Float32)
+        : this(configuration, device, dtype, new RandomSource(seed))
     {
     }
 
-    private LanguageModel(ModelConfiguration configuration, Device? device, RandomSource? random)
+    private LanguageModel(ModelConfiguration configuration, Device? device, DType dtype, RandomSource? random)
     {
         Configuration = configuration.Validate();
         Device = device ?? Device.Cpu;
+        ComputeType = ComputeTypes.Check(dtype, Device);
         _rope = new RopeTable(
             configuration.Rope.Frequencies(configuration.HeadDimension), configuration.MaxPositions, Device);
 
         // Each block adds to the residual stream twice; scaled by this, the stream's variance does not grow with depth.
         double residualScale = 1 / Math.Sqrt(2.0 * configuration.Layers);
-        var factory = new ParameterFactory(random, Device, "", residualScale);
+        var factory = new ParameterFactory(random, Device, dtype, "", residualScale);
         Shape vocabulary = [configuration.VocabularySize, configuration.HiddenSize];
         _embedding = Add("model.embed_tokens.weight", factory.Matrix("model.embed_tokens.weight", vocabulary));
         _blocks = new Block[configuration.Layers];
@@ -48,6 +55,9 @@ public sealed class LanguageModel : Module
         {
             _output = Add("lm_head.weight", factory.Matrix("lm_head.weight", vocabulary));
         }
+
+        _computeEmbedding = new ComputeWeight(_embedding, dtype);
+        _computeOutput = _output is null ? _computeEmbedding : new ComputeWeight(_output, dtype);
     }
 
     /// <summary>The model's shape.</summary>
@@ -56,18 +66,21 @@ public sealed class LanguageModel : Module
     /// <summary>Where its weights live.</summary>
     public Device Device { get; }
 
+    /// <summary>What activations, and so the scores, are computed in: float32 or bfloat16.</summary>
+    public DType ComputeType { get; }
+
     /// <summary>Number of parameters.</summary>
     public long ParameterCount => NamedParameters().Sum(parameter => parameter.Value.Shape.Count);
 
     /// <summary>A model whose weights are still to be read.</summary>
-    internal static LanguageModel Uninitialized(ModelConfiguration configuration, Device? device) =>
-        new(configuration, device, null);
+    internal static LanguageModel Uninitialized(ModelConfiguration configuration, Device? device, DType dtype) =>
+        new(configuration, device, dtype, null);
 
     /// <summary>Scores of every token id as the next token.</summary>
     /// <param name="ids">int32 <c>[B, T]</c>.</param>
     /// <param name="state">What earlier tokens left behind, brought up to date; null if the sequences start here.</param>
     /// <param name="lastOnly">Whether to score only after the last token: <c>[B, 1, vocabulary]</c>.</param>
-    /// <returns><c>[B, T, vocabulary]</c>.</returns>
+    /// <returns><c>[B, T, vocabulary]</c>, in <see cref="ComputeType"/>.</returns>
     public Tensor Forward(Tensor ids, ModelState? state = null, bool lastOnly = false)
     {
         using var scope = new TensorScope();
@@ -78,7 +91,7 @@ public sealed class LanguageModel : Module
     /// <summary>Mean cross-entropy of the next tokens, in nats.</summary>
     /// <param name="ids">int32 <c>[B, T]</c>.</param>
     /// <param name="targets">int32 <c>[B, T]</c>: the token after each; -100 where none counts.</param>
-    /// <returns>A scalar.</returns>
+    /// <returns>A scalar, float32.</returns>
     public Tensor Loss(Tensor ids, Tensor targets)
     {
         using var scope = new TensorScope();
@@ -109,6 +122,8 @@ public sealed class LanguageModel : Module
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
+        _computeEmbedding.Dispose();
+        _computeOutput.Dispose();
         _rope.Dispose();
     }
 
@@ -117,7 +132,7 @@ public sealed class LanguageModel : Module
         Tensor x;
         using (FiniteCheck.Enter("model.embed_tokens"))
         {
-            x = Embedding.Apply(_embedding, ids);
+            x = Embedding.Apply(_computeEmbedding.Current(), ids);
         }
 
         for (int i = 0; i < _blocks.Length; i++)
@@ -139,7 +154,7 @@ public sealed class LanguageModel : Module
         }
 
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
-        return MatMul.Linear(normed, _output ?? _embedding);
+        return MatMul.Linear(normed, _computeOutput.Current());
     }
 }
 

@@ -18,7 +18,8 @@ public static class ModelFolder
     /// <summary>Reads a model.</summary>
     /// <param name="folder">A folder written by this library or, for a plain Llama, by another tool.</param>
     /// <param name="device">Where the weights go; the CPU if not given.</param>
-    public static LanguageModel Load(string folder, Device? device = null)
+    /// <param name="dtype">What the model computes in: float32, or bfloat16 on CUDA.</param>
+    public static LanguageModel Load(string folder, Device? device = null, DType dtype = DType.Float32)
     {
         if (!Directory.Exists(folder))
         {
@@ -27,7 +28,7 @@ public static class ModelFolder
 
         ModelConfiguration configuration = ConfigurationFile.Read(Path.Combine(folder, ConfigurationFileName));
         using var reader = new CheckpointReader(folder);
-        LanguageModel model = LanguageModel.Uninitialized(configuration, device);
+        LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
         {
             ReadWeights(reader, model, folder);

@@ -119,7 +119,10 @@ DEVICE float fused_multiply_add(float a, float b, float c) { return __builtin_fm
 
 namespace emulator
 {
-inline float without_subnormals(float x) { return __builtin_fabsf(x) < 1.17549435e-38f ? __builtin_copysignf(0.f, x) : x; }
+inline float without_subnormals(float x)
+{
+    return __builtin_fabsf(x) < 1.17549435e-38f ? __builtin_copysignf(0.f, x) : x;
+}
 }
 
 DEVICE float exp2_fast(float x)
@@ -129,7 +132,11 @@ DEVICE float exp2_fast(float x)
 
 DEVICE float log2_fast(float x) { return __builtin_log2f(emulator::without_subnormals(x)); }
 
+DEVICE float larger(float a, float b) { return __builtin_fmaxf(a, b); }
+
 DEVICE float square_root(float x) { return __builtin_sqrtf(x); }
+
+DEVICE float reciprocal_fast(float x) { return emulator::without_subnormals(1.f / emulator::without_subnormals(x)); }
 
 DEVICE void block_barrier() { emulator::meet(0, 0); }
 
@@ -147,6 +154,18 @@ DEVICE uint32 shuffle_xor(uint32 value, int mask)
 }
 
 DEVICE uint32 shuffle(uint32 value, int lane) { return emulator::exchange("shuffle", value)[lane & 31]; }
+
+DEVICE bool any_lane(bool value)
+{
+    auto values = emulator::exchange("any_lane", (uint32)value);
+    bool any = false;
+    for (int lane = 0; lane < 32; lane++)
+    {
+        any |= values[lane] != 0;
+    }
+
+    return any;
+}
 
 DEVICE Bits128 load_streaming(const Bits128* from)
 {
@@ -173,6 +192,17 @@ DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
     emulator::copy_later(shared, global, 16, valid);
 }
 
+template <int Bytes>
+DEVICE void copy_async(uint32 shared, const void* global)
+{
+    emulator::copy_later(emulator::shared_of_number(shared), global, Bytes, true);
+}
+
+DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = true)
+{
+    copy_async16(shared, global, valid);
+}
+
 DEVICE void copy_async_commit() { emulator::commit_copies(); }
 
 template <int Pending>
@@ -195,7 +225,9 @@ inline void load_matrices(const char* operation, uint32* d, int count, const voi
     Lanes<const void*> rows = exchange(operation, row);
     for (int matrix = 0; matrix < count; matrix++)
     {
-        auto element = [&](int r, int c) -> uint32 { return (*static_cast<const MatrixRow*>(rows[8 * matrix + r]))[c]; };
+        auto element = [&](int r, int c) -> uint32 {
+            return (*static_cast<const MatrixRow*>(rows[8 * matrix + r]))[c];
+        };
         int outer = lane / 4;
         int inner = 2 * (lane % 4);
         d[matrix] = transposed ? element(inner, outer) | element(inner + 1, outer) << 16
@@ -239,7 +271,8 @@ namespace emulator
 // d = a b + c with a 16 x 4 Registers and b 4 Registers x 8: exact products summed in double and rounded once. Register
 // j of a holds row g + 8 (j % 2) and columns 2t, 2t + 1 of 8 (j / 2)..; register j of b rows 2t, 2t + 1 of 8j.. .
 template <int Registers>
-inline void multiply_tiles(float (&d)[4], const uint32 (&a)[Registers], const uint32 (&b)[Registers / 2], const float (&c)[4])
+inline void multiply_tiles(
+    float (&d)[4], const uint32 (&a)[Registers], const uint32 (&b)[Registers / 2], const float (&c)[4])
 {
     struct Operands { uint32 a[Registers], b[Registers / 2]; } mine;
     __builtin_memcpy(mine.a, a, sizeof a);

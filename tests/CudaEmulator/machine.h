@@ -1,6 +1,6 @@
-// What emulated kernels ask of the machine: who they are, meetings with other threads, shared memory, and a way to report
-// a mistake. Included by device.cuh, so it must not include anything itself; names in capitals are left to
-// the macros of kernels.
+// What emulated kernels ask of the machine: who they are, meetings with other threads, shared memory, and a way to
+// report a mistake. Included by device.cuh, so it must not include anything itself; names in capitals are left to the
+// macros of kernels.
 #pragma once
 
 #define EMULATOR_API __attribute__((visibility("default")))
@@ -22,7 +22,8 @@ struct Place
 // The CUDA thread that runs now on this host thread.
 extern EMULATOR_API __thread const Place* place;
 
-// Ends the launch: the driver call returns an error, whose text has this sentence, the kernel, the block and the thread.
+// Ends the launch: the driver call returns an error, whose text has this sentence, the kernel, the block and the
+// thread.
 [[noreturn]] EMULATOR_API void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // A mistake if an address is not a multiple of `alignment`.
@@ -81,7 +82,8 @@ EMULATOR_API void copy_later(void* shared, const void* global, int bytes, bool v
 EMULATOR_API void commit_copies();
 EMULATOR_API void wait_for_copies(int pending_groups);
 
-// Addresses of shared memory as numbers, and back. A mistake if `bytes` from there are not all shared memory of the block.
+// Addresses of shared memory as numbers, and back. A mistake if `bytes` from there are not all shared memory of the
+// block.
 EMULATOR_API unsigned number_of_shared(const void* pointer, int bytes);
 EMULATOR_API void* shared_of_number(unsigned number);
 
@@ -112,5 +114,8 @@ struct Caller<Kernel>
 
 // Used by the lines that the emulated NVRTC appends for each kernel.
 template <auto Kernel>
-constexpr Entry entry(int most_threads, int = 0, int = 0) { return {Caller<Kernel>::run, Caller<Kernel>::bytes, most_threads}; }
+constexpr Entry entry(int most_threads, int = 0, int = 0)
+{
+    return {Caller<Kernel>::run, Caller<Kernel>::bytes, most_threads};
+}
 }

@@ -39,7 +39,8 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         { "--lr -1", "learning_rate is -1" },
         { "--lr nan", "learning_rate is NaN" },
         { "--preset huge", "There is no preset 'huge'; there are nano, micro" },
-        { "--device cuda", "CPU only" },
+        { "--device cuda:99", "There is no CUDA device" },
+        { "--device cpu --dtype bfloat16", "bfloat16 needs a GPU" },
         { "--tokenizer nothing", "There is no tokenizer at nothing" },
     };
 

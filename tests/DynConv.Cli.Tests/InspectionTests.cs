@@ -33,7 +33,7 @@ public sealed class InspectionTests(TinyRun tiny)
     public void Info_shows_the_machine_and_each_library_that_was_looked_for()
     {
         string output = CommandRun.Of("info").Succeeded().Output;
-        foreach (string name in (string[])["dynconv", ".NET", "processor", "vectors", "cores", "memory", "devices", "OpenBLAS", "products"])
+        foreach (string name in (string[])["dynconv", ".NET", "processor", "vectors", "cores", "memory", "devices", "driver", "NVRTC", "cuBLASLt", "kernels", "OpenBLAS", "products"])
         {
             Assert.Matches($"(?m)^{Regex.Escape(name)} +[^ ]", output);
         }

@@ -75,7 +75,7 @@ public sealed class LiveDisplayTests(TinyRun tiny)
     }
 
     private static void Start(LiveTrainingDisplay display) => display.OnStart(new RunStart(
-        new TrainingConfiguration().Resolve(), Presets.Get("nano"), Parameters: 1000, TrainTokens: 5000, ValidTokens: 500, FirstStep: 1, Device.Cpu));
+        new TrainingConfiguration().Resolve(), Presets.Get("nano"), Parameters: 1000, TrainTokens: 5000, ValidTokens: 500, FirstStep: 1, Device.Cpu, DType.Float32));
 
     private static void Train(LiveTrainingDisplay display, int steps)
     {

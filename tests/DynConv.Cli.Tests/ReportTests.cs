@@ -12,7 +12,7 @@ public sealed partial class ReportTests : IDisposable
     {
         Assert.SkipUnless(
             typeof(Reports.Report).Assembly.GetManifestResourceStream("report.js") is { } script && script.Length > 0,
-            "The page was not built: npm is missing.");
+            "The page was not built: npm or its registry is missing.");
         _tiny = tiny;
     }
 

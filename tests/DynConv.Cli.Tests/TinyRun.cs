@@ -17,6 +17,7 @@ public sealed class TinyRun : IDisposable
         context: 16
         batch: 2
         rank: 4
+        device: cpu
         """;
 
     private readonly TemporaryFolder _folder = new();

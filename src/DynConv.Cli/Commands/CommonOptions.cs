@@ -1,8 +1,11 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Diagnostics;
 using System.Globalization;
 using System.Numerics;
 using DynConv.Cpu;
+using DynConv.Cuda;
+using DynConv.Models;
 
 namespace DynConv.Cli.Commands;
 
@@ -26,12 +29,27 @@ internal static class CommonOptions
 
     public static Option<int?> Threads() => Number<int>("--threads", "Threads to compute with; all cores if not given.", least: 1);
 
-    public static Option<string> Device()
+    /// <summary>Where to compute; <see cref="ResolveDevice"/> finds it.</summary>
+    public static Option<string?> Device() => new("--device")
     {
-        Option<string> option = Choice("--device", "Where to compute.", ["auto", "cpu", "cuda"]);
-        option.DefaultValueFactory = static _ => "auto";
-        return option;
-    }
+        Description = "Where to compute: auto, cpu, cuda, or cuda:N for one of several GPUs. Default auto: a GPU if there is one.",
+        HelpName = "auto|cpu|cuda|cuda:N",
+        CompletionSources = { "auto", "cpu", "cuda" },
+        CustomParser = result =>
+        {
+            string given = result.Tokens[0].Value;
+            if (!DynConv.Device.IsName(given))
+            {
+                result.AddError($"--device is '{given}'; it can be {DynConv.Device.Names}.");
+            }
+
+            return given;
+        },
+    };
+
+    /// <summary>What to compute in; null stands for the device's own.</summary>
+    public static Option<string> ComputeType() =>
+        Choice("--dtype", "What to compute in; weights stay float32. Default bfloat16 on a GPU, float32 on the CPU.", [.. ComputeTypes.Names]);
 
     /// <summary>A number, refused in plain words if it is none.</summary>
     public static Option<T?> Number<T>(string name, string description, T? least = null, string value = "N")
@@ -62,13 +80,53 @@ internal static class CommonOptions
 
     public static void ApplyThreads(int? threads) => CpuSettings.Threads = threads ?? CpuSettings.Threads;
 
-    public static void CheckDevice(string device)
+    /// <summary>
+    /// The device that an option asks for. Says why <c>auto</c> is not a GPU, unless nobody asked and the machine has
+    /// none.
+    /// </summary>
+    /// <param name="context">Where that is said.</param>
+    /// <param name="name">The option's value; null if it was not given.</param>
+    public static Device ResolveDevice(CliContext context, string? name)
     {
-        if (device == "cuda")
+        if (name is not (null or "auto"))
         {
-            throw new DynConvException("This version computes on the CPU only; use --device cpu or leave it out.");
+            return DynConv.Device.Parse(name);
+        }
+
+        if (DynConv.Device.TryCuda(out Device? card, out string? reason))
+        {
+            return card!;
+        }
+
+        if (name is not null || CudaInfo.Read().Cards.Count > 0)
+        {
+            context.Error.WriteLine($"note: computing on the CPU. {reason}");
+        }
+
+        return DynConv.Device.Cpu;
+    }
+
+    /// <summary>A model on the device and in the type that options ask for.</summary>
+    public static LanguageModel Load(CliContext context, string folder, string? device, string? computeType)
+    {
+        Device resolved = ResolveDevice(context, device);
+        return ModelFolder.Load(folder, resolved, ComputeTypes.Parse(computeType, resolved));
+    }
+
+    /// <summary>Compiles what a command needs on a GPU, and says where it computes; silent on the CPU.</summary>
+    public static void Prepare(CliContext context, Device device, DType computeType, Func<int> prepare)
+    {
+        if (device.IsCuda)
+        {
+            context.Error.WriteLine($"note: computing in {computeType.Name()} on {Describe(device)}");
+            var watch = Stopwatch.StartNew();
+            int kernels = prepare();
+            context.Error.WriteLine($"note: {kernels} kernels compiled or loaded in {watch.Elapsed.TotalSeconds:0.0} s");
         }
     }
+
+    /// <summary><c>cpu</c>, <c>cuda:0 (NVIDIA H200)</c>.</summary>
+    public static string Describe(Device device) => device.IsCuda ? $"{device} ({device.Name})" : $"{device}";
 
     /// <summary>Finds out before the work, and not after it, that a file has no place.</summary>
     public static void CheckWritable(string path)

@@ -23,15 +23,16 @@ internal static class EvalCommand
         Option<int?> length = CommonOptions.Number<int>("--context", "Tokens of a sequence; the model's own context if not given.", least: 1);
         Option<int?> batch = CommonOptions.Number<int>("--batch", "Sequences side by side; by the context if not given.", least: 1);
         Option<int?> threads = CommonOptions.Threads();
-        Option<string> device = CommonOptions.Device();
-        var command = new Command("eval", Help) { model, data, length, batch, threads, device };
+        Option<string?> device = CommonOptions.Device();
+        Option<string> computeType = CommonOptions.ComputeType();
+        var command = new Command("eval", Help) { model, data, length, batch, threads, device, computeType };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            CommonOptions.CheckDevice(parsed.GetValue(device)!);
             string folder = parsed.GetValue(model)!;
-            using LanguageModel loaded = ModelFolder.Load(folder);
+            using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             ITokenizer tokenizer = TokenizerLoader.Load(folder);
+            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
                 loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), interrupts.Stop)));

@@ -35,12 +35,12 @@ internal static class GenerateCommand
         Option<ulong?> seed = CommonOptions.Number<ulong>("--seed", "The same seed gives the same text.");
         seed.DefaultValueFactory = static _ => 0;
         Option<int?> threads = CommonOptions.Threads();
-        Option<string> device = CommonOptions.Device();
-        var command = new Command("generate", Help) { model, prompt, maxTokens, temperature, topK, topP, seed, threads, device };
+        Option<string?> device = CommonOptions.Device();
+        Option<string> computeType = CommonOptions.ComputeType();
+        var command = new Command("generate", Help) { model, prompt, maxTokens, temperature, topK, topP, seed, threads, device, computeType };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            CommonOptions.CheckDevice(parsed.GetValue(device)!);
             var options = new SamplingOptions
             {
                 Temperature = parsed.GetValue(temperature)!.Value,
@@ -49,7 +49,8 @@ internal static class GenerateCommand
                 Seed = parsed.GetValue(seed)!.Value,
             };
             string folder = parsed.GetValue(model)!;
-            using LanguageModel loaded = ModelFolder.Load(folder);
+            using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
+            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => TextGenerator.Prepare(loaded));
             Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens)!.Value, options.Validate());
             return CommandLineApplication.Success;
         });

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Reflection;
 using System.Runtime.InteropServices;
 using DynConv.Cpu;
+using DynConv.Cuda;
 
 namespace DynConv.Cli.Commands;
 
@@ -14,6 +15,8 @@ internal static class InfoCommand
         Example:
           dynconv info
         """;
+
+    private const string Missing = "not found";
 
     public static Command Create(CliContext context)
     {
@@ -38,9 +41,29 @@ internal static class InfoCommand
         yield return ("vectors", CpuSettings.VectorBits == 0 ? "none" : $"{CpuSettings.VectorBits} bits");
         yield return ("cores", $"{Environment.ProcessorCount}, {CpuSettings.Threads} threads in use");
         yield return ("memory", $"{GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (double)(1 << 30):0.0} GiB");
-        yield return ("devices", Device.Cpu.ToString());
+        foreach ((string Name, string Value) line in CudaLines(CudaInfo.Read()))
+        {
+            yield return line;
+        }
+
         yield return ("OpenBLAS", OpenBlas(Blas.OpenBlasInfo));
         yield return ("products", Blas.Backend == BlasBackend.OpenBlas ? "by OpenBLAS" : "by the managed kernel");
+    }
+
+    private static IEnumerable<(string Name, string Value)> CudaLines(CudaInfo cuda)
+    {
+        yield return ("devices", cuda.Problem is null
+            ? string.Join(", ", [Device.Cpu.ToString(), .. cuda.Cards.Where(card => card.IsSupported).Select(card => $"cuda:{card.Index}")])
+            : $"{Device.Cpu}; no GPU: {cuda.Problem}");
+        foreach (CudaCard card in cuda.Cards)
+        {
+            yield return ($"cuda:{card.Index}", $"{card.Name}, compute capability {card.ComputeCapability}{(card.IsSupported ? "" : " (too old)")}, {card.MemoryBytes / (double)(1 << 30):0.0} GiB, {card.Multiprocessors} multiprocessors");
+        }
+
+        yield return ("driver", cuda.DriverVersion is { } driver ? $"for CUDA {driver}" : Missing);
+        yield return ("NVRTC", cuda.CompilerVersion ?? Missing);
+        yield return ("cuBLASLt", cuda.ProductsVersion ?? Missing);
+        yield return ("kernels", $"{cuda.CacheBytes / (double)(1 << 20):0.0} MiB compiled in {cuda.CacheFolder}");
     }
 
     private static string Version() =>

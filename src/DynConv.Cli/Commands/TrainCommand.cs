@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Models.Generation;
@@ -39,7 +40,7 @@ internal static class TrainCommand
             var place = new Place(parsed.GetValue(output)!, parsed.GetValue(tensorBoard));
             return parsed.GetValue(resume)
                 ? Resume(context, parsed, configuration, place)
-                : Start(context, configuration.Read(parsed), place);
+                : Start(context, WithDevice(context, parsed, configuration.Read(parsed)), place);
         });
         return command;
     }
@@ -51,8 +52,15 @@ internal static class TrainCommand
             throw new UsageException("There is nothing to train on: give --data PATH.");
         }
 
-        CommonOptions.CheckDevice(configuration.Device);
         return Run(context, place, (observer, stop) => TrainingRun.Start(configuration, place.Folder, observer, stop));
+    }
+
+    /// <summary>Says why <c>auto</c> is not a GPU, as other commands do.</summary>
+    private static TrainingConfiguration WithDevice(CliContext context, ParseResult parsed, TrainingConfiguration configuration)
+    {
+        bool asked = parsed.GetResult("--device") is OptionResult { Implicit: false };
+        string? name = configuration.Device == "auto" && !asked ? null : configuration.Device;
+        return configuration with { Device = CommonOptions.ResolveDevice(context, name).ToString() };
     }
 
     private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, Place place)
@@ -61,7 +69,7 @@ internal static class TrainCommand
         if (File.Exists(path))
         {
             TrainingConfiguration saved = RunFile.Read(path);
-            CheckUnchanged(RunFile.ToYaml(saved), RunFile.ToYaml(options.Read(parsed, saved).Resolve()), path);
+            CheckUnchanged(RunFile.ToYaml(saved.Resolve()), RunFile.ToYaml(options.Read(parsed, saved).Resolve()), path);
         }
 
         return Run(context, place, (observer, stop) => TrainingRun.Resume(place.Folder, observer, stop));
@@ -117,6 +125,11 @@ internal static class TrainCommand
         context.Out.WriteLine($"Metrics  {Path.Combine(result.Folder, "metrics.jsonl")}");
         context.Out.WriteLine($"Curve    {Path.Combine(result.Folder, "loss.svg")}");
         context.Out.WriteLine($"Time     {Durations.Format(result.Seconds)}");
+        if (result.Device.IsCuda)
+        {
+            context.Out.WriteLine($"Memory   {result.PeakMemoryBytes / (double)(1 << 30):0.00} GiB at most on {CommonOptions.Describe(result.Device)}");
+        }
+
         context.Out.WriteLine(EvalCommand.ResultLine(result.Validation!));
     }
 
@@ -124,7 +137,7 @@ internal static class TrainCommand
     {
         const int SampleTokens = 200;
         ITokenizer tokenizer = TokenizerLoader.Load(result.Folder);
-        using LanguageModel model = ModelFolder.Load(result.Folder);
+        using LanguageModel model = ModelFolder.Load(result.Folder, result.Device, result.ComputeType);
         int[] tokens = [.. TextGenerator.Generate(
             model, result.SamplePrompt, SampleTokens, new SamplingOptions { Temperature = 0.8 }, tokenizer.EndOfTextId)];
         text = Printable.Text(tokenizer.Decode(tokens));

@@ -97,7 +97,8 @@ internal sealed class TrainingOptions
         Number<ulong>("--seed", "Decides the first weights and the order of the data. Default 0.", static (c, v) => c with { Seed = v });
         Number<long>("--validate-every", "Steps between validations; 0 for the last only. Default a tenth of the run.", static (c, v) => c with { ValidateEvery = v });
         Number<long>("--checkpoint-every", "Steps between checkpoints; 0 for the last only. Default a quarter of the run.", static (c, v) => c with { CheckpointEvery = v });
-        Choice("--device", "Where to compute. Default auto.", ["auto", "cpu", "cuda"], static (c, v) => c with { Device = v });
+        Add(CommonOptions.Device(), static (c, v) => c with { Device = v! });
+        Add(CommonOptions.ComputeType(), static (c, v) => c with { Dtype = v });
     }
 
     private void List(string name, string description, Func<TrainingConfiguration, string[], TrainingConfiguration> set) =>

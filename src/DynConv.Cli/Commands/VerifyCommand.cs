@@ -1,4 +1,5 @@
 using System.CommandLine;
+using DynConv.Models;
 using DynConv.Models.Conformance;
 
 namespace DynConv.Cli.Commands;
@@ -11,25 +12,32 @@ internal static class VerifyCommand
 
         Example:
           dynconv verify tests/golden
+          dynconv verify tests/golden --device cuda --dtype bfloat16
         """;
 
     public static Command Create(CliContext context)
     {
         var paths = new Argument<string[]>("PATH") { Description = "Vector files, model folders, or folders of them.", Arity = ArgumentArity.OneOrMore };
-        Option<string> device = CommonOptions.Device();
-        var command = new Command("verify", Help) { paths, device };
+        Option<string?> device = CommonOptions.Device();
+        Option<string> computeType = CommonOptions.ComputeType();
+        var command = new Command("verify", Help) { paths, device, computeType };
         command.SetAction(parsed =>
         {
-            CommonOptions.CheckDevice(parsed.GetValue(device)!);
-            return Verify(context, parsed.GetValue(paths)!);
+            Device resolved = CommonOptions.ResolveDevice(context, parsed.GetValue(device));
+
+            // The vectors are float32, and that is what they are compared in unless somebody asks.
+            DType dtype = ComputeTypes.Parse(parsed.GetValue(computeType) ?? DType.Float32.Name(), resolved);
+            string[] given = parsed.GetValue(paths)!;
+            CommonOptions.Prepare(context, resolved, dtype, () => ConformanceRunner.Prepare(given, resolved, dtype));
+            return Verify(context, given, resolved, dtype);
         });
         return command;
     }
 
-    private static int Verify(CliContext context, string[] paths)
+    private static int Verify(CliContext context, string[] paths, Device device, DType dtype)
     {
         var counts = new Dictionary<ConformanceOutcome, int>();
-        foreach (ConformanceResult result in ConformanceRunner.Run(paths))
+        foreach (ConformanceResult result in ConformanceRunner.Run(paths, device, dtype))
         {
             counts[result.Outcome] = counts.GetValueOrDefault(result.Outcome) + 1;
             context.Out.WriteLine(result.Outcome switch

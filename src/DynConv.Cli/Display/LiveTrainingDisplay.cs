@@ -45,6 +45,10 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         _drawing = Task.Run(Draw);
     }
 
+    public override void OnPreparing() => SetStatus(Preparing);
+
+    public override void OnPrepared(int kernels, double seconds) => SetStatus(Prepared(kernels, seconds));
+
     public override void OnStep(StepMetrics step)
     {
         lock (_gate)

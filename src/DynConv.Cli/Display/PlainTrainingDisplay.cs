@@ -34,6 +34,10 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
         _first = true;
     }
 
+    public override void OnPreparing() => WriteAtOnce(Preparing);
+
+    public override void OnPrepared(int kernels, double seconds) => WriteAtOnce(Prepared(kernels, seconds));
+
     public override void OnStep(StepMetrics step)
     {
         if (_first || step.Step == step.Steps || IsDue())
@@ -53,13 +57,15 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
 
     public override void OnCheckpoint(long step, string path) => output.WriteLine($"step {step}  checkpoint {path}");
 
-    public override void OnStopping()
-    {
-        output.WriteLine(Stopping);
-        output.Flush();
-    }
+    public override void OnStopping() => WriteAtOnce(Stopping);
 
     public override void Dispose() => output.Flush();
+
+    private void WriteAtOnce(string line)
+    {
+        output.WriteLine(line);
+        output.Flush();
+    }
 
     private bool IsDue()
     {

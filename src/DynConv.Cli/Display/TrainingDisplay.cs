@@ -1,3 +1,4 @@
+using System.Globalization;
 using DynConv.Training;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Runs;
@@ -8,6 +9,7 @@ namespace DynConv.Cli.Display;
 internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
 {
     protected const string Stopping = "stopping after this step; once more to stop at once";
+    protected const string Preparing = "compiling kernels …";
 
     /// <summary>A live display on a terminal, plain lines elsewhere.</summary>
     public static TrainingDisplay For(CliContext context) =>
@@ -16,6 +18,10 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
     public abstract void OnEncoding(long bytes, long totalBytes);
 
     public abstract void OnStart(RunStart start);
+
+    public abstract void OnPreparing();
+
+    public abstract void OnPrepared(int kernels, double seconds);
 
     public abstract void OnStep(StepMetrics step);
 
@@ -40,7 +46,15 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
             _ => $"low-rank convolutions on {c.Placement}, width {c.Width}, rank {c.Rank}",
         };
         string model = $"{c.Preset}: {start.Model.Layers} layers, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
-        string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens on {start.Device}";
+        string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens on {Place(start)}";
         return (model, data);
     }
+
+    /// <summary>What became of <see cref="Preparing"/>.</summary>
+    protected static string Prepared(int kernels, double seconds) =>
+        string.Create(CultureInfo.InvariantCulture, $"compiling kernels: {kernels} in {seconds:0.0} s");
+
+    private static string Place(RunStart start) => start.Device.IsCuda
+        ? $"{start.Device} ({start.Device.Name}) in {start.ComputeType.Name()}"
+        : $"{start.Device}";
 }

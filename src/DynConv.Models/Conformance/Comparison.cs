@@ -20,7 +20,7 @@ internal sealed class Comparison(string name)
         Tensor reference = wanted.Read(tensor);
         double error = got is not null && got.Shape != reference.Shape
             ? double.PositiveInfinity
-            : Error(got?.ToArray<float>(), reference.ToArray<float>());
+            : Error(got?.To(DType.Float32).ToArray<float>(), reference.ToArray<float>());
         if (!_compared || error > _largest || double.IsNaN(error))
         {
             _largest = error;

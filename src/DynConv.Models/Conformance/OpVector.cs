@@ -9,6 +9,9 @@ internal sealed class OpVector
 {
     private const double Limit = 1e-5;
 
+    // In bfloat16 the inputs are rounded too, to 8 bits.
+    private const double BFloat16Limit = 2e-2;
+
     private static readonly Dictionary<string, Func<OpVector, (Tensor Y, Tensor? FinalState)>> Ops = new()
     {
         ["static"] = v => v.WithState(
@@ -28,22 +31,24 @@ internal sealed class OpVector
     };
 
     private readonly SafetensorsReader _reader;
+    private readonly DType _dtype;
     private readonly Dictionary<string, Tensor> _inputs = [];
 
-    private OpVector(SafetensorsReader reader, Device device)
+    private OpVector(SafetensorsReader reader, Device device, DType dtype)
     {
         _reader = reader;
+        _dtype = dtype;
         foreach (string name in reader.Entries.Keys.Where(name => name.StartsWith("in.", StringComparison.Ordinal)))
         {
             Tensor tensor = reader.Read(name, device);
-            _inputs[name[3..]] = tensor.DType == DType.Float32 ? tensor.RequireGradient() : tensor;
+            _inputs[name[3..]] = tensor.DType == DType.Float32 ? tensor.To(dtype).RequireGradient() : tensor;
         }
     }
 
     private Tensor this[string name] =>
         Find(name) ?? throw new DynConvException($"{_reader.FilePath}: there is no tensor in.{name}.");
 
-    public static ConformanceResult Run(string path, Device device)
+    public static ConformanceResult Run(string path, Device device, DType dtype)
     {
         string name = Path.GetFileNameWithoutExtension(path);
         using var scope = new TensorScope();
@@ -58,24 +63,25 @@ internal sealed class OpVector
             return ConformanceResult.Skipped(name, $"{op} is not implemented");
         }
 
-        return new OpVector(reader, device).Compare(name, run);
+        return new OpVector(reader, device, dtype).Compare(name, run);
     }
 
     private ConformanceResult Compare(string name, Func<OpVector, (Tensor Y, Tensor? FinalState)> run)
     {
         var comparison = new Comparison(name);
+        double limit = _dtype == DType.BFloat16 ? BFloat16Limit : Limit;
         using var tape = new Tape();
         (Tensor y, Tensor? finalState) = run(this);
-        comparison.Check(_reader, "out.y", y, Limit);
+        comparison.Check(_reader, "out.y", y, limit);
         if (_reader.Contains("out.final_state"))
         {
-            comparison.Check(_reader, "out.final_state", finalState, Limit);
+            comparison.Check(_reader, "out.final_state", finalState, limit);
         }
 
-        tape.Backward(y, _reader.Read("grad_out.y", y.Device));
+        tape.Backward(y, _reader.Read("grad_out.y", y.Device).To(y.DType));
         foreach ((string input, Tensor tensor) in _inputs.Where(pair => pair.Value.RequiresGradient))
         {
-            comparison.Check(_reader, $"grad.{input}", tensor.Gradient, Limit);
+            comparison.Check(_reader, $"grad.{input}", tensor.Gradient, limit);
             tensor.ClearGradient();
         }
 

@@ -35,6 +35,19 @@ public static class TextGenerator
         return Stream(model, [.. prompt], maxTokens, new Sampler(options), endOfTextId, cancellation);
     }
 
+    /// <summary>Compiles the kernels that a model needs to continue texts, so that the first token does not wait for them.</summary>
+    /// <param name="model">The model.</param>
+    /// <returns>How many kernels were needed that this process did not have yet; 0 on the CPU.</returns>
+    public static int Prepare(LanguageModel model) => model.Device.Prepare(() =>
+    {
+        // A prompt, and the token after it.
+        foreach (int tokens in (ReadOnlySpan<int>)[Math.Min(2, model.Configuration.MaxPositions), 1])
+        {
+            using ModelState state = model.CreateState(1, tokens);
+            Scores(model, state, new int[tokens]);
+        }
+    });
+
     private static IEnumerable<int> Stream(
         LanguageModel model, List<int> seen, int maxTokens, Sampler sampler, int? endOfTextId, CancellationToken cancellation)
     {
@@ -54,7 +67,7 @@ public static class TextGenerator
                     state = NewState(made);
                 }
 
-                int next = Next(model, state, seen[consumed..], sampler);
+                int next = sampler.Choose(Scores(model, state, [.. seen[consumed..]]));
                 consumed = seen.Count;
                 if (next == endOfTextId)
                 {
@@ -75,11 +88,11 @@ public static class TextGenerator
             model.CreateState(1, Math.Min((long)context, (long)seen.Count - first + maxTokens - made));
     }
 
-    private static int Next(LanguageModel model, ModelState state, List<int> fresh, Sampler sampler)
+    private static float[] Scores(LanguageModel model, ModelState state, int[] fresh)
     {
         using IDisposable pause = Tape.Pause();
         using var scope = new TensorScope();
-        Tensor ids = Tensor.From(fresh.ToArray(), [1, fresh.Count], model.Device);
-        return sampler.Choose(model.Forward(ids, state, lastOnly: true).ToArray<float>());
+        Tensor ids = Tensor.From(fresh, [1, fresh.Length], model.Device);
+        return model.Forward(ids, state, lastOnly: true).To(DType.Float32).ToArray<float>();
     }
 }

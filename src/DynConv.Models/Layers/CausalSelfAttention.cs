@@ -12,6 +12,7 @@ internal sealed class CausalSelfAttention : Mixer
     private readonly ModelConfiguration _configuration;
     private readonly RopeTable _rope;
     private readonly Device _device;
+    private readonly DType _computeType;
     private readonly ConvolvedLinear _input;
     private readonly ConvolvedLinear _output;
     private readonly Parameter? _queryNorm;
@@ -22,6 +23,7 @@ internal sealed class CausalSelfAttention : Mixer
         _configuration = configuration;
         _rope = rope;
         _device = factory.Device;
+        _computeType = factory.ComputeType;
         _input = Add("", new ConvolvedLinear(factory, configuration, configuration.HiddenSize, ["q", "k", "v"], writesResidual: false));
         _output = Add("", new ConvolvedLinear(factory, configuration, configuration.QuerySize, ["o"], writesResidual: true));
         if (configuration.QkNorm)
@@ -53,7 +55,9 @@ internal sealed class CausalSelfAttention : Mixer
     public override IMixerState CreateState(long batch, long maxTokens)
     {
         Shape shape = [batch, maxTokens, _configuration.KeyValueHeads, _configuration.HeadDimension];
-        return new State(shape, _input.CreateState(batch), _output.CreateState(batch), _device);
+        return new State(Cache(), Cache(), _input.CreateState(batch), _output.CreateState(batch));
+
+        Tensor Cache() => TensorScope.Release(Tensor.Empty(shape, _computeType, _device));
     }
 
     private Tensor Rotate(Tensor heads, Parameter? norm, long position)
@@ -65,11 +69,8 @@ internal sealed class CausalSelfAttention : Mixer
     private Tensor Heads(Tensor x, int heads) =>
         x.Reshape(x.Shape[0], x.Shape[1], heads, _configuration.HeadDimension);
 
-    private sealed class State(Shape shape, ConvolutionStates input, ConvolutionStates output, Device device) : IMixerState
+    private sealed class State(Tensor keys, Tensor values, ConvolutionStates input, ConvolutionStates output) : IMixerState
     {
-        private readonly Tensor _keys = TensorScope.Release(Tensor.Empty(shape, device: device));
-        private readonly Tensor _values = TensorScope.Release(Tensor.Empty(shape, device: device));
-
         public long Length { get; private set; }
 
         public ConvolutionStates Input { get; } = input;
@@ -79,22 +80,22 @@ internal sealed class CausalSelfAttention : Mixer
         public (Tensor Keys, Tensor Values) Append(Tensor k, Tensor v)
         {
             long tokens = k.Shape[1];
-            if (Length + tokens > shape[1])
+            if (Length + tokens > keys.Shape[1])
             {
                 throw new DynConvException(
-                    $"The cache has room for {shape[1]} tokens; {Length} are there and {tokens} came.");
+                    $"The cache has room for {keys.Shape[1]} tokens; {Length} are there and {tokens} came.");
             }
 
-            _keys.Slice(1, Length, tokens).CopyFrom(k);
-            _values.Slice(1, Length, tokens).CopyFrom(v);
+            keys.Slice(1, Length, tokens).CopyFrom(k);
+            values.Slice(1, Length, tokens).CopyFrom(v);
             Length += tokens;
-            return (_keys.Slice(1, 0, Length), _values.Slice(1, 0, Length));
+            return (keys.Slice(1, 0, Length), values.Slice(1, 0, Length));
         }
 
         public void Dispose()
         {
-            _keys.Dispose();
-            _values.Dispose();
+            keys.Dispose();
+            values.Dispose();
             Input.Dispose();
             Output.Dispose();
         }

@@ -10,6 +10,8 @@ namespace DynConv.Models.Layers;
 internal sealed class ConvolvedLinear : Module
 {
     private readonly Tensor _weight;
+    private readonly ComputeWeight _computeWeight;
+    private readonly DType _computeType;
     private readonly Part[] _parts;
 
     /// <param name="factory">Makes the weights.</param>
@@ -40,6 +42,8 @@ internal sealed class ConvolvedLinear : Module
         }
 
         _weight = TensorScope.Release(Tensor.Empty([row, input], device: factory.Device)).RequireGradient();
+        _computeType = factory.ComputeType;
+        _computeWeight = new ComputeWeight(_weight, _computeType);
         foreach (Part part in _parts)
         {
             string name = $"{part.Name}_proj.weight";
@@ -56,7 +60,7 @@ internal sealed class ConvolvedLinear : Module
     /// <param name="state">The convolutions' last inputs, brought up to date; null without.</param>
     public Tensor[] Forward(Tensor x, ConvolutionStates? state)
     {
-        Tensor fused = MatMul.Linear(x, _weight);
+        Tensor fused = MatMul.Linear(x, _computeWeight.Current());
         var outputs = new Tensor[_parts.Length];
         for (int i = 0; i < outputs.Length; i++)
         {
@@ -73,12 +77,13 @@ internal sealed class ConvolvedLinear : Module
 
     public ConvolutionStates CreateState(long batch) =>
         new([.. _parts.Select(part => part.Convolution is { } convolution
-            ? TensorScope.Release(Tensor.Zeros([batch, convolution.Width - 1, part.Outputs], device: _weight.Device))
+            ? TensorScope.Release(Tensor.Zeros([batch, convolution.Width - 1, part.Outputs], _computeType, _weight.Device))
             : null)]);
 
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
+        _computeWeight.Dispose();
         _weight.Dispose();
     }
 

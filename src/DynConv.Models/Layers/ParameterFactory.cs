@@ -8,9 +8,11 @@ namespace DynConv.Models.Layers;
 /// </summary>
 /// <param name="Random">The model's random numbers; null to leave the weights undefined because they will be read.</param>
 /// <param name="Device">Where the weights live.</param>
+/// <param name="ComputeType">What layers compute in; the weights themselves are float32.</param>
 /// <param name="Prefix">Name of the part that is being made, as in <c>model.layers.0.self_attn.</c>.</param>
 /// <param name="ResidualScale">Factor for weights that write into the residual stream.</param>
-internal sealed record ParameterFactory(RandomSource? Random, Device Device, string Prefix, double ResidualScale)
+internal sealed record ParameterFactory(
+    RandomSource? Random, Device Device, DType ComputeType, string Prefix, double ResidualScale)
 {
     public const double StandardDeviation = 0.02;
 

@@ -92,11 +92,18 @@ public sealed record TrainingConfiguration
     /// <summary>Steps between checkpoints; 0 for none but the last.</summary>
     public long? CheckpointEvery { get; init; }
 
-    /// <summary>Where to compute: <c>auto</c> or <c>cpu</c>.</summary>
+    /// <summary>Where to compute: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, or <c>auto</c>, the first GPU if there is one.</summary>
     public string Device { get; init; } = "auto";
 
-    /// <summary>Fills in what depends on the preset and checks what can be checked without the data.</summary>
+    /// <summary>
+    /// What to compute in: <c>float32</c> or, on a GPU alone, <c>bfloat16</c>, which is also the default there. Weights,
+    /// their gradients and moments are float32 either way.
+    /// </summary>
+    public string? Dtype { get; init; }
+
+    /// <summary>Fills in what depends on the preset and on the machine, and checks what can be checked without the data.</summary>
     /// <returns>A configuration without nulls.</returns>
+    /// <exception cref="DynConvException">A setting does not fit, or the device is not here.</exception>
     public TrainingConfiguration Resolve()
     {
         PresetDefaults defaults = PresetDefaults.Of(Preset);
@@ -124,11 +131,7 @@ public sealed record TrainingConfiguration
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
-        if (Device is not ("auto" or "cpu"))
-        {
-            throw new DynConvException($"device is '{Device}'; this version computes on the CPU only: use cpu or auto.");
-        }
-
+        DynConv.Device device = DynConv.Device.Parse(Device);
         return this with
         {
             Context = context,
@@ -138,6 +141,8 @@ public sealed record TrainingConfiguration
             LearningRate = LearningRate ?? defaults.LearningRate,
             ValidateEvery = ValidateEvery ?? Math.Max(1, steps / 10),
             CheckpointEvery = CheckpointEvery ?? Math.Max(1, steps / 4),
+            Device = device.ToString(),
+            Dtype = ComputeTypes.Parse(Dtype, device).Name(),
         };
     }
 

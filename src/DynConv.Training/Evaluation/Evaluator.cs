@@ -90,6 +90,16 @@ public static class Evaluator
         }
     }
 
+    /// <summary>Compiles the kernels that a measurement needs, so that its first window does not wait for them.</summary>
+    /// <param name="model">The model.</param>
+    /// <returns>How many kernels were needed that this process did not have yet; 0 on the CPU.</returns>
+    public static int Prepare(LanguageModel model) => model.Device.Prepare(() =>
+    {
+        using var scope = new TensorScope();
+        Tensor ids = Tensor.Zeros([1, Math.Min(2, model.Configuration.MaxPositions)], DType.Int32, model.Device);
+        model.TokenLosses(ids, ids);
+    });
+
     private static void Check(LanguageModel model, int context, int batch)
     {
         int positions = model.Configuration.MaxPositions;

@@ -26,8 +26,17 @@ public sealed class AdamWOptimizer : IDisposable
     public double GradientNorm()
     {
         using var scope = new TensorScope();
-        Tensor[] gradients = [.. _states.Select(state => state.Parameter.Gradient).OfType<Tensor>()];
-        return Math.Sqrt(Ops.GradientNorm.SquaredSum(gradients).Item());
+        return Math.Sqrt(SquaredGradientNorm().Item());
+    }
+
+    /// <summary>The square of the norm of all gradients together, on the device.</summary>
+    /// <param name="others">float32 tensors that are to count as well.</param>
+    /// <returns>A scalar, float32.</returns>
+    public Tensor SquaredGradientNorm(params IEnumerable<Tensor> others)
+    {
+        using var scope = new TensorScope();
+        Tensor[] gradients = [.. _states.Select(state => state.Parameter.Gradient).OfType<Tensor>(), .. others];
+        return scope.Keep(Ops.GradientNorm.SquaredSum(gradients));
     }
 
     /// <summary>Changes the parameters and clears their gradients.</summary>
@@ -36,28 +45,22 @@ public sealed class AdamWOptimizer : IDisposable
     /// <param name="gradientNorm">What <see cref="GradientNorm"/> has said.</param>
     public void Step(long step, double learningRate, double gradientNorm)
     {
-        using var scope = new TensorScope();
         double limit = _configuration.ClipNorm;
-        float scale = limit > 0 && gradientNorm > limit ? (float)(limit / gradientNorm) : 1f;
-        foreach (State state in _states)
-        {
-            if (state.Parameter.Gradient is not { } gradient)
-            {
-                continue;
-            }
+        Update(step, learningRate, limit > 0 && gradientNorm > limit ? (float)(limit / gradientNorm) : 1f, null);
+    }
 
-            var settings = new AdamWSettings
-            {
-                LearningRate = learningRate,
-                Beta1 = _configuration.Beta1,
-                Beta2 = _configuration.Beta2,
-                Epsilon = _configuration.Epsilon,
-                WeightDecay = state.Parameter.Kind == ParameterKind.Matrix ? _configuration.WeightDecay : 0,
-            };
-            AdamW.Step(state.Parameter, gradient, state.First, state.Second, settings, step, scale);
-        }
-
-        ClearGradients();
+    /// <summary>
+    /// The same by a norm that the host does not know yet: nothing is waited for. A norm that is not finite changes no
+    /// parameter.
+    /// </summary>
+    /// <param name="step">From 1: how many updates there will have been.</param>
+    /// <param name="learningRate">This step's.</param>
+    /// <param name="squaredNorm">What <see cref="SquaredGradientNorm"/> has returned.</param>
+    public void Step(long step, double learningRate, Tensor squaredNorm)
+    {
+        using var scope = new TensorScope();
+        float limit = _configuration.ClipNorm > 0 ? (float)_configuration.ClipNorm : float.PositiveInfinity;
+        Update(step, learningRate, 1f, Ops.GradientNorm.ClipScale(squaredNorm, limit));
     }
 
     /// <summary>Gives the memory of all gradients back.</summary>
@@ -92,6 +95,30 @@ public sealed class AdamWOptimizer : IDisposable
             state.First.Dispose();
             state.Second.Dispose();
         }
+    }
+
+    private void Update(long step, double learningRate, float scale, Tensor? deviceScale)
+    {
+        using var tensors = new TensorScope();
+        foreach (State state in _states)
+        {
+            if (state.Parameter.Gradient is not { } gradient)
+            {
+                continue;
+            }
+
+            var settings = new AdamWSettings
+            {
+                LearningRate = learningRate,
+                Beta1 = _configuration.Beta1,
+                Beta2 = _configuration.Beta2,
+                Epsilon = _configuration.Epsilon,
+                WeightDecay = state.Parameter.Kind == ParameterKind.Matrix ? _configuration.WeightDecay : 0,
+            };
+            AdamW.Step(state.Parameter, gradient, state.First, state.Second, settings, step, scale, deviceScale);
+        }
+
+        ClearGradients();
     }
 
     private sealed class State(string name, Parameter parameter)

@@ -15,6 +15,14 @@ public interface ITrainingObserver
     /// <param name="start">What the run is about to do.</param>
     void OnStart(RunStart start);
 
+    /// <summary>Kernels are about to be compiled; only on a GPU.</summary>
+    void OnPreparing();
+
+    /// <summary>All kernels that the run needs are there.</summary>
+    /// <param name="kernels">How many.</param>
+    /// <param name="seconds">How long it took.</param>
+    void OnPrepared(int kernels, double seconds);
+
     /// <summary>A step is done.</summary>
     /// <param name="step">Its figures.</param>
     void OnStep(StepMetrics step);
@@ -38,6 +46,7 @@ public interface ITrainingObserver
 /// <param name="ValidTokens">Tokens to validate on.</param>
 /// <param name="FirstStep">The step that comes next; above 1 for a resumed run.</param>
 /// <param name="Device">Where it computes.</param>
+/// <param name="ComputeType">What it computes in.</param>
 public sealed record RunStart(
     TrainingConfiguration Configuration,
     ModelConfiguration Model,
@@ -45,7 +54,8 @@ public sealed record RunStart(
     long TrainTokens,
     long ValidTokens,
     long FirstStep,
-    Device Device);
+    Device Device,
+    DType ComputeType);
 
 /// <summary>Figures of one step.</summary>
 /// <param name="Step">From 1.</param>

@@ -16,25 +16,27 @@ internal sealed class RunClock(double earlier)
     /// <summary>Time spent so far, in seconds.</summary>
     public double Seconds => earlier + _watch.Elapsed.TotalSeconds;
 
-    /// <summary>A step begins; what came before it, validation and checkpoints, is not training speed.</summary>
+    /// <summary>A step begins, and none is under way; what came before it, validation and checkpoints, is not training speed.</summary>
     public void Begin() => _start = _watch.Elapsed.TotalSeconds;
 
-    /// <summary>A step is done: its figures.</summary>
-    public StepMetrics Measure(long step, long steps, long tokensPerStep, (double Loss, double LearningRate, double GradientNorm) done)
+    /// <summary>A step is done, and the next may be under way already: its figures.</summary>
+    public StepMetrics Measure(PendingStep done, long steps, long tokensPerStep)
     {
-        double took = _watch.Elapsed.TotalSeconds - _start;
+        double now = _watch.Elapsed.TotalSeconds;
+        double took = now - _start;
+        _start = now;
 
         // The first step compiles kernels and fills the memory pool; it says nothing about the next.
         _secondsPerStep = _measured++ < 2 ? took : _secondsPerStep + (Smoothing * (took - _secondsPerStep));
         return new StepMetrics(
-            step,
+            done.Step,
             steps,
             done.Loss,
             done.LearningRate,
             done.GradientNorm,
-            step * tokensPerStep,
+            done.Step * tokensPerStep,
             tokensPerStep / _secondsPerStep,
             Seconds,
-            (steps - step) * _secondsPerStep);
+            (steps - done.Step) * _secondsPerStep);
     }
 }

@@ -10,6 +10,12 @@ public sealed class TrainingObservers(params IReadOnlyList<ITrainingObserver> ob
     public void OnEncoding(long bytes, long totalBytes) => Tell(observer => observer.OnEncoding(bytes, totalBytes));
 
     /// <inheritdoc/>
+    public void OnPreparing() => Tell(observer => observer.OnPreparing());
+
+    /// <inheritdoc/>
+    public void OnPrepared(int kernels, double seconds) => Tell(observer => observer.OnPrepared(kernels, seconds));
+
+    /// <inheritdoc/>
     public void OnStart(RunStart start) => Tell(observer => observer.OnStart(start));
 
     /// <inheritdoc/>

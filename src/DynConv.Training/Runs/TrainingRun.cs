@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
@@ -14,6 +15,9 @@ namespace DynConv.Training.Runs;
 /// <param name="Validation">Of the finished model; null if interrupted.</param>
 /// <param name="Checkpoint">The newest checkpoint; null if there is none yet.</param>
 /// <param name="Seconds">Time spent, earlier parts of a resumed run included.</param>
+/// <param name="PeakMemoryBytes">The most memory that tensors took at a time on the device.</param>
+/// <param name="Device">Where it computed.</param>
+/// <param name="ComputeType">What it computed in.</param>
 /// <param name="SamplePrompt">The first tokens of the validation text, to continue as a sample.</param>
 public sealed record TrainingResult(
     string Folder,
@@ -22,6 +26,9 @@ public sealed record TrainingResult(
     EvaluationResult? Validation,
     string? Checkpoint,
     double Seconds,
+    long PeakMemoryBytes,
+    Device Device,
+    DType ComputeType,
     IReadOnlyList<int> SamplePrompt);
 
 /// <summary>
@@ -88,7 +95,10 @@ public sealed class TrainingRun
         using TrainingData data = PrepareData(tokenizer, stop);
         string fingerprint = data.Train.Fingerprint + data.Validation.Fingerprint;
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
-        using var model = new LanguageModel(shape, _configuration.Seed);
+        Device device = Device.Parse(_configuration.Device);
+        DType computeType = ComputeTypes.Parse(_configuration.Dtype, device);
+        device.Memory.ResetPeak();
+        using var model = new LanguageModel(shape, _configuration.Seed, device, computeType);
         using var optimizer = new AdamWOptimizer(model, _configuration);
         RunState state = _checkpoints.LoadLatest(model, optimizer) ?? new RunState(0, fingerprint, 0, 0);
         if (state.Data != fingerprint)
@@ -97,28 +107,33 @@ public sealed class TrainingRun
         }
 
         _observer.OnStart(new RunStart(
-            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, model.Device));
+            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, device, computeType));
 
         using var metrics = new MetricsLog(_folder, state.MetricsBytes);
         var clock = new RunClock(state.Seconds);
-        var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
+        using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
+        Prepare(device, loop);
         long steps = _configuration.Steps!.Value;
+        using var queue = new StepQueue(loop, steps, clock, figures =>
+        {
+            metrics.Write(figures);
+            _holdsResults = true;
+            _observer.OnStep(figures);
+        });
         long step = state.Step;
         while (step < steps && !stop.IsCancellationRequested)
         {
             step++;
-            clock.Begin();
-            StepMetrics figures = clock.Measure(step, steps, loop.TokensPerStep, loop.Step(step));
-            metrics.Write(figures);
-            _holdsResults = true;
-            _observer.OnStep(figures);
+            queue.Run(step);
             if (IsDue(step, _configuration.ValidateEvery!.Value) && step < steps)
             {
+                queue.Drain();
                 Validate(model, data.Validation, metrics, step, _configuration.ValidationTokens);
             }
 
             if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
             {
+                queue.Drain();
                 Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
             }
         }
@@ -130,7 +145,28 @@ public sealed class TrainingRun
             Finish(model, tokenizer);
         }
 
-        return new TrainingResult(_folder, step, !finished, result, _checkpoints.Latest, clock.Seconds, SamplePrompt(data.Validation));
+        return new TrainingResult(
+            _folder,
+            step,
+            !finished,
+            result,
+            _checkpoints.Latest,
+            clock.Seconds,
+            device.Memory.PeakLiveBytes,
+            device,
+            computeType,
+            SamplePrompt(data.Validation));
+    }
+
+    private void Prepare(Device device, TrainingLoop loop)
+    {
+        if (device.IsCuda)
+        {
+            _observer.OnPreparing();
+            var watch = Stopwatch.StartNew();
+            int kernels = loop.Prepare();
+            _observer.OnPrepared(kernels, watch.Elapsed.TotalSeconds);
+        }
     }
 
     private static int[] SamplePrompt(TokenDataset validation)

@@ -14,29 +14,25 @@ internal sealed unsafe class CudaContext
     private static nint _current;
 
     private readonly nint _context;
-    private readonly int _device;
     private readonly Lazy<CudaMatMul> _matMul;
     private readonly PinnedUploads _uploads;
-    private List<Task>? _plan;
+    private Dictionary<string, Task>? _plan;
 
     private CudaContext(int index, int device)
     {
         Index = index;
-        _device = device;
         Name = ReadName(device);
-        Architecture = (10 * Ask(CudaDeviceAttribute.ComputeCapabilityMajor)) + Ask(CudaDeviceAttribute.ComputeCapabilityMinor);
+        Architecture = ReadArchitecture(device);
         if (Architecture < OldestArchitecture)
         {
             throw new DynConvException(
-                $"{Name} has compute capability {Architecture / 10}.{Architecture % 10}; 8.0 or newer is needed. Use --device cpu.");
+                $"{Name} has compute capability {Capability(Architecture)}; {OldestCapability} or newer is needed. Use --device cpu.");
         }
 
-        nuint total;
-        CudaDriver.Check(CudaDriver.cuDeviceTotalMem_v2(&total, device), "asking for the memory");
-        TotalBytes = (long)total;
-        Multiprocessors = Ask(CudaDeviceAttribute.MultiprocessorCount);
-        L2Bytes = Ask(CudaDeviceAttribute.L2CacheSize);
-        MaximumSharedBytes = Ask(CudaDeviceAttribute.MaximumSharedBytesPerBlock);
+        TotalBytes = ReadMemory(device);
+        Multiprocessors = Ask(device, CudaDeviceAttribute.MultiprocessorCount);
+        L2Bytes = Ask(device, CudaDeviceAttribute.L2CacheSize);
+        MaximumSharedBytes = Ask(device, CudaDeviceAttribute.MaximumSharedBytesPerBlock);
         nint context;
         CudaDriver.Check(CudaDriver.cuDevicePrimaryCtxRetain(&context, device), $"opening {Name}");
         _context = context;
@@ -45,6 +41,7 @@ internal sealed unsafe class CudaContext
         CudaDriver.Check(CudaDriver.cuStreamCreate(&stream, NonBlockingStream), "making a stream");
         Stream = stream;
         Kernels = new KernelLoader(this);
+        Reads = new PinnedReads(this);
         _uploads = new PinnedUploads(this);
         _matMul = new Lazy<CudaMatMul>(() => new CudaMatMul(this));
     }
@@ -77,6 +74,9 @@ internal sealed unsafe class CudaContext
 
     public KernelLoader Kernels { get; }
 
+    /// <summary>Numbers on their way to the host.</summary>
+    public PinnedReads Reads { get; }
+
     public CudaMatMul MatMul => _matMul.Value;
 
     /// <summary>Whether ops only say which kernels they need.</summary>
@@ -95,6 +95,9 @@ internal sealed unsafe class CudaContext
         }
     }
 
+    /// <summary>The oldest compute capability that kernels are written for.</summary>
+    public static string OldestCapability => Capability(OldestArchitecture);
+
     /// <summary>The driver's newest CUDA version, as in <c>13.0</c>.</summary>
     public static string DriverVersion
     {
@@ -106,39 +109,41 @@ internal sealed unsafe class CudaContext
         }
     }
 
-    /// <summary>How many cards there are, or why none can be used.</summary>
+    /// <summary>How many cards there are; and if none of them can be used, why.</summary>
     public static int Count(out string? reason)
     {
-        foreach ((string library, string package) in (ReadOnlySpan<(string, string)>)
-        [
-            (CudaLibraries.Driver, "the NVIDIA driver"),
-            (CudaLibraries.Nvrtc, "NVRTC of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: cuda-nvrtc-13-0)"),
-            (CudaLibraries.CublasLt, "cuBLAS of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: libcublas-13-0)"),
-        ])
+        int count = 0;
+        reason = Missing(CudaLibraries.Driver, "the NVIDIA driver");
+        if (reason is null)
         {
-            if (!CudaLibraries.TryLoad(library, out _))
-            {
-                reason = $"{CudaLibraries.FileName(library)} was not found; install {package}";
-                return 0;
-            }
+            int status = CudaDriver.cuInit(0);
+            status = status == CudaDriver.Success ? CudaDriver.cuDeviceGetCount(&count) : status;
+            reason = status != CudaDriver.Success ? $"the NVIDIA driver says: {CudaDriver.Describe(status)}"
+                : count == 0 ? "the NVIDIA driver finds no card"
+                : null;
         }
 
-        int count = 0;
-        int status = CudaDriver.cuInit(0);
-        status = status == CudaDriver.Success ? CudaDriver.cuDeviceGetCount(&count) : status;
-        reason = status != CudaDriver.Success ? $"the NVIDIA driver says: {CudaDriver.Describe(status)}"
-            : count == 0 ? "the NVIDIA driver finds no card"
-            : null;
-        return reason is null ? count : 0;
+        reason ??= Missing(CudaLibraries.Nvrtc, "NVRTC of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: cuda-nvrtc-13-0)")
+            ?? Missing(CudaLibraries.CublasLt, "cuBLAS of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: libcublas-13-0)");
+        return count;
+    }
+
+    /// <summary>What the driver says of a card, without opening it; there are <see cref="Count"/>.</summary>
+    public static CudaCard Describe(int index)
+    {
+        int device = Find(index);
+        int architecture = ReadArchitecture(device);
+        return new CudaCard(
+            index,
+            ReadName(device),
+            Capability(architecture),
+            ReadMemory(device),
+            Ask(device, CudaDeviceAttribute.MultiprocessorCount),
+            architecture >= OldestArchitecture);
     }
 
     /// <summary>Opens a card; there are <see cref="Count"/>.</summary>
-    public static CudaContext Open(int index)
-    {
-        int device;
-        CudaDriver.Check(CudaDriver.cuDeviceGet(&device, index), $"finding card {index}");
-        return new CudaContext(index, device);
-    }
+    public static CudaContext Open(int index) => new(index, Find(index));
 
     /// <summary>Ties the calling thread to this card.</summary>
     public void MakeCurrent()
@@ -185,6 +190,13 @@ internal sealed unsafe class CudaContext
         Synchronize();
     }
 
+    /// <summary>Copies from one place on the card to another, in the order of the stream.</summary>
+    public void Copy(nint from, nint to, long bytes)
+    {
+        MakeCurrent();
+        CudaDriver.Check(CudaDriver.cuMemcpyDtoDAsync_v2(to, from, (nuint)bytes, Stream), "a copy on the card");
+    }
+
     /// <summary>Sets bytes, in the order of the stream.</summary>
     public void Fill(nint to, byte value, long bytes)
     {
@@ -199,7 +211,7 @@ internal sealed unsafe class CudaContext
     /// <returns>How many kernels were needed that this process did not have yet.</returns>
     public int Prepare(Action work)
     {
-        var plan = new List<Task>();
+        var plan = new Dictionary<string, Task>();
         _plan = plan;
         try
         {
@@ -208,7 +220,12 @@ internal sealed unsafe class CudaContext
         finally
         {
             _plan = null;
-            Task.WaitAll([.. plan]);
+        }
+
+        // One failure is enough to know of, and it is known by its own message.
+        foreach (Task task in plan.Values)
+        {
+            task.GetAwaiter().GetResult();
         }
 
         return plan.Count;
@@ -216,7 +233,12 @@ internal sealed unsafe class CudaContext
 
     internal CudaKernel Plan(KernelRequest request)
     {
-        _plan!.Add(Task.Run(() => Kernels.Load(request)));
+        string key = $"{request.File} {request.EntryPoint} {string.Join(' ', request.Macros)}";
+        if (!_plan!.ContainsKey(key))
+        {
+            _plan[key] = Task.Run(() => Kernels.Load(request));
+        }
+
         return new CudaKernel(this, 0, request.EntryPoint);
     }
 
@@ -228,6 +250,17 @@ internal sealed unsafe class CudaContext
         }
     }
 
+    private static string? Missing(string library, string package) => CudaLibraries.TryLoad(library, out _)
+        ? null
+        : $"{CudaLibraries.FileName(library)} was not found; install {package}";
+
+    private static int Find(int index)
+    {
+        int device;
+        CudaDriver.Check(CudaDriver.cuDeviceGet(&device, index), $"finding card {index}");
+        return device;
+    }
+
     private static string ReadName(int device)
     {
         byte* name = stackalloc byte[256];
@@ -235,10 +268,22 @@ internal sealed unsafe class CudaContext
         return Marshal.PtrToStringUTF8((nint)name)!;
     }
 
-    private int Ask(CudaDeviceAttribute attribute)
+    private static int ReadArchitecture(int device) =>
+        (10 * Ask(device, CudaDeviceAttribute.ComputeCapabilityMajor)) + Ask(device, CudaDeviceAttribute.ComputeCapabilityMinor);
+
+    private static long ReadMemory(int device)
+    {
+        nuint total;
+        CudaDriver.Check(CudaDriver.cuDeviceTotalMem_v2(&total, device), "asking for the memory");
+        return (long)total;
+    }
+
+    private static string Capability(int architecture) => $"{architecture / 10}.{architecture % 10}";
+
+    private static int Ask(int device, CudaDeviceAttribute attribute)
     {
         int value;
-        CudaDriver.Check(CudaDriver.cuDeviceGetAttribute(&value, attribute, _device), $"asking for {attribute}");
+        CudaDriver.Check(CudaDriver.cuDeviceGetAttribute(&value, attribute, device), $"asking for {attribute}");
         return value;
     }
 }

@@ -78,6 +78,9 @@ internal static unsafe partial class CudaDriver
     public static partial int cuMemcpyDtoHAsync_v2(void* to, nint from, nuint bytes, nint stream);
 
     [LibraryImport(CudaLibraries.Driver)]
+    public static partial int cuMemcpyDtoDAsync_v2(nint to, nint from, nuint bytes, nint stream);
+
+    [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuMemsetD8Async(nint to, byte value, nuint count, nint stream);
 
     [LibraryImport(CudaLibraries.Driver)]

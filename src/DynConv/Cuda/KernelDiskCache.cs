@@ -12,6 +12,11 @@ namespace DynConv.Cuda;
 internal sealed class KernelDiskCache
 {
     private const int HashBytes = 32;
+    private const string CodeEnding = ".cubin";
+    private const string TemporaryEnding = ".tmp";
+
+    // A temporary file this old was left by a process that was killed.
+    private static readonly TimeSpan LongestWrite = TimeSpan.FromHours(1);
 
     private readonly string _folder;
     private readonly long _limitBytes;
@@ -61,7 +66,7 @@ internal sealed class KernelDiskCache
         }
 
         string stem = Path.GetFileNameWithoutExtension(request.File);
-        return Path.Combine(_folder, $"{stem}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..32]}.cubin");
+        return Path.Combine(_folder, $"{stem}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..32]}{CodeEnding}");
 
         void Add(string text)
         {
@@ -85,7 +90,7 @@ internal sealed class KernelDiskCache
                 return null;
             }
 
-            File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
+            MarkUsed(file);
             return bytes[HashBytes..];
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -97,7 +102,7 @@ internal sealed class KernelDiskCache
     /// <summary>Writes a file whole or not at all; a cache that cannot be written is no failure.</summary>
     public void Write(string file, byte[] code)
     {
-        string temporary = $"{file}.{Environment.ProcessId}.{Environment.CurrentManagedThreadId}";
+        string temporary = $"{file}.{Guid.NewGuid():N}{TemporaryEnding}";
         try
         {
             Directory.CreateDirectory(_folder);
@@ -113,15 +118,32 @@ internal sealed class KernelDiskCache
 
     private void Prune()
     {
-        FileInfo[] files = [.. new DirectoryInfo(_folder).GetFiles().OrderByDescending(file => file.LastWriteTimeUtc)];
+        // The folder may be shared, and what else lies there is not this cache's to delete.
+        IEnumerable<FileInfo> files = new DirectoryInfo(_folder).GetFiles()
+            .Where(file => file.Extension is CodeEnding or TemporaryEnding)
+            .OrderByDescending(file => file.LastWriteTimeUtc);
         long total = 0;
         foreach (FileInfo file in files)
         {
             total += file.Length;
-            if (total > _limitBytes)
+            bool abandoned = file.Extension == TemporaryEnding && DateTime.UtcNow - file.LastWriteTimeUtc > LongestWrite;
+            if (total > _limitBytes || abandoned)
             {
                 DeleteIfThere(file.FullName);
             }
+        }
+    }
+
+    // A folder that others filled may be read-only; its files serve all the same.
+    private static void MarkUsed(string file)
+    {
+        try
+        {
+            File.SetLastWriteTimeUtc(file, DateTime.UtcNow);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It may be deleted sooner than it ought to be, by whoever may write here.
         }
     }
 

@@ -20,7 +20,7 @@ internal interface IKernelTable
 /// </summary>
 /// <typeparam name="TKey">What a specialisation depends on: dtypes, widths, flags.</typeparam>
 internal sealed class KernelTable<TKey> : IKernelTable
-    where TKey : notnull, IEquatable<TKey>
+    where TKey : notnull
 {
     private readonly Func<TKey, (string Name, object Value)[]> _macros;
     private readonly TKey[] _examples;

@@ -1,18 +1,5 @@
 namespace DynConv.Diagnostics;
 
-/// <summary>The three kinds of short convolution.</summary>
-public enum ConvolutionKind
-{
-    /// <summary>One filter a channel for all tokens.</summary>
-    Static,
-
-    /// <summary>One filter a token and head.</summary>
-    HeadWise,
-
-    /// <summary>One filter a token and channel, mixed from a few.</summary>
-    LowRank,
-}
-
 /// <summary>A short convolution to measure, and what it costs at least.</summary>
 /// <param name="Kind">Where its filters come from.</param>
 /// <param name="Batch">B.</param>
@@ -33,14 +20,20 @@ public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Tim
     /// <summary>Whether the input is added to the result.</summary>
     public bool Residual { get; init; }
 
-    /// <summary>Bytes of the forward pass in float32: each input read once, the result written once.</summary>
-    public long ForwardBytes => sizeof(float) * ((2 * Activations) + Filters);
+    /// <summary>Element type of everything.</summary>
+    public DType DType { get; init; }
+
+    /// <summary>How the tokens lie.</summary>
+    public ConvolutionLayout Layout { get; init; }
+
+    /// <summary>Bytes of the forward pass: each input read once, the result written once.</summary>
+    public long ForwardBytes => DType.SizeInBytes() * ((2 * Activations) + Filters);
 
     /// <summary>
     /// Bytes of forward and backward pass: the backward pass reads x, dy and the filters and writes the gradients of x
     /// and of the filters.
     /// </summary>
-    public long ForwardBackwardBytes => ForwardBytes + (sizeof(float) * ((3 * Activations) + (2 * Filters)));
+    public long ForwardBackwardBytes => ForwardBytes + (DType.SizeInBytes() * ((3 * Activations) + (2 * Filters)));
 
     /// <summary>Multiplications and additions of the forward pass.</summary>
     public long ForwardFlops => 2 * Taps * (1 + FilterFlops);
@@ -50,6 +43,9 @@ public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Tim
     /// once more and give two gradients.
     /// </summary>
     public long ForwardBackwardFlops => ForwardFlops + (2 * Taps * (2 + (3 * FilterFlops)));
+
+    /// <summary>Bytes that both passes read: the inputs and the gradient of the result.</summary>
+    internal long InputBytes => DType.SizeInBytes() * ((2 * Activations) + Filters);
 
     private long Activations => Batch * Time * Channels;
 

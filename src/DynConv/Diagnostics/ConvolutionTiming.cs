@@ -35,4 +35,33 @@ public sealed record ConvolutionTiming(
     [property: JsonPropertyName("forward_backward_us")] double ForwardBackwardUs,
     [property: JsonPropertyName("copy_gb_per_s")] double CopyGbPerS,
     [property: JsonPropertyName("forward_share")] double ForwardShare,
-    [property: JsonPropertyName("forward_backward_share")] double ForwardBackwardShare);
+    [property: JsonPropertyName("forward_backward_share")] double ForwardBackwardShare)
+{
+    /// <summary>What the device calls itself, as in <c>NVIDIA H200</c>.</summary>
+    [JsonPropertyName("device_name")]
+    public string DeviceName { get; init; } = "";
+
+    /// <summary><c>whole</c>, or <c>slice</c> or <c>packed</c> as <see cref="ConvolutionLayout"/> says.</summary>
+    [JsonPropertyName("layout")]
+    public string Layout { get; init; } = "";
+
+    /// <summary>Median time of the backward pass alone; null on the CPU, where it is not measured.</summary>
+    [JsonPropertyName("backward_us")]
+    public double? BackwardUs { get; init; }
+
+    /// <summary>Bytes of the forward pass by its time, in 10⁹ a second.</summary>
+    [JsonPropertyName("forward_gb_per_s")]
+    public double ForwardGbPerS => ForwardShare * CopyGbPerS;
+
+    /// <summary>The same of forward and backward pass.</summary>
+    [JsonPropertyName("forward_backward_gb_per_s")]
+    public double ForwardBackwardGbPerS => ForwardBackwardShare * CopyGbPerS;
+
+    /// <summary>What the bytes of the forward pass take at the copy bandwidth, in microseconds.</summary>
+    [JsonPropertyName("forward_floor_us")]
+    public double ForwardFloorUs => ForwardShare * ForwardUs;
+
+    /// <summary>The same of forward and backward pass.</summary>
+    [JsonPropertyName("floor_us")]
+    public double FloorUs => ForwardBackwardShare * ForwardBackwardUs;
+}

@@ -1,12 +1,18 @@
 using System.Runtime.CompilerServices;
 using DynConv.Cpu;
+using DynConv.Cuda;
+using DynConv.Ops;
 
 namespace DynConv.Diagnostics;
 
-/// <summary>How fast the machine copies memory: the ceiling of every op that does little arithmetic.</summary>
+/// <summary>How fast a device copies memory: the ceiling of every op that does little arithmetic.</summary>
 public static unsafe class CopyBandwidth
 {
     private const long BlockElements = 1 << 15;
+    private const long LargestCardCopy = 512 << 20;
+    private const long CardShare = 16;
+
+    private static readonly TimeSpan CardBudget = TimeSpan.FromMilliseconds(50);
 
     /// <summary>
     /// Copies two float32 tensors to two others in turn, several times with all threads, through the caches and past
@@ -30,6 +36,25 @@ public static unsafe class CopyBandwidth
                 Copy(tensors[2], tensors[3], nonTemporal);
             },
             budget / 2);
+    }
+
+    /// <summary>
+    /// Copies a large tensor to another on a GPU, by this library's own kernel and by the driver, and takes the faster
+    /// one's median.
+    /// </summary>
+    /// <param name="device">A GPU.</param>
+    /// <returns>Bytes read and written in a second, in units of 10⁹.</returns>
+    public static double Measure(Device device)
+    {
+        CudaContext context = device.Context;
+        long bytes = Math.Min(LargestCardCopy, context.TotalBytes / CardShare);
+        using var scope = new TensorScope();
+        Tensor source = new NormalValues().Tensor([bytes / sizeof(float)], DType.Float32, device);
+        Tensor destination = Tensor.Empty(source.Shape, DType.Float32, device);
+        using var timer = new CudaTimer(context);
+        double kernel = timer.Median(1, () => StridedCopy.Copy(source, destination), CardBudget);
+        double driver = timer.Median(1, () => context.Copy(source.Address, destination.Address, bytes), CardBudget);
+        return 2 * bytes / Math.Min(kernel, driver) / 1e9;
     }
 
     private static void Copy(Tensor source, Tensor destination, bool nonTemporal)

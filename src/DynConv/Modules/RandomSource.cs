@@ -1,4 +1,5 @@
 using System.Text;
+using DynConv.Cpu;
 
 namespace DynConv.Modules;
 
@@ -39,25 +40,33 @@ public sealed class RandomSource(ulong seed)
     /// <param name="standardDeviation">Their spread.</param>
     /// <param name="device">Where; the CPU if not given.</param>
     public Tensor Normal(Shape shape, double standardDeviation, Device? device = null) =>
-        Draw(shape, device, () => (float)(NextNormal() * standardDeviation));
+        Draw(shape, device, numbersEach: 2, source => (float)(source.NextNormal() * standardDeviation));
 
     /// <summary>A tensor of numbers uniform in ±<paramref name="bound"/>.</summary>
     /// <param name="shape">Dimensions.</param>
     /// <param name="bound">The largest magnitude.</param>
     /// <param name="device">Where; the CPU if not given.</param>
     public Tensor Uniform(Shape shape, double bound, Device? device = null) =>
-        Draw(shape, device, () => (float)(((2 * NextDouble()) - 1) * bound));
+        Draw(shape, device, numbersEach: 1, source => (float)(((2 * source.NextDouble()) - 1) * bound));
 
-    private static Tensor Draw(Shape shape, Device? device, Func<float> next)
+    // The stream's place after any count of numbers is known, so that threads can share the work and draw the same.
+    private Tensor Draw(Shape shape, Device? device, int numbersEach, Func<RandomSource, float> next)
     {
+        const int ElementsAtOnce = 1 << 14;
         var values = new float[shape.Count];
-        for (int i = 0; i < values.Length; i++)
+        Workers.ForRange(values.Length, ElementsAtOnce, (start, end) =>
         {
-            values[i] = next();
-        }
-
+            RandomSource source = After(start * numbersEach);
+            for (long i = start; i < end; i++)
+            {
+                values[i] = next(source);
+            }
+        });
+        _state = After(shape.Count * numbersEach)._state;
         return Tensor.From(values, shape, device);
     }
+
+    private RandomSource After(long numbers) => new(seed) { _state = _state + (Increment * (ulong)numbers) };
 
     private static ulong Mix(ulong z)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using DynConv.Cuda;
 
 namespace DynConv;
@@ -17,6 +18,11 @@ public sealed class Device
 {
     private static readonly Lock Gate = new();
     private static readonly Dictionary<int, Device> Cards = [];
+
+    /// <summary>What <see cref="Parse"/> understands, for messages.</summary>
+    public const string Names = "auto, cpu, cuda or, where there are several cards, cuda:1 and so on";
+
+    private const string CardPrefix = "cuda:";
 
     private readonly CudaContext? _context;
 
@@ -45,6 +51,9 @@ public sealed class Device
 
     /// <summary>The name of a card, as in <c>NVIDIA H200</c>; <c>CPU</c> for the processors.</summary>
     public string Name => _context?.Name ?? "CPU";
+
+    /// <summary>Whether ops compute nothing now because <see cref="Prepare"/> collects their kernels.</summary>
+    internal bool IsPreparing => _context is { IsPlanning: true };
 
     internal CudaContext Context => _context
         ?? throw new DynConvException("This needs a CUDA device, and the tensor lies on the CPU.");
@@ -94,6 +103,35 @@ public sealed class Device
         }
     }
 
+    /// <summary>
+    /// A device by its name: <c>cpu</c>, <c>cuda</c> (the first card), <c>cuda:1</c>, or <c>auto</c>, which is the first
+    /// card if there is one that can be used and else the CPU.
+    /// </summary>
+    /// <param name="name">The name.</param>
+    /// <exception cref="DynConvException">It names no device, or one that is not here.</exception>
+    public static Device Parse(string name) => name switch
+    {
+        "cpu" => Cpu,
+        "cuda" => Cuda(),
+        "auto" => TryCuda(out Device? card, out _) ? card! : Cpu,
+        _ when CardIndex(name) is { } index => Cuda(index),
+        _ => throw new DynConvException($"There is no device '{name}'; it can be {Names}."),
+    };
+
+    /// <summary>Whether <see cref="Parse"/> understands a name; the device need not be there.</summary>
+    /// <param name="name">The name.</param>
+    public static bool IsName(string name) => name is "cpu" or "cuda" or "auto" || CardIndex(name) is not null;
+
+    /// <summary>
+    /// Compiles the kernels that some work needs, all at once on all cores, so that nothing waits for the compiler later.
+    /// </summary>
+    /// <param name="work">
+    /// Runs once on a card, and its ops compute nothing: results are undefined, and what they would overwrite stays as it
+    /// was. Does not run on the CPU, where nothing is compiled.
+    /// </param>
+    /// <returns>How many kernels were needed that this process did not have yet.</returns>
+    public int Prepare(Action work) => _context?.Prepare(work) ?? 0;
+
     /// <summary>Waits until all ops queued on the device are done; ops on the CPU are done when they return.</summary>
     public void Synchronize() => _context?.Synchronize();
 
@@ -103,4 +141,10 @@ public sealed class Device
         DeviceKind.Cuda => $"cuda:{Index}",
         _ => "cpu",
     };
+
+    private static int? CardIndex(string name) =>
+        name.StartsWith(CardPrefix, StringComparison.Ordinal)
+        && int.TryParse(name.AsSpan(CardPrefix.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int index)
+        ? index
+        : null;
 }

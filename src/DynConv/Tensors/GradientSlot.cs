@@ -44,7 +44,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
     /// <summary>Adds <paramref name="contribution"/>, sharing its buffer where it is the first one.</summary>
     public void Add(Tensor view, Tensor contribution)
     {
-        if (_gradient is null && view.Region is null && contribution.Shape == shape)
+        if (_gradient is null && view.Region is null && contribution.Shape == shape && contribution.DType == dtype)
         {
             _gradient = contribution.Alias();
             _complete = true;

@@ -6,12 +6,16 @@ namespace DynConv;
 /// </summary>
 public abstract class MemoryPool
 {
+    /// <summary>What may always be kept beside the buffers in use.</summary>
+    internal const long AlwaysKept = 64 << 20;
+
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Stack<nint>> _free = [];
     private long _liveBuffers;
     private long _liveBytes;
     private long _reservedBytes;
     private long _peakLiveBytes;
+    private long _highestLiveBytes;
 
     private protected MemoryPool()
     {
@@ -32,7 +36,10 @@ public abstract class MemoryPool
     /// <summary>The most that <see cref="LiveBytes"/> has been since the last <see cref="ResetPeak"/>.</summary>
     public long PeakLiveBytes => Interlocked.Read(ref _peakLiveBytes);
 
-    /// <summary>Bytes taken from the device: those in use and those kept for the next request.</summary>
+    /// <summary>
+    /// Bytes taken from the device: those in use and those kept for the next request. Never more than twice what was in
+    /// use at any one time, and 64 MiB.
+    /// </summary>
     public long ReservedBytes => Interlocked.Read(ref _reservedBytes);
 
     /// <summary>Starts the measurement of <see cref="PeakLiveBytes"/> anew.</summary>
@@ -68,13 +75,13 @@ public abstract class MemoryPool
         {
             if (!_free.TryGetValue(rented, out Stack<nint>? buffers) || !buffers.TryPop(out buffer))
             {
-                buffer = AllocateOrTrim(rented);
-                _reservedBytes += rented;
+                buffer = Allocate(rented);
             }
 
             _liveBuffers++;
             _liveBytes += rented;
             _peakLiveBytes = Math.Max(_peakLiveBytes, _liveBytes);
+            _highestLiveBytes = Math.Max(_highestLiveBytes, _liveBytes);
         }
 
         if (Poison)
@@ -111,6 +118,21 @@ public abstract class MemoryPool
     private protected virtual string Describe() => "";
 
     private string Details() => Describe() is { Length: > 0 } text ? $" ({text})" : "";
+
+    // Shapes that keep changing would fill the pool with buffers of sizes that never come again. To drop them all costs
+    // little: what is needed next is taken anew, and it takes as much of that until the next time.
+    private nint Allocate(long bytes)
+    {
+        long highest = Math.Max(_highestLiveBytes, _liveBytes + bytes);
+        if (_reservedBytes + bytes > (2 * highest) + AlwaysKept)
+        {
+            Trim();
+        }
+
+        nint buffer = AllocateOrTrim(bytes);
+        _reservedBytes += bytes;
+        return buffer;
+    }
 
     private nint AllocateOrTrim(long bytes)
     {

@@ -6,13 +6,20 @@
 #include <cstring>
 
 // Dynamic shared memory, by the name and type under which kernels declare it; a margin behind it is watched.
-struct alignas(16) Bits128 { unsigned x, y, z, w; };
+struct alignas(16) Bits128
+{
+    unsigned x, y, z, w;
+};
 static constexpr unsigned margin_bytes = 1024;
 extern __thread Bits128 shared_memory[];
-alignas(1024) EMULATOR_API __thread Bits128 shared_memory[(emulator::most_shared_bytes + margin_bytes) / sizeof(Bits128)];
+alignas(1024) EMULATOR_API
+    __thread Bits128 shared_memory[(emulator::most_shared_bytes + margin_bytes) / sizeof(Bits128)];
 
 // The C library's way to a thread-local block of a library.
-struct ThreadLocalIndex { size_t module, offset; };
+struct ThreadLocalIndex
+{
+    size_t module, offset;
+};
 extern "C" void* __tls_get_addr(ThreadLocalIndex*);
 
 namespace emulator
@@ -116,7 +123,8 @@ void Block::check_shared_end()
     if (written != end + margin_bytes)
     {
         char sentence[200];
-        std::snprintf(sentence, sizeof sentence, "wrote to byte %zd of the %u bytes of dynamic shared memory that were asked for",
+        std::snprintf(sentence, sizeof sentence,
+                      "wrote to byte %zd of the %u bytes of dynamic shared memory that were asked for",
                       written - reinterpret_cast<unsigned char*>(shared_memory), launch_->shared_bytes);
         record_failure(sentence, nullptr);
     }
@@ -182,7 +190,8 @@ void Block::fail(const char* sentence)
 void Block::record_failure(const char* sentence, const Place* at)
 {
     char text[256];
-    std::snprintf(text, sizeof text, "%s, block (%u, %u, %u)", launch_->kernel->name.c_str(), index_.x, index_.y, index_.z);
+    std::snprintf(text, sizeof text, "%s, block (%u, %u, %u)", launch_->kernel->name.c_str(), index_.x, index_.y,
+                  index_.z);
     failure_ = text;
     if (at != nullptr)
     {
@@ -206,15 +215,18 @@ void Block::report_deadlock()
     while (!rest.empty())
     {
         const Thread* first = rest[0];
-        auto same = [&](const Thread* t) { return std::strcmp(t->operation, first->operation) == 0 && t->barrier == first->barrier; };
+        auto same = [&](const Thread* t) {
+            return std::strcmp(t->operation, first->operation) == 0 && t->barrier == first->barrier;
+        };
         auto count = std::count_if(rest.begin(), rest.end(), same);
         char text[200];
-        std::snprintf(text, sizeof text, "; %td %s %s", count, first->state == State::ended ? "came to" : "wait at", first->operation);
+        std::snprintf(text, sizeof text, "; %td %s %s", count, first->state == State::ended ? "came to" : "wait at",
+                      first->operation);
         sentence += text;
         if (first->barrier >= 0 && first->state == State::waiting)
         {
-            std::snprintf(text, sizeof text, " %d (%d of %d arrived)", first->barrier, barriers_[first->barrier].arrived,
-                          barriers_[first->barrier].expected);
+            std::snprintf(text, sizeof text, " %d (%d of %d arrived)", first->barrier,
+                          barriers_[first->barrier].arrived, barriers_[first->barrier].expected);
             sentence += text;
         }
 
@@ -324,7 +336,8 @@ void Block::wait_for_copies(int pending_groups)
 {
     auto& copies = running_->copies;
     int first_pending = running_->open_group - pending_groups;
-    auto due = std::find_if(copies.begin(), copies.end(), [&](const Copy& copy) { return copy.group >= first_pending; });
+    auto due =
+        std::find_if(copies.begin(), copies.end(), [&](const Copy& copy) { return copy.group >= first_pending; });
     for (auto copy = copies.begin(); copy != due; ++copy)
     {
         std::memcpy(copy->to, copy->data, copy->bytes);
@@ -342,14 +355,15 @@ unsigned Block::number_of_shared(const void* pointer, int bytes)
         return static_cast<unsigned>(at - dynamic);
     }
 
-    if (static_shared_ != nullptr && at >= static_shared_ && at + bytes <= static_shared_ + launch_->kernel->static_shared_bytes)
+    if (static_shared_ != nullptr && at >= static_shared_ &&
+        at + bytes <= static_shared_ + launch_->kernel->static_shared_bytes)
     {
         return static_cast<unsigned>(at - static_shared_) + first_static_number;
     }
 
-    emulator::fail("%p is not in the block's shared memory (%u dynamic bytes from %p, %zu static bytes from %p)", pointer,
-                   launch_->shared_bytes, static_cast<const void*>(dynamic), launch_->kernel->static_shared_bytes,
-                   static_cast<const void*>(static_shared_));
+    emulator::fail("%p is not in the block's shared memory (%u dynamic bytes from %p, %zu static bytes from %p)",
+                   pointer, launch_->shared_bytes, static_cast<const void*>(dynamic),
+                   launch_->kernel->static_shared_bytes, static_cast<const void*>(static_shared_));
 }
 
 void* Block::shared_of_number(unsigned number)

@@ -32,7 +32,7 @@ struct Launch
 
 class Block
 {
-public:
+  public:
     // Runs all threads of a block; false if one made a mistake, which `failure` then tells.
     bool run(const Launch& launch, Index index);
 
@@ -52,8 +52,14 @@ public:
     unsigned number_of_shared(const void* pointer, int bytes);
     void* shared_of_number(unsigned number);
 
-private:
-    enum class State { ready, waiting, polling, ended };
+  private:
+    enum class State
+    {
+        ready,
+        waiting,
+        polling,
+        ended
+    };
 
     struct Copy
     {

@@ -33,10 +33,10 @@ constexpr int pointers_to_card = 1;
 constexpr size_t version = 130000;
 
 // The documented numbers of attributes.
-constexpr int layout_type = 0, layout_order = 1, layout_rows = 2, layout_columns = 3, layout_leading = 4, layout_batch = 5,
-              layout_batch_stride = 6;
-constexpr int product_compute = 0, product_scale = 1, product_pointers = 2, product_transpose_a = 3, product_transpose_b = 4,
-              product_epilogue = 7;
+constexpr int layout_type = 0, layout_order = 1, layout_rows = 2, layout_columns = 3, layout_leading = 4,
+              layout_batch = 5, layout_batch_stride = 6;
+constexpr int product_compute = 0, product_scale = 1, product_pointers = 2, product_transpose_a = 3,
+              product_transpose_b = 4, product_epilogue = 7;
 constexpr int no_epilogue = 1;
 
 struct Layout
@@ -48,7 +48,12 @@ struct Layout
     int batch;
     int64_t batch_stride;
 
-    int64_t elements() const { return rows == 0 || columns == 0 ? 0 : batch_stride * (batch - 1) + leading * (int64_t)(columns - 1) + (int64_t)rows; }
+    int64_t elements() const
+    {
+        return rows == 0 || columns == 0
+                   ? 0
+                   : batch_stride * (batch - 1) + leading * (int64_t)(columns - 1) + (int64_t)rows;
+    }
 
     int64_t bytes() const { return elements() * (type == bfloat16 ? 2 : 4); }
 };
@@ -115,7 +120,8 @@ void write(void* to, int type, int64_t i, float value)
 
     uint32_t bits;
     std::memcpy(&bits, &value, sizeof bits);
-    static_cast<uint16_t*>(to)[i] = value != value ? 0x7fff : static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+    static_cast<uint16_t*>(to)[i] =
+        value != value ? 0x7fff : static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 // One matrix of a batch as op(X), by columns, in float.
@@ -128,7 +134,8 @@ std::vector<float> gather(const void* from, const Layout& layout, bool transpose
     {
         for (int64_t i = 0; i < rows; i++)
         {
-            result[transposed ? i * columns + j : j * rows + i] = read(from, layout.type, batch * layout.batch_stride + j * layout.leading + i);
+            result[transposed ? i * columns + j : j * rows + i] =
+                read(from, layout.type, batch * layout.batch_stride + j * layout.leading + i);
         }
     }
 
@@ -141,7 +148,8 @@ const char* misfit(const Call& call)
     uint64_t m = p.transpose_a ? call.a.columns : call.a.rows;
     uint64_t k = p.transpose_a ? call.a.rows : call.a.columns;
     uint64_t n = p.transpose_b ? call.b.rows : call.b.columns;
-    if (k != (p.transpose_b ? call.b.columns : call.b.rows) || call.d.rows != m || call.d.columns != n || call.c.rows != m || call.c.columns != n)
+    if (k != (p.transpose_b ? call.b.columns : call.b.rows) || call.d.rows != m || call.d.columns != n ||
+        call.c.rows != m || call.c.columns != n)
     {
         return "the matrices' shapes do not fit";
     }
@@ -165,10 +173,13 @@ const char* misfit(const Call& call)
 bool is_supported(const Call& call)
 {
     const Product& p = call.product;
-    auto fits = [](const Layout& layout) { return layout.order == column_order && (layout.type == float32 || layout.type == bfloat16); };
-    return (p.compute == compute_float32 || p.compute == compute_float32_pedantic) && p.scale == float32 && p.epilogue == no_epilogue &&
-           (p.pointers == pointers_to_host || p.pointers == pointers_to_card) && p.transpose_a <= 1 && p.transpose_b <= 1 && fits(call.a) &&
-           fits(call.b) && fits(call.c) && fits(call.d) && call.a.type == call.b.type && call.c.type == call.d.type &&
+    auto fits = [](const Layout& layout) {
+        return layout.order == column_order && (layout.type == float32 || layout.type == bfloat16);
+    };
+    return (p.compute == compute_float32 || p.compute == compute_float32_pedantic) && p.scale == float32 &&
+           p.epilogue == no_epilogue && (p.pointers == pointers_to_host || p.pointers == pointers_to_card) &&
+           p.transpose_a <= 1 && p.transpose_b <= 1 && fits(call.a) && fits(call.b) && fits(call.c) && fits(call.d) &&
+           call.a.type == call.b.type && call.c.type == call.d.type &&
            (call.a.type == bfloat16 || call.d.type == float32);
 }
 
@@ -194,7 +205,8 @@ void multiply_batch(const Call& call, int64_t batch, float alpha, float beta)
         {
             int64_t c_index = batch * call.c.batch_stride + j * call.c.leading + i;
             double before = beta == 0 ? 0 : static_cast<double>(beta) * read(call.c_at, call.c.type, c_index);
-            write(call.d_at, call.d.type, batch * call.d.batch_stride + j * call.d.leading + i, static_cast<float>(alpha * sums[i] + before));
+            write(call.d_at, call.d.type, batch * call.d.batch_stride + j * call.d.leading + i,
+                  static_cast<float>(alpha * sums[i] + before));
         }
     });
 }
@@ -207,14 +219,23 @@ Status multiply(const Call& call)
         return report(illegal_address, "cublasLtMatmul: alpha or beta at " + describe_address(call.alpha));
     }
 
-    struct Operand { const char* name; const void* at; const Layout& layout; bool used; };
-    for (const Operand& operand : {Operand{"A", call.a_at, call.a, true}, {"B", call.b_at, call.b, true},
-                                   {"C", call.c_at, call.c, *call.beta != 0}, {"D", call.d_at, call.d, true}})
+    struct Operand
+    {
+        const char* name;
+        const void* at;
+        const Layout& layout;
+        bool used;
+    };
+    for (const Operand& operand : {Operand{"A", call.a_at, call.a, true},
+                                   {"B", call.b_at, call.b, true},
+                                   {"C", call.c_at, call.c, *call.beta != 0},
+                                   {"D", call.d_at, call.d, true}})
     {
         if (operand.used && operand.layout.elements() > 0 && !is_on_card(operand.at, operand.layout.bytes()))
         {
-            return report(illegal_address, std::string("cublasLtMatmul: ") + operand.name + " of " + std::to_string(operand.layout.bytes()) +
-                                               " bytes at " + describe_address(operand.at));
+            return report(illegal_address, std::string("cublasLtMatmul: ") + operand.name + " of " +
+                                               std::to_string(operand.layout.bytes()) + " bytes at " +
+                                               describe_address(operand.at));
         }
     }
 
@@ -267,7 +288,8 @@ EXPORT BlasStatus cublasLtMatmulDescDestroy(Product* product)
     return blas_success;
 }
 
-EXPORT BlasStatus cublasLtMatrixLayoutCreate(Layout** layout, int type, uint64_t rows, uint64_t columns, int64_t leading)
+EXPORT BlasStatus cublasLtMatrixLayoutCreate(Layout** layout, int type, uint64_t rows, uint64_t columns,
+                                             int64_t leading)
 {
     *layout = new Layout{type, column_order, rows, columns, leading, 1, 0};
     return blas_success;
@@ -300,8 +322,8 @@ EXPORT BlasStatus cublasLtMatmulPreferenceSetAttribute(void*, int, const void*, 
 
 EXPORT BlasStatus cublasLtMatmulPreferenceDestroy(void* preference) { return cublasLtDestroy(preference); }
 
-EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout* a, Layout* b, Layout* c, Layout* d, void*, int asked,
-                                                 Heuristic* results, int* found)
+EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout* a, Layout* b, Layout* c, Layout* d,
+                                                 void*, int asked, Heuristic* results, int* found)
 {
     Call call{*product, *a, *b, *c, *d, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
     *found = 0;
@@ -320,10 +342,21 @@ EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout
     return blas_success;
 }
 
-EXPORT BlasStatus cublasLtMatmul(void*, Product* product, const void* alpha, const void* a_at, Layout* a, const void* b_at, Layout* b,
-                                 const void* beta, const void* c_at, Layout* c, void* d_at, Layout* d, const void*, void*, size_t, Stream* stream)
+EXPORT BlasStatus cublasLtMatmul(void*, Product* product, const void* alpha, const void* a_at, Layout* a,
+                                 const void* b_at, Layout* b, const void* beta, const void* c_at, Layout* c, void* d_at,
+                                 Layout* d, const void*, void*, size_t, Stream* stream)
 {
-    Call call{*product, *a, *b, *c, *d, a_at, b_at, c_at, d_at, static_cast<const float*>(alpha), static_cast<const float*>(beta)};
+    Call call{*product,
+              *a,
+              *b,
+              *c,
+              *d,
+              a_at,
+              b_at,
+              c_at,
+              d_at,
+              static_cast<const float*>(alpha),
+              static_cast<const float*>(beta)};
     if (const char* why = misfit(call))
     {
         report(invalid_value, std::string("cublasLtMatmul: ") + why);
@@ -332,7 +365,8 @@ EXPORT BlasStatus cublasLtMatmul(void*, Product* product, const void* alpha, con
 
     if (!is_supported(call))
     {
-        report(invalid_value, "cublasLtMatmul: only float32 and bfloat16 by columns, computed in float32 without TF32, are emulated");
+        report(invalid_value,
+               "cublasLtMatmul: only float32 and bfloat16 by columns, computed in float32 without TF32, are emulated");
         return blas_not_supported;
     }
 

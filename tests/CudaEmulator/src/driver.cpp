@@ -42,7 +42,8 @@ constexpr StatusText status_texts[] = {
     {illegal_address, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
     {launch_failed, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
     {capture_unsupported, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
-    {capture_invalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"},
+    {capture_invalidated, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
+     "operation failed due to a previous error during capture"},
 };
 
 const StatusText* find(int status)
@@ -102,7 +103,8 @@ Status check_card_memory(const char* what, const void* address, size_t bytes)
 {
     return bytes == 0 || is_on_card(address, bytes)
                ? success
-               : report(invalid_value, std::string(what) + " of " + std::to_string(bytes) + " bytes at " + describe_address(address));
+               : report(invalid_value,
+                        std::string(what) + " of " + std::to_string(bytes) + " bytes at " + describe_address(address));
 }
 
 template <typename T>
@@ -233,7 +235,10 @@ EXPORT Status cuDevicePrimaryCtxRetain(void** result, int)
 
 EXPORT Status cuDevicePrimaryCtxRelease_v2(int) { return success; }
 
-EXPORT Status cuCtxSetCurrent(void* chosen) { return chosen == nullptr || chosen == &context ? success : invalid_context; }
+EXPORT Status cuCtxSetCurrent(void* chosen)
+{
+    return chosen == nullptr || chosen == &context ? success : invalid_context;
+}
 
 EXPORT Status cuMemGetInfo_v2(size_t* free, size_t* total)
 {
@@ -257,30 +262,45 @@ EXPORT Status cuMemcpyHtoDAsync_v2(void* to, const void* from, size_t bytes, Str
     return copy(to, from, bytes, true, false, stream);
 }
 
-EXPORT Status cuMemcpyHtoD_v2(void* to, const void* from, size_t bytes) { return copy(to, from, bytes, true, false, nullptr); }
+EXPORT Status cuMemcpyHtoD_v2(void* to, const void* from, size_t bytes)
+{
+    return copy(to, from, bytes, true, false, nullptr);
+}
 
 EXPORT Status cuMemcpyDtoHAsync_v2(void* to, const void* from, size_t bytes, Stream* stream)
 {
     return copy(to, from, bytes, false, true, stream);
 }
 
-EXPORT Status cuMemcpyDtoH_v2(void* to, const void* from, size_t bytes) { return copy(to, from, bytes, false, true, nullptr); }
+EXPORT Status cuMemcpyDtoH_v2(void* to, const void* from, size_t bytes)
+{
+    return copy(to, from, bytes, false, true, nullptr);
+}
 
 EXPORT Status cuMemcpyDtoDAsync_v2(void* to, const void* from, size_t bytes, Stream* stream)
 {
     return copy(to, from, bytes, true, true, stream);
 }
 
-EXPORT Status cuMemcpyDtoD_v2(void* to, const void* from, size_t bytes) { return copy(to, from, bytes, true, true, nullptr); }
+EXPORT Status cuMemcpyDtoD_v2(void* to, const void* from, size_t bytes)
+{
+    return copy(to, from, bytes, true, true, nullptr);
+}
 
 EXPORT Status cuMemcpyAsync(void* to, const void* from, size_t bytes, Stream* stream)
 {
     return copy(to, from, bytes, false, false, stream);
 }
 
-EXPORT Status cuMemcpy(void* to, const void* from, size_t bytes) { return copy(to, from, bytes, false, false, nullptr); }
+EXPORT Status cuMemcpy(void* to, const void* from, size_t bytes)
+{
+    return copy(to, from, bytes, false, false, nullptr);
+}
 
-EXPORT Status cuMemsetD8Async(uint8_t* to, uint8_t value, size_t count, Stream* stream) { return fill(to, value, count, stream); }
+EXPORT Status cuMemsetD8Async(uint8_t* to, uint8_t value, size_t count, Stream* stream)
+{
+    return fill(to, value, count, stream);
+}
 
 EXPORT Status cuMemsetD16Async(uint16_t* to, uint16_t value, size_t count, Stream* stream)
 {

@@ -77,7 +77,8 @@ void* Stacks::top(int index)
 {
     if (memory_ == nullptr)
     {
-        void* memory = mmap(nullptr, capacity * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void* memory =
+            mmap(nullptr, capacity * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED)
         {
             std::perror("CUDA emulator: no memory for stacks");
@@ -108,5 +109,8 @@ Context new_context(void* stack_top, void (*start)())
     return {words};
 }
 
-void switch_context(Context& from, const Context& to) { emulator_switch_context(&from.stack_pointer, to.stack_pointer); }
+void switch_context(Context& from, const Context& to)
+{
+    emulator_switch_context(&from.stack_pointer, to.stack_pointer);
+}
 }

@@ -7,13 +7,13 @@ namespace emulator
 // A stack of its own for each CUDA thread of a block. A page that cannot be touched lies below each.
 class Stacks
 {
-public:
+  public:
     static constexpr size_t bytes = 256 << 10;
 
     // Where stack number `index` ends; more are made as they are asked for.
     void* top(int index);
 
-private:
+  private:
     static constexpr int capacity = 1024;
     char* memory_ = nullptr;
     int ready_ = 0;

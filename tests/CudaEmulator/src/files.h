@@ -19,7 +19,8 @@ void remove_file(const std::string& path);
 // A new file; its path, or nothing for empty content or if it cannot be written.
 std::string write_temporary(const std::string& content);
 
-// A library's bytes behind a mark and their number, as NVRTC gives and the driver takes them; and back, empty for others.
+// A library's bytes behind a mark and their number, as NVRTC gives and the driver takes them; and back, empty for
+// others.
 std::string wrap_image(const std::string& library);
 std::string unwrap_image(const void* image);
 

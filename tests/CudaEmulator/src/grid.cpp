@@ -21,10 +21,7 @@ __thread const void* fault_address;
 // Where to go on after a fault, which may have been that a stack was full.
 __thread char* spare_stack_top;
 
-[[noreturn]] void report_fault()
-{
-    fail("touched %s", describe_address(fault_address).c_str());
-}
+[[noreturn]] void report_fault() { fail("touched %s", describe_address(fault_address).c_str()); }
 
 // A fault of a kernel goes on as a call of report_fault; any other is whose it was before.
 void on_fault(int, siginfo_t* info, void* context)
@@ -57,7 +54,7 @@ void catch_faults()
 // Threads that wait for work. Never destroyed, so that they may sleep while the process ends.
 class Workers
 {
-public:
+  public:
     Workers()
     {
         const char* asked = std::getenv("DYNCONV_EMULATOR_THREADS");
@@ -82,7 +79,7 @@ public:
         done_.wait(lock, [this] { return busy_ == 0; });
     }
 
-private:
+  private:
     void serve()
     {
         stack_t stack = {};

@@ -9,7 +9,7 @@ bool in_word(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c =
 
 class Rewriter
 {
-public:
+  public:
     explicit Rewriter(const std::string& text) : text_(text) {}
 
     std::string run()
@@ -37,7 +37,7 @@ public:
         return result_ + "\n" + entries_;
     }
 
-private:
+  private:
     void take(const std::string& name)
     {
         if (name == "__shared__")
@@ -59,8 +59,8 @@ private:
         }
         else if (kernel_follows_ && next_is('('))
         {
-            entries_ += "extern \"C\" __attribute__((visibility(\"default\"))) emulator::Entry emulator_entry_" + name + " = emulator::entry<&" + name + ">" +
-                        (bounds_.empty() ? "(1024)" : bounds_) + ";\n";
+            entries_ += "extern \"C\" __attribute__((visibility(\"default\"))) emulator::Entry emulator_entry_" + name +
+                        " = emulator::entry<&" + name + ">" + (bounds_.empty() ? "(1024)" : bounds_) + ";\n";
             kernel_follows_ = false;
             bounds_.clear();
             result_ += name;
@@ -99,7 +99,8 @@ private:
     bool drop_last(const std::string& name)
     {
         size_t end = result_.find_last_not_of(" \t\n");
-        bool found = end != std::string::npos && end + 1 >= name.size() && result_.compare(end + 1 - name.size(), name.size(), name) == 0;
+        bool found = end != std::string::npos && end + 1 >= name.size() &&
+                     result_.compare(end + 1 - name.size(), name.size(), name) == 0;
         if (found)
         {
             result_.erase(end + 1 - name.size());

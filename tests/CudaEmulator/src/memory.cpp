@@ -89,7 +89,8 @@ void* allocate(size_t bytes, bool on_card)
     }
 
     size_t inner = round_up(rounded, sysconf(_SC_PAGESIZE));
-    void* mapping = mmap(nullptr, inner + 2 * fence_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* mapping =
+        mmap(nullptr, inner + 2 * fence_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (mapping == MAP_FAILED)
     {
         return nullptr;

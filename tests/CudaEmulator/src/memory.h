@@ -12,7 +12,12 @@ size_t free_memory_of_card();
 // Filled with NaN; null if the card has not that much left. Pages that cannot be touched lie before and behind.
 void* allocate(size_t bytes, bool on_card);
 
-enum class Freed { yes, unknown, damaged };
+enum class Freed
+{
+    yes,
+    unknown,
+    damaged
+};
 Freed free_memory(void* address, std::string& what);
 
 // False if a write outside of an allocation shows next to it.

@@ -62,7 +62,7 @@ int find_thread_local_block(dl_phdr_info* info, size_t, void* data)
 // Arguments of a launch, copied: the caller's are gone when a recorded launch is replayed.
 class Arguments
 {
-public:
+  public:
     Arguments(const Entry& entry, void** from)
     {
         size_t total = 0;
@@ -71,7 +71,8 @@ public:
             total += aligned(*bytes);
         }
 
-        memory_.reset(static_cast<char*>(std::aligned_alloc(argument_alignment, std::max(total, argument_alignment))), std::free);
+        memory_.reset(static_cast<char*>(std::aligned_alloc(argument_alignment, std::max(total, argument_alignment))),
+                      std::free);
         char* to = memory_.get();
         for (const unsigned* bytes = entry.argument_bytes; *bytes != 0; bytes++, from++)
         {
@@ -83,8 +84,11 @@ public:
 
     void** addresses() { return addresses_.data(); }
 
-private:
-    static size_t aligned(size_t bytes) { return (bytes + argument_alignment - 1) / argument_alignment * argument_alignment; }
+  private:
+    static size_t aligned(size_t bytes)
+    {
+        return (bytes + argument_alignment - 1) / argument_alignment * argument_alignment;
+    }
 
     std::shared_ptr<char> memory_;
     std::vector<void*> addresses_;
@@ -94,16 +98,19 @@ Status check_launch(const Function& function, Index grid, Index block, unsigned 
 {
     const Kernel& kernel = function.kernel;
     unsigned long threads = static_cast<unsigned long>(block.x) * block.y * block.z;
-    std::string what = std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) + " blocks of " +
-                       std::to_string(threads) + " threads with " + std::to_string(shared_bytes) + " bytes of shared memory";
-    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || threads == 0 || grid.x > 0x7fffffffu || grid.y > 65535 || grid.z > 65535)
+    std::string what = std::to_string(grid.x) + " x " + std::to_string(grid.y) + " x " + std::to_string(grid.z) +
+                       " blocks of " + std::to_string(threads) + " threads with " + std::to_string(shared_bytes) +
+                       " bytes of shared memory";
+    if (grid.x == 0 || grid.y == 0 || grid.z == 0 || threads == 0 || grid.x > 0x7fffffffu || grid.y > 65535 ||
+        grid.z > 65535)
     {
         return report(invalid_value, kernel.name + ": a grid of " + what);
     }
 
     if (threads > static_cast<unsigned long>(kernel.entry.most_threads))
     {
-        return report(invalid_value, kernel.name + " has at most " + std::to_string(kernel.entry.most_threads) + " threads: " + what);
+        return report(invalid_value,
+                      kernel.name + " has at most " + std::to_string(kernel.entry.most_threads) + " threads: " + what);
     }
 
     return shared_bytes <= function.most_dynamic_bytes
@@ -147,7 +154,8 @@ EXPORT Status cuModuleGetFunction(Function** function, Module* module, const cha
     auto found = module->functions.find(name);
     if (found == module->functions.end())
     {
-        auto* entry = static_cast<const Entry*>(dlsym(module->library, (std::string("emulator_entry_") + name).c_str()));
+        auto* entry =
+            static_cast<const Entry*>(dlsym(module->library, (std::string("emulator_entry_") + name).c_str()));
         if (entry == nullptr)
         {
             return not_found;
@@ -192,21 +200,25 @@ EXPORT Status cuFuncSetAttribute(Function* function, int number, int value)
     return success;
 }
 
-EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads, size_t dynamic_bytes)
+EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads,
+                                                          size_t dynamic_bytes)
 {
-    unsigned shared = static_cast<unsigned>(function->kernel.static_shared_bytes + dynamic_bytes) + reserved_shared_bytes;
+    unsigned shared =
+        static_cast<unsigned>(function->kernel.static_shared_bytes + dynamic_bytes) + reserved_shared_bytes;
     if (threads <= 0)
     {
         return invalid_value;
     }
 
-    *blocks = static_cast<int>(std::min({most_blocks_of_multiprocessor, most_threads_of_multiprocessor / static_cast<unsigned>(threads),
-                                         shared_bytes_of_multiprocessor / shared}));
+    *blocks = static_cast<int>(
+        std::min({most_blocks_of_multiprocessor, most_threads_of_multiprocessor / static_cast<unsigned>(threads),
+                  shared_bytes_of_multiprocessor / shared}));
     return success;
 }
 
-EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                             unsigned block_z, unsigned shared_bytes, Stream* stream, void** arguments, void**)
+EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
+                             unsigned block_y, unsigned block_z, unsigned shared_bytes, Stream* stream,
+                             void** arguments, void**)
 {
     Index grid{grid_x, grid_y, grid_z};
     Index block{block_x, block_y, block_z};
@@ -218,8 +230,9 @@ EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_
 
     return submit(stream, [=, copies = Arguments(function->kernel.entry, arguments)]() mutable {
         std::string failure;
-        return run_grid({&function->kernel, grid, block, shared_bytes, copies.addresses()}, failure) ? success
-                                                                                                     : report(launch_failed, failure);
+        return run_grid({&function->kernel, grid, block, shared_bytes, copies.addresses()}, failure)
+                   ? success
+                   : report(launch_failed, failure);
     });
 }
 }

@@ -29,13 +29,15 @@ constexpr int supported_architectures[] = {80, 86, 89, 90};
 const std::vector<std::string> language = {"-std=c++17", "-w", "-fPIC"};
 
 #if defined(__clang__)
-const std::vector<std::string> checks = {"-fsanitize=alignment,bounds,shift-exponent,integer-divide-by-zero", "-fno-sanitize-recover=all"};
+const std::vector<std::string> checks = {"-fsanitize=alignment,bounds,shift-exponent,integer-divide-by-zero",
+                                         "-fno-sanitize-recover=all"};
 #else
 const std::vector<std::string> checks;
 #endif
 
-const std::vector<std::string> code_generation = {"-O1", "-shared", "-ffp-contract=off", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
-                                                  "-fno-strict-aliasing", "-fstack-clash-protection"};
+const std::vector<std::string> code_generation = {
+    "-O1",       "-shared",         "-ffp-contract=off",    "-fno-exceptions",
+    "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing", "-fstack-clash-protection"};
 
 struct Program
 {
@@ -46,7 +48,7 @@ struct Program
 // A folder that goes away with what lies in it.
 class Folder
 {
-public:
+  public:
     Folder()
     {
         path_ = cache_folder() + "/compile-XXXXXX";
@@ -73,7 +75,7 @@ public:
         return files_.back();
     }
 
-private:
+  private:
     std::string path_;
     std::vector<std::string> files_;
 };
@@ -136,7 +138,8 @@ std::vector<std::string> host_options(int count, const char* const* options)
         }
         else if (number != std::string::npos && option.find("arch") != std::string::npos)
         {
-            result.push_back("-D__CUDA_ARCH__=" + std::to_string(10 * std::atoi(option.c_str() + option.find('_', number) + 1)));
+            result.push_back("-D__CUDA_ARCH__=" +
+                             std::to_string(10 * std::atoi(option.c_str() + option.find('_', number) + 1)));
         }
     }
 
@@ -168,17 +171,23 @@ Result compile(Program& program, const std::vector<std::string>& options)
 
     write_file(folder.file(program.name), program.source);
     std::string preprocessed = folder.file("preprocessed.ii");
-    bool made = run_compiler(folder.path(), log, join({language, options, {"-E", "-x", "c++", "-I", own_folder(), program.name, "-o", "preprocessed.ii"}}));
+    bool made = run_compiler(
+        folder.path(), log,
+        join({language, options, {"-E", "-x", "c++", "-I", own_folder(), program.name, "-o", "preprocessed.ii"}}));
     std::string text = made ? host_text_of(read_file(preprocessed)) : "";
-    std::string cached = cache_folder() + "/" + std::to_string(hash_of(text, own_hash())) + "-" + std::to_string(hash_of(text)) + ".so";
+    std::string cached =
+        cache_folder() + "/" + std::to_string(hash_of(text, own_hash())) + "-" + std::to_string(hash_of(text)) + ".so";
     std::string library = made ? read_file(cached) : "";
     if (made && library.empty())
     {
         write_file(preprocessed, text);
         std::string built = folder.file("built.so");
         made = run_compiler(folder.path(), log,
-                            join({language, checks, code_generation,
-                                  {"-x", "c++-cpp-output", "preprocessed.ii", "-x", "none", own_folder() + "/" EMULATOR_LIBRARY, "-o", "built.so"}}));
+                            join({language,
+                                  checks,
+                                  code_generation,
+                                  {"-x", "c++-cpp-output", "preprocessed.ii", "-x", "none",
+                                   own_folder() + "/" EMULATOR_LIBRARY, "-o", "built.so"}}));
         library = made ? read_file(built) : "";
         if (made)
         {
@@ -230,8 +239,8 @@ EXPORT Result nvrtcGetSupportedArchs(int* architectures)
     return done;
 }
 
-EXPORT Result nvrtcCreateProgram(Program** program, const char* source, const char* name, int count, const char* const* headers,
-                                 const char* const* header_names)
+EXPORT Result nvrtcCreateProgram(Program** program, const char* source, const char* name, int count,
+                                 const char* const* headers, const char* const* header_names)
 {
     if (source == nullptr)
     {

@@ -27,8 +27,8 @@ struct AccessCheck
 
 HANDLER(type_mismatch_v1, AccessCheck* check, unsigned long address)
 {
-    emulator::fail("%s:%u: an access of %#lx, which is not a multiple of %d", check->location.file, check->location.line,
-                   address, 1 << check->alignment_bits);
+    emulator::fail("%s:%u: an access of %#lx, which is not a multiple of %d", check->location.file,
+                   check->location.line, address, 1 << check->alignment_bits);
 }
 
 HANDLER(out_of_bounds, Check* check, unsigned long index)
@@ -44,5 +44,6 @@ HANDLER(shift_out_of_bounds, Check* check, unsigned long, unsigned long bits)
 
 HANDLER(divrem_overflow, Check* check, unsigned long, unsigned long)
 {
-    emulator::fail("%s:%u: a division by zero, or of the smallest number by -1", check->location.file, check->location.line);
+    emulator::fail("%s:%u: a division by zero, or of the smallest number by -1", check->location.file,
+                   check->location.line);
 }

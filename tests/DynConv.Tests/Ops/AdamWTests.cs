@@ -4,26 +4,53 @@ namespace DynConv.Tests.Ops;
 
 public sealed class AdamWTests
 {
+    private const int Count = 37;
+
     private static readonly AdamWSettings Settings = new() { LearningRate = 0.02, Beta2 = 0.95, WeightDecay = 0.1 };
 
-    [Theory]
-    [InlineData(1f)]
-    [InlineData(0.125f)]
-    public void Twenty_steps_match_a_float64_reference(float gradientScale)
+    public static TheoryData<string, float, bool> Runs
     {
+        get
+        {
+            var data = new TheoryData<string, float, bool>();
+            foreach (string device in TestDevices.Names.Where(name => name != TestDevices.MixedCuda))
+            {
+                data.Add(device, 1f, false);
+                data.Add(device, 0.125f, false);
+                data.Add(device, 0.125f, true);
+            }
+
+            return data;
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Runs), DisableDiscoveryEnumeration = true)]
+    public void Twenty_steps_match_a_float64_reference(string name, float gradientScale, bool scaleIsOnDevice)
+    {
+        Device device = TestDevices.Get(name);
+        DType gradientType = TestDevices.TypeOf(name, isParameter: false);
         using var scope = new TensorScope();
-        const int Count = 37;
         var random = new Random(5);
         double[] p = [.. Enumerable.Range(0, Count).Select(_ => (double)(float)OpInput.Normal(random))];
         var m = new double[Count];
         var v = new double[Count];
-        Tensor parameter = Tensor.From(p.Select(value => (float)value).ToArray(), [Count]);
-        (Tensor first, Tensor second) = (Tensor.Zeros([Count]), Tensor.Zeros([Count]));
+        Tensor parameter = Tensor.From(p.Select(value => (float)value).ToArray(), [Count], device);
+        (Tensor first, Tensor second) = (Zeros(device), Zeros(device));
+        Tensor deviceScale = Tensor.From([gradientScale], [], device);
         for (int step = 1; step <= 20; step++)
         {
             float[] gradient = [.. Enumerable.Range(0, Count).Select(
-                i => (float)(OpInput.Normal(random) * Math.Pow(10, (i % 9) - 6)))];
-            AdamW.Step(parameter, Tensor.From(gradient, [Count]), first, second, Settings, step, gradientScale);
+                i => (float)OpInput.Round(OpInput.Normal(random) * Math.Pow(10, (i % 9) - 6), gradientType))];
+            AdamW.Step(
+                parameter,
+                Tensor.From(gradient, [Count], device).To(gradientType),
+                first,
+                second,
+                Settings,
+                step,
+                scaleIsOnDevice ? 1f : gradientScale,
+                scaleIsOnDevice ? deviceScale : null);
             for (int i = 0; i < Count; i++)
             {
                 double g = (double)gradient[i] * gradientScale;
@@ -39,6 +66,8 @@ public sealed class AdamWTests
         // Steps are some 0.02 long whatever the gradient; twenty roundings of values near 1 stay below 1e-6.
         Assert.Equal(p, parameter.ToArray<float>().Select(value => (double)value), (a, b) => Math.Abs(a - b) < 2e-6);
     }
+
+    private static Tensor Zeros(Device device) => Tensor.Zeros([Count], DType.Float32, device);
 
     [Fact]
     public void A_slice_of_a_fused_weight_is_stepped_alone()
@@ -65,6 +94,20 @@ public sealed class AdamWTests
         Tensor parameter = Tensor.From([2f], [1]);
         AdamW.Step(parameter, Tensor.Zeros([1]), Tensor.Zeros([1]), Tensor.Zeros([1]), Settings, 1);
         Assert.Equal(2f * 0.998f, parameter.Item());
+    }
+
+    [Fact]
+    public void A_factor_that_is_not_a_number_changes_nothing()
+    {
+        foreach (string name in TestDevices.Float32Names)
+        {
+            using var scope = new TensorScope();
+            Device device = TestDevices.Get(name);
+            float[] values = [1, 2, 3, 4, 5];
+            Tensor[] tensors = [.. Enumerable.Range(0, 4).Select(_ => Tensor.From(values, [5], device))];
+            AdamW.Step(tensors[0], tensors[1], tensors[2], tensors[3], Settings, 1, deviceScale: Tensor.From([float.NaN], [], device));
+            Assert.All(tensors, tensor => Assert.Equal(values, tensor.ToArray<float>()));
+        }
     }
 
     [Fact]

@@ -15,16 +15,28 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         Case("decoding one", 2, 1, 20, 4, 2, 16),
         Case("decoding some", 2, 5, 131, 2, 1, 8),
         Case("packed", 1, 150, 150, 1, 1, 8, packed: [0, 1, 40, 40, 63, 130, 150]),
+        Case("head of 40, edges of tiles", 1, 129, 129, 2, 1, 40),
+        Case("head of 64, past the second tile", 1, 131, 200, 4, 2, 64),
+        Case("head of 64, packed", 1, 150, 150, 1, 1, 64, packed: [0, 1, 40, 40, 63, 130, 150]),
+        Case("head of 128", 2, 66, 66, 2, 1, 128),
+        Case("head of 40, decoding", 1, 3, 70, 2, 1, 40),
+        Case("head of 200", 1, 20, 36, 1, 1, 200),
+        Case("decoding four", 1, 4, 300, 2, 2, 64),
+        Case("packed, few", 1, 4, 4, 1, 1, 16, packed: [0, 1, 4]),
         Case("scaled", 1, 12, 12, 1, 1, 16, scale: 0.7f),
         Case("no tokens", 1, 0, 0, 2, 1, 8),
         Case("no batch", 0, 3, 3, 2, 1, 16),
     ];
 
-    [Fact]
-    public void Decoding_continues_the_sequence()
+    public static TheoryData<string> Devices => [.. TestDevices.Float32Names];
+
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void Decoding_continues_the_sequence(string deviceName)
     {
+        Device device = TestDevices.Get(deviceName);
         using var scope = new TensorScope();
-        (Tensor q, Tensor k, Tensor v) = Inputs(2, 100, 4, 2, 32);
+        (Tensor q, Tensor k, Tensor v) = Inputs(2, 100, 4, 2, 32, device);
         float[] whole = Attention.Causal(q, k, v).Slice(1, 83, 17).ToArray<float>();
         AssertClose(whole, Attention.Causal(q.Slice(1, 83, 17), k, v).ToArray<float>());
         for (int t = 83; t < 86; t++)
@@ -97,13 +109,15 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         AssertClose([.. Enumerable.Range(0, 16).Select(c => values.Where((_, i) => i % 16 == c).Average())], y);
     }
 
-    [Fact]
-    public void Queries_keys_and_values_may_be_slices_of_one_projection()
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void Queries_keys_and_values_may_be_slices_of_one_projection(string deviceName)
     {
+        Device device = TestDevices.Get(deviceName);
         using var scope = new TensorScope();
         using var tape = new Tape();
-        using Tensor fused = Tensor.From(
-            Enumerable.Range(0, 2 * 40 * 96).Select(i => MathF.Sin(i * 0.7f)).ToArray(), [2, 40, 96]).RequireGradient();
+        float[] values = [.. Enumerable.Range(0, 2 * 40 * 96).Select(i => MathF.Sin(i * 0.7f))];
+        using Tensor fused = Tensor.From(values, [2, 40, 96], device).RequireGradient();
         Tensor[] parts = [.. new[] { (0, 64, 4), (64, 16, 1), (80, 16, 1) }.Select(
             part => fused.Slice(2, part.Item1, part.Item2).Reshape(2, 40, part.Item3, 16))];
         Tensor[] copies = [.. parts.Select(part => part.Detach().Clone().RequireGradient())];
@@ -120,12 +134,14 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         fused.ClearGradient();
     }
 
-    [Fact]
-    public void One_tensor_may_be_queries_keys_and_values()
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void One_tensor_may_be_queries_keys_and_values(string deviceName)
     {
+        Device device = TestDevices.Get(deviceName);
         using var scope = new TensorScope();
         using var tape = new Tape();
-        (Tensor x, _, _) = Inputs(1, 100, 1, 1, 16);
+        (Tensor x, _, _) = Inputs(1, 100, 1, 1, 16, device);
         Tensor[] copies = [.. Enumerable.Range(0, 3).Select(_ => x.Clone().RequireGradient())];
         x.RequireGradient();
         Tensor y = Attention.Causal(x, x, x);
@@ -244,14 +260,15 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         return y;
     }
 
-    private static (Tensor Q, Tensor K, Tensor V) Inputs(int batch, int length, int heads, int groups, int k)
+    private static (Tensor Q, Tensor K, Tensor V) Inputs(
+        int batch, int length, int heads, int groups, int k, Device? device = null)
     {
         Tensor Make(int count, int seed)
         {
             var random = new Random(seed);
             int size = batch * length * count * k;
             float[] values = [.. Enumerable.Range(0, size).Select(_ => (float)OpInput.Normal(random))];
-            return Tensor.From(values, [batch, length, count, k]);
+            return Tensor.From(values, [batch, length, count, k], device);
         }
 
         return (Make(heads, 1), Make(groups, 2), Make(groups, 3));

@@ -14,6 +14,7 @@ public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
         Case("all ignored", 9, [Ignored, Ignored]),
         Case("many classes", 2500, [0, 2499, 1024, Ignored]),
         Case("wide range", 40, [0, 5, 39], spread: 30),
+        Case("rows that begin anywhere", 17003, [17002, 0]),
     ];
 
     [Fact]
@@ -68,6 +69,25 @@ public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
         var error = Assert.Throws<TensorException>(
             () => CrossEntropy.Mean(Tensor.Zeros([2, 5]), Tensor.From([4, 5], [2])));
         Assert.Equal("cross_entropy: target 5 of row 1 lies outside the 5 classes.", error.Message);
+    }
+
+    [Fact]
+    public void A_target_outside_the_classes_gives_NaN_on_a_card()
+    {
+        foreach (string name in TestDevices.Float32Names.Skip(1))
+        {
+            Device device = TestDevices.Get(name);
+            using var scope = new TensorScope();
+            using var tape = new Tape();
+            using Tensor logits = Tensor.Zeros([2, 5], DType.Float32, device).RequireGradient();
+            Tensor loss = CrossEntropy.Mean(logits, Tensor.From([5, 1], [2], device));
+            Assert.True(float.IsNaN(loss.Item()));
+            tape.Backward(loss);
+            float[] gradient = logits.Gradient!.ToArray<float>();
+            Assert.All(gradient[..5], value => Assert.True(float.IsNaN(value)));
+            Assert.Equal([0.1f, -0.4f, 0.1f, 0.1f, 0.1f], gradient[5..], (a, b) => Math.Abs(a - b) < 1e-6f);
+            logits.ClearGradient();
+        }
     }
 
     [Fact]

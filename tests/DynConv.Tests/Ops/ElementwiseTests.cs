@@ -50,7 +50,16 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         using var scope = new TensorScope();
         var error = Assert.Throws<TensorException>(
             () => Elementwise.Multiply(Tensor.Zeros([2], DType.Int32), Tensor.Zeros([2], DType.Int32)));
-        Assert.Equal("multiply: float32 is needed, not int32.", error.Message);
+        Assert.Equal("multiply: float32 or bfloat16 is needed, not int32.", error.Message);
+    }
+
+    [Fact]
+    public void The_CPU_refuses_bfloat16()
+    {
+        using var scope = new TensorScope();
+        Tensor x = Tensor.Zeros([2], DType.BFloat16);
+        var error = Assert.Throws<TensorException>(() => Elementwise.Add(x, x));
+        Assert.Equal("add: the CPU computes in float32, and this is bfloat16.", error.Message);
     }
 
     [Fact]

@@ -20,8 +20,11 @@ public sealed class GoldenTests
     public void Rope_conforms(string name, int headDim)
     {
         using var file = new GoldenFile(name);
-        using var table = new RopeTable(file.Number("theta"), headDim, 64);
-        file.Check(["x"], x => Rope.Apply(x[0], table));
+        file.Check(["x"], x =>
+        {
+            using var table = new RopeTable(file.Number("theta"), headDim, 64, x[0].Device);
+            return Rope.Apply(x[0], table);
+        });
     }
 
     [Theory]

@@ -6,11 +6,15 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
 {
     private const float Epsilon = 1e-5f;
 
-    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [100, 384]];
+    private static readonly Shape[] Shapes = [[5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [100, 384], [37, 128]];
+
+    // Rows that end in the middle of a group's chunks, rows that no 16 bytes divide, and rows longer than what the
+    // threads of a block keep in registers: 4096 single elements, 8192 of float32, 16384 of bfloat16.
+    private static readonly Shape[] LongShapes = [[2, 1096], [3, 4099], [2, 8200], [1, 16400]];
 
     public static IEnumerable<OpCase> Cases =>
     [
-        .. Shapes.Select(shape => Case(shape, Epsilon)),
+        .. Shapes.Concat(LongShapes).Select(shape => Case(shape, Epsilon)),
 
         // With a small epsilon one channel would make x / |x|, whose gradient is next to nothing.
         Case([1], 0.5f),
@@ -54,7 +58,7 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
 
     private static OpCase Case(Shape shape, float epsilon) => new(
         $"rms_norm {shape}",
-        [new("x", shape), new("weight", [shape[^1]])],
+        [new("x", shape), new("weight", [shape[^1]]) { IsParameter = true }],
         x => [RmsNorm.Apply(x[0], x[1], epsilon)],
         x => [Reference(x[0], x[1], epsilon)]);
 

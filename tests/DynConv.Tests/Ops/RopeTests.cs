@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
@@ -6,8 +7,7 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
 {
     private const double Theta = 10000;
 
-    private static readonly Dictionary<int, RopeTable> Tables =
-        new[] { 2, 8, 16, 34, 64 }.ToDictionary(k => k, k => new RopeTable(Theta, k, 4096));
+    private static readonly ConcurrentDictionary<(Device Device, int HeadDim), RopeTable> Tables = new();
 
     public static IEnumerable<OpCase> Cases =>
         from item in new (Shape Shape, long Position)[]
@@ -18,7 +18,7 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         select new OpCase(
             $"rope {item.Shape} from {item.Position}",
             [new("x", item.Shape)],
-            x => [Rope.Apply(x[0], Tables[(int)item.Shape[3]], item.Position)],
+            x => [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), item.Position)],
             x => [Reference(x[0], item.Shape, item.Position)]);
 
     [Fact]
@@ -26,8 +26,8 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     {
         using var scope = new TensorScope();
         Tensor x = Tensor.From(Enumerable.Range(0, 2 * 9 * 3 * 16).Select(i => MathF.Sin(i)).ToArray(), [2, 9, 3, 16]);
-        float[] whole = Rope.Apply(x, Tables[16]).Slice(1, 4, 5).ToArray<float>();
-        Assert.Equal(whole, Rope.Apply(x.Slice(1, 4, 5), Tables[16], position: 4).ToArray<float>());
+        float[] whole = Rope.Apply(x, Table(16)).Slice(1, 4, 5).ToArray<float>();
+        Assert.Equal(whole, Rope.Apply(x.Slice(1, 4, 5), Table(16), position: 4).ToArray<float>());
     }
 
     [Fact]
@@ -55,7 +55,7 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     public void A_table_for_other_heads_is_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => Rope.Apply(Tensor.Zeros([1, 2, 3, 8]), Tables[16]));
+        var error = Assert.Throws<TensorException>(() => Rope.Apply(Tensor.Zeros([1, 2, 3, 8]), Table(16)));
         Assert.Equal("rope: a table for heads of 16 does not fit x of shape [1, 2, 3, 8].", error.Message);
     }
 
@@ -72,6 +72,9 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
             "A rotary table needs frequencies and positions, not 4 and 0.",
             Assert.Throws<DynConvException>(() => new RopeTable(Theta, 8, 0)).Message);
     }
+
+    private static RopeTable Table(int headDim, Device? device = null) =>
+        Tables.GetOrAdd((device ?? Device.Cpu, headDim), key => new RopeTable(Theta, key.HeadDim, 4096, key.Device));
 
     private static double[] Reference(double[] x, Shape shape, long position)
     {

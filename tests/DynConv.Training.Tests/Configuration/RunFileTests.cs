@@ -46,6 +46,7 @@ public sealed class RunFileTests
         ValidationTokens = 17,
         CheckpointEvery = 5,
         Device = "cpu",
+        Dtype = "float32",
     };
 
     [Fact]

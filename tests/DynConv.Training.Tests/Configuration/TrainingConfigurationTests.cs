@@ -33,7 +33,7 @@ public sealed class TrainingConfigurationTests
     [Fact]
     public void What_is_given_stays_and_resolving_again_changes_nothing()
     {
-        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0 };
+        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0, Device = "cpu", Dtype = "float32" };
 
         TrainingConfiguration resolved = given.Resolve();
 
@@ -76,7 +76,7 @@ public sealed class TrainingConfigurationTests
         { "validate_every: -1", "validate_every is -1; it has to be 0 or more." },
         { "checkpoint_every: -1", "checkpoint_every is -1; it has to be 0 or more." },
         { "validation_tokens: 0", "validation_tokens is 0; it has to be at least 1." },
-        { "device: tpu", "device is 'tpu'; this version computes on the CPU only: use cpu or auto." },
+        { "device: tpu", "There is no device 'tpu'; it can be auto, cpu, cuda or, where there are several cards, cuda:1 and so on." },
         { "preset: giant", "There is no preset 'giant'; there are nano, micro, 150m, 300m, 600m, 1b, 2b." },
     };
 

@@ -94,9 +94,9 @@ public sealed class NonFiniteTests
         using TokenDataset data = TokenCache.OpenOrEncode(run["data"], TextSource.Find([run.Text]), new ByteTokenizer());
         using var model = new LanguageModel(configuration.ModelConfiguration(257));
         using var optimizer = new AdamWOptimizer(model, configuration);
-        var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
+        using var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
         prepare(model);
-        return Assert.Throws<DynConvException>(() => loop.Step(3)).Message;
+        return Assert.Throws<DynConvException>(() => loop.Begin(3)).Message;
     }
 
     private static void Scale(LanguageModel model, string name, float factor)

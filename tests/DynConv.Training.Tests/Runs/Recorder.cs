@@ -37,6 +37,13 @@ internal sealed class Recorder : ITrainingObserver
 
     public void OnStart(RunStart start) => Begun = start;
 
+    /// <summary>Kernels that were compiled before the first step; null on the CPU.</summary>
+    public int? Kernels { get; private set; }
+
+    public void OnPreparing() => Kernels = 0;
+
+    public void OnPrepared(int kernels, double seconds) => Kernels = kernels;
+
     public void OnStep(StepMetrics step)
     {
         Steps.Add(step);

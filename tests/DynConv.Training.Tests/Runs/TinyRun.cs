@@ -27,6 +27,7 @@ internal sealed class TinyRun : IDisposable
             ValidationTokens = 64,
             CheckpointEvery = 3,
             Seed = 11,
+            Device = "cpu",
         };
     }
 

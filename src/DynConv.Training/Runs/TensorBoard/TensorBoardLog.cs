@@ -37,6 +37,16 @@ public sealed class TensorBoardLog : ITrainingObserver, IDisposable
     }
 
     /// <inheritdoc/>
+    public void OnPreparing()
+    {
+    }
+
+    /// <inheritdoc/>
+    public void OnPrepared(int kernels, double seconds)
+    {
+    }
+
+    /// <inheritdoc/>
     public void OnStart(RunStart start)
     {
         _file?.Dispose();

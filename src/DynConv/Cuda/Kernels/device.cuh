@@ -90,10 +90,26 @@ DEVICE float log2_fast(float x)
     return y;
 }
 
+// The larger of two numbers, in one instruction; the other one where one is not a number.
+DEVICE float larger(float a, float b)
+{
+    float d;
+    asm("max.f32 %0, %1, %2;" : "=f"(d) : "f"(a), "f"(b));
+    return d;
+}
+
 DEVICE float square_root(float x)
 {
     float y;
     asm("sqrt.rn.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+// 1 / x, within 1 ulp; 0 for |x| > 2^126.
+DEVICE float reciprocal_fast(float x)
+{
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
     return y;
 }
 
@@ -143,6 +159,16 @@ DEVICE uint32 shuffle(uint32 value, int lane)
     return other;
 }
 
+// Whether any lane says so.
+DEVICE bool any_lane(bool value)
+{
+    uint32 any;
+    asm volatile("{ .reg .pred p, q; setp.ne.u32 p, %1, 0; vote.sync.any.pred q, p, 0xffffffff; selp.u32 %0, 1, 0, q; }"
+                 : "=r"(any)
+                 : "r"((uint32)value));
+    return any != 0;
+}
+
 // Reads that no thread of the launch writes, past the first cache where they come only once.
 DEVICE Bits128 load_streaming(const Bits128* from)
 {
@@ -183,6 +209,39 @@ DEVICE void copy_async16(void* shared, const void* global, bool valid = true)
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                  "r"(valid ? 16 : 0)
                  : "memory");
+}
+
+// The same through the first cache, for what several warps of a multiprocessor read.
+DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = true)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
+                 "r"(valid ? 16 : 0)
+                 : "memory");
+}
+
+// The same with 8 and 4 bytes, aligned to their size, through the first cache.
+DEVICE void copy_async8(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+DEVICE void copy_async4(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
+}
+
+// The same to an address of shared memory, 4, 8 or 16 bytes: for loops that would compute the address anew each time.
+template <int BYTES>
+DEVICE void copy_async(uint32 shared, const void* global)
+{
+    if constexpr (BYTES == 16)
+    {
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
+    }
+    else
+    {
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared), "l"(global), "n"(BYTES) : "memory");
+    }
 }
 
 DEVICE void copy_async_commit()

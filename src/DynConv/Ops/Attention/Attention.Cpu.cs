@@ -4,6 +4,15 @@ namespace DynConv.Ops;
 
 public static unsafe partial class Attention
 {
+    private static Tensor CausalCpu(Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed)
+    {
+        Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
+        Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1], 2], q.DType, q.Device);
+        ForwardCpu(q, k, v, scale, packed, y, statistics);
+        return Tape.Record(
+            "attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed));
+    }
+
     private static void ForwardCpu(
         Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed, Tensor y, Tensor statistics)
     {

@@ -10,11 +10,12 @@ public static partial class Attention
     /// softmax of <c>scale * (q[t] . k[j])</c> over the keys <c>j &lt;= S - T + t</c>. Query head h uses key and value
     /// head <c>h / (H / Hkv)</c>. With S above T the queries are the last T positions: decoding against a cache.
     /// </summary>
-    /// <param name="q">Queries <c>[B, T, H, K]</c>, float32, any strides.</param>
+    /// <param name="q">Queries <c>[B, T, H, K]</c>, any strides; on CUDA, K is at most 384.</param>
     /// <param name="k">Keys <c>[B, S, Hkv, K]</c>, S at least T, H a multiple of Hkv.</param>
     /// <param name="v">Values, the shape of <paramref name="k"/>.</param>
     /// <param name="options">Scale and packed sequences.</param>
     /// <returns><c>[B, T, H, K]</c>, contiguous.</returns>
+    /// <remarks>On CUDA, bfloat16 heads of a multiple of 8 channels, up to 128 (256 without gradients), use the tensor cores.</remarks>
     /// <exception cref="TensorException">A shape, a dtype or an option does not fit.</exception>
     public static Tensor Causal(Tensor q, Tensor k, Tensor v, AttentionOptions? options = null)
     {
@@ -23,16 +24,13 @@ public static partial class Attention
         float scale = options.Scale ?? 1f / MathF.Sqrt(q.Shape[3]);
         PackedSequences? packed = options.Packed;
         using var scope = new TensorScope();
-        Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
-        Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1], 2], q.DType, q.Device);
-        ForwardCpu(q, k, v, scale, packed, y, statistics);
-        return scope.Keep(Tape.Record(
-            "attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed)));
+        return scope.Keep(
+            q.Device.IsCuda ? CausalCuda(q, k, v, scale, packed) : CausalCpu(q, k, v, scale, packed));
     }
 
     private static void Check(Tensor q, Tensor k, Tensor v, AttentionOptions options)
     {
-        OpArguments.Float32("attention", q, k, v);
+        OpArguments.Floating("attention", q, k, v);
         OpArguments.Rank("attention", "q", q, 4, "[B, T, H, K]");
         OpArguments.Rank("attention", "k", k, 4, "[B, S, Hkv, K]");
         OpArguments.SameShape("attention", k, v);

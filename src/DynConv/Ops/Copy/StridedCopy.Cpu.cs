@@ -11,7 +11,8 @@ internal static unsafe partial class StridedCopy
         var walk = RowWalk.OverElements(source, destination);
         byte* from = source.Bytes();
         byte* to = destination.Bytes();
-        int size = source.DType.SizeInBytes();
+        (DType fromType, DType toType) = (source.DType, destination.DType);
+        (int fromSize, int toSize) = (fromType.SizeInBytes(), toType.SizeInBytes());
         long fromStride = walk.InnerStride(0);
         long toStride = walk.InnerStride(1);
         Workers.For(walk.Blocks, block =>
@@ -19,9 +20,20 @@ internal static unsafe partial class StridedCopy
             (long first, long end, long start, long length) = walk.Block(block);
             for (long row = first; row < end; row++)
             {
-                byte* s = from + ((walk.Offset(0, row) + (start * fromStride)) * size);
-                byte* d = to + ((walk.Offset(1, row) + (start * toStride)) * size);
-                CopyRow(s, fromStride, d, toStride, length, size);
+                byte* s = from + ((walk.Offset(0, row) + (start * fromStride)) * fromSize);
+                byte* d = to + ((walk.Offset(1, row) + (start * toStride)) * toSize);
+                if (fromType == toType)
+                {
+                    CopyRow(s, fromStride, d, toStride, length, fromSize);
+                }
+                else if (toType == DType.BFloat16)
+                {
+                    Narrow((float*)s, fromStride, (BFloat16*)d, toStride, length);
+                }
+                else
+                {
+                    Widen((BFloat16*)s, fromStride, (float*)d, toStride, length);
+                }
             }
         });
     }
@@ -84,6 +96,22 @@ internal static unsafe partial class StridedCopy
             {
                 ((ushort*)to)[i * toStride] = ((ushort*)from)[i * fromStride];
             }
+        }
+    }
+
+    private static void Narrow(float* from, long fromStride, BFloat16* to, long toStride, long length)
+    {
+        for (long i = 0; i < length; i++)
+        {
+            to[i * toStride] = (BFloat16)from[i * fromStride];
+        }
+    }
+
+    private static void Widen(BFloat16* from, long fromStride, float* to, long toStride, long length)
+    {
+        for (long i = 0; i < length; i++)
+        {
+            to[i * toStride] = (float)from[i * fromStride];
         }
     }
 

@@ -35,21 +35,29 @@ public static unsafe partial class CrossEntropy
             Simd.Run(new RowsKernel(from, stride, v, target, ignoreIndex, start, end, to, saved)));
     }
 
-    private static void MeanCpu(Tensor rows, Tensor targets, int ignoreIndex, Tensor loss)
+    private static void MeanCpu(Tensor rows, Tensor targets, int ignoreIndex, Tensor loss, Tensor inverseCount)
     {
         float* from = rows.Float();
         int* target = targets.Int();
         double sum = 0;
+        long count = 0;
         for (long n = 0; n < rows.Count; n++)
         {
-            sum += target[n] == ignoreIndex ? 0 : from[n];
+            if (target[n] != ignoreIndex)
+            {
+                sum += from[n];
+                count++;
+            }
         }
 
-        *loss.Float() = (float)(sum / Math.Max(1, CountRows(targets, ignoreIndex)));
+        double divisor = Math.Max(1, count);
+        *loss.Float() = (float)(sum / divisor);
+        *inverseCount.Float() = (float)(1 / divisor);
     }
 
     private static void BackwardCpu(
         Tensor upstream,
+        Tensor inverseCount,
         Tensor logits,
         Tensor targets,
         Tensor statistics,
@@ -58,7 +66,7 @@ public static unsafe partial class CrossEntropy
         bool accumulate)
     {
         (long n, long v) = (logits.Shape[0], logits.Shape[1]);
-        float scale = *upstream.Float() / Math.Max(1, CountRows(targets, ignoreIndex));
+        float scale = *upstream.Float() * *inverseCount.Float();
         float* from = logits.Float();
         float* saved = statistics.Float();
         float* to = target.Float();
@@ -67,18 +75,6 @@ public static unsafe partial class CrossEntropy
         long toStride = target.Strides[0];
         Workers.ForRange(n, RowsPerBlock(v), (start, end) => Simd.Run(new GradientKernel(
             from, fromStride, v, wanted, ignoreIndex, start, end, saved, scale, to, toStride, accumulate)));
-    }
-
-    private static long CountRows(Tensor targets, int ignoreIndex)
-    {
-        int* target = targets.Int();
-        long count = 0;
-        for (long n = 0; n < targets.Count; n++)
-        {
-            count += target[n] == ignoreIndex ? 0 : 1;
-        }
-
-        return count;
     }
 
     private static long RowsPerBlock(long classes) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, classes));

@@ -1,6 +1,10 @@
 namespace DynConv.Ops;
 
 /// <summary>The loss of a language model: how surprised its logits are by the tokens that came.</summary>
+/// <remarks>
+/// The CPU refuses a target out of range. On CUDA nobody waits to look at targets: one that is out of range makes the
+/// loss, and the gradient of its row, NaN.
+/// </remarks>
 public static partial class CrossEntropy
 {
     /// <summary>The target that stands for "do not count this row".</summary>
@@ -9,45 +13,75 @@ public static partial class CrossEntropy
     /// <summary>
     /// The mean, over rows that are not ignored, of <c>log(sum over v of exp(logits[n, v])) - logits[n, targets[n]]</c>.
     /// </summary>
-    /// <param name="logits"><c>[N, V]</c>, float32, any strides.</param>
+    /// <param name="logits"><c>[N, V]</c>, float32, or bfloat16 on CUDA, any strides.</param>
     /// <param name="targets"><c>[N]</c>, int32, each in <c>[0, V)</c> or <paramref name="ignoreIndex"/>.</param>
     /// <param name="ignoreIndex">Rows with this target count for nothing.</param>
-    /// <returns>The loss in nats, of shape <c>[]</c>; 0 with gradients of zero where all rows are ignored.</returns>
-    /// <exception cref="TensorException">A shape or dtype does not fit, or a target is out of range.</exception>
+    /// <returns>The loss in nats, float32 <c>[]</c>; 0 with gradients of zero where all rows are ignored.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or, on the CPU, a target is out of range.</exception>
     public static Tensor Mean(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
     {
         using var scope = new TensorScope();
         (logits, targets) = Check(logits, targets, ignoreIndex);
         Tensor statistics = Tensor.Empty([logits.Shape[0], 2], DType.Float32, logits.Device);
         Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);
-        RowsCpu(logits, targets, ignoreIndex, rows, statistics);
+        WriteRows(logits, targets, ignoreIndex, rows, statistics);
         Tensor loss = Tensor.Empty([], DType.Float32, logits.Device);
-        MeanCpu(rows, targets, ignoreIndex, loss);
-        return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics], g =>
+        Tensor inverseCount = Tensor.Empty([], DType.Float32, logits.Device);
+        if (logits.Device.IsCuda)
+        {
+            MeanCuda(rows, targets, ignoreIndex, loss, inverseCount);
+        }
+        else
+        {
+            MeanCpu(rows, targets, ignoreIndex, loss, inverseCount);
+        }
+
+        return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics, inverseCount], g =>
         {
             using GradientRows rows = GradientRows.Of(g, 0, innerDimensions: 1);
-            BackwardCpu(g.Gradient(0)!, g.Saved(0), g.Saved(1), g.Saved(2), ignoreIndex, rows.Tensor!, rows.Accumulate);
+            (Tensor logits, Tensor targets, Tensor statistics) = (g.Saved(0), g.Saved(1), g.Saved(2));
+            (Tensor upstream, Tensor inverseCount) = (g.Gradient(0)!, g.Saved(3));
+            if (logits.Device.IsCuda)
+            {
+                BackwardCuda(upstream, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
+            }
+            else
+            {
+                BackwardCpu(upstream, inverseCount, logits, targets, statistics, ignoreIndex, rows.Tensor!, rows.Accumulate);
+            }
         }));
     }
 
     /// <summary>The loss of each row, for evaluation; takes no part in gradients.</summary>
-    /// <param name="logits"><c>[N, V]</c>, float32, any strides.</param>
+    /// <param name="logits"><c>[N, V]</c>, float32, or bfloat16 on CUDA, any strides.</param>
     /// <param name="targets"><c>[N]</c>, int32, each in <c>[0, V)</c> or <paramref name="ignoreIndex"/>.</param>
     /// <param name="ignoreIndex">Rows with this target get 0.</param>
-    /// <returns>Losses in nats, <c>[N]</c>.</returns>
-    /// <exception cref="TensorException">A shape or dtype does not fit, or a target is out of range.</exception>
+    /// <returns>Losses in nats, float32 <c>[N]</c>.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or, on the CPU, a target is out of range.</exception>
     public static Tensor Rows(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
     {
         using var scope = new TensorScope();
         (logits, targets) = Check(logits.Detach(), targets, ignoreIndex);
         Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);
-        RowsCpu(logits, targets, ignoreIndex, rows, statistics: null);
+        WriteRows(logits, targets, ignoreIndex, rows, statistics: null);
         return scope.Keep(rows);
+    }
+
+    private static void WriteRows(Tensor logits, Tensor targets, int ignoreIndex, Tensor rows, Tensor? statistics)
+    {
+        if (logits.Device.IsCuda)
+        {
+            RowsCuda(logits, targets, ignoreIndex, rows, statistics);
+        }
+        else
+        {
+            RowsCpu(logits, targets, ignoreIndex, rows, statistics);
+        }
     }
 
     private static (Tensor Logits, Tensor Targets) Check(Tensor logits, Tensor targets, int ignoreIndex)
     {
-        OpArguments.Float32("cross_entropy", logits);
+        OpArguments.Floating("cross_entropy", logits);
         OpArguments.OneDevice("cross_entropy", logits, targets);
         if (logits.Rank != 2 || targets.Rank != 1 || targets.Shape[0] != logits.Shape[0])
         {
@@ -65,7 +99,11 @@ public static partial class CrossEntropy
         }
 
         targets = targets.Contiguous();
-        CheckTargetsCpu(targets, ignoreIndex, logits.Shape[1]);
+        if (!targets.Device.IsCuda)
+        {
+            CheckTargetsCpu(targets, ignoreIndex, logits.Shape[1]);
+        }
+
         return (RowLayout.Of(logits), targets);
     }
 }

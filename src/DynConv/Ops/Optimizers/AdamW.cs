@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+
 namespace DynConv.Ops;
 
 /// <summary>Adam with decoupled weight decay (Loshchilov and Hutter 2019).</summary>
@@ -9,12 +11,16 @@ public static partial class AdamW
     /// <c>p = p - lr / (1 - beta1^s) * m / (sqrt(v / (1 - beta2^s)) + epsilon)</c>: as PyTorch's AdamW.
     /// </summary>
     /// <param name="parameter">float32, any strides; changed.</param>
-    /// <param name="gradient">The same shape.</param>
+    /// <param name="gradient">The same shape; float32, or bfloat16 on CUDA.</param>
     /// <param name="firstMoment">The same shape, zero before the first step; changed.</param>
     /// <param name="secondMoment">The same shape, zero before the first step; changed.</param>
     /// <param name="settings">Learning rate and so on.</param>
     /// <param name="step">Number of this step, from 1.</param>
     /// <param name="gradientScale">Factor of the gradient: for clipping, or for a mean over micro-batches.</param>
+    /// <param name="deviceScale">
+    /// A further factor that the device knows, float32 <c>[]</c>, as <see cref="GradientNorm.ClipScale"/> gives it; 1 if
+    /// not given. Where it is NaN the step changes nothing.
+    /// </param>
     /// <exception cref="TensorException">A shape, a dtype or a setting does not fit.</exception>
     public static void Step(
         Tensor parameter,
@@ -23,12 +29,21 @@ public static partial class AdamW
         Tensor secondMoment,
         AdamWSettings settings,
         long step,
-        float gradientScale = 1f)
+        float gradientScale = 1f,
+        Tensor? deviceScale = null)
     {
         OpArguments.SameShape("adamw", parameter, gradient);
         OpArguments.SameShape("adamw", parameter, firstMoment);
         OpArguments.SameShape("adamw", parameter, secondMoment);
-        OpArguments.Float32("adamw", parameter, gradient, firstMoment, secondMoment);
+        OpArguments.Float32("adamw", parameter, firstMoment, secondMoment);
+        OpArguments.Floating("adamw", gradient);
+        OpArguments.OneDevice("adamw", parameter, gradient);
+        if (deviceScale is not null)
+        {
+            OpArguments.Float32("adamw", parameter, deviceScale);
+            OpArguments.Rank("adamw", "the scale", deviceScale, 0, "[]");
+        }
+
         if (step < 1)
         {
             throw new TensorException("adamw", $"steps count from 1, and {step} is less.", parameter);
@@ -36,7 +51,17 @@ public static partial class AdamW
 
         CheckBeta("beta1", settings.Beta1, parameter);
         CheckBeta("beta2", settings.Beta2, parameter);
-        StepCpu(parameter, gradient, firstMoment, secondMoment, settings, step, gradientScale);
+        var factors = new Factors(settings, step, gradientScale);
+        if (parameter.Device.IsCuda)
+        {
+            StepCuda(parameter, gradient, firstMoment, secondMoment, factors, deviceScale);
+        }
+        else
+        {
+            StepCpu(parameter, gradient, firstMoment, secondMoment, factors, deviceScale);
+        }
+
+        parameter.Storage.MarkChanged();
     }
 
     private static void CheckBeta(string name, double value, Tensor parameter)
@@ -44,6 +69,43 @@ public static partial class AdamW
         if (!(value >= 0 && value < 1))
         {
             throw new TensorException("adamw", $"{name} has to lie in [0, 1), and {value} does not.", parameter);
+        }
+    }
+
+    /// <summary>What a step takes of the settings, as adamw.cu has it.</summary>
+    /// <param name="Gradient">Factor of the gradient.</param>
+    /// <param name="Kept">What decay leaves of the parameter.</param>
+    /// <param name="Beta1">What stays of the first moment.</param>
+    /// <param name="New1">What the gradient adds to it.</param>
+    /// <param name="Beta2">What stays of the second moment.</param>
+    /// <param name="New2">What the gradient's square adds to it.</param>
+    /// <param name="Root">Corrects the root of the second moment.</param>
+    /// <param name="Epsilon">Added to that root.</param>
+    /// <param name="Step">Learning rate, with the first moment's correction.</param>
+    [StructLayout(LayoutKind.Sequential)]
+    private readonly record struct Factors(
+        float Gradient,
+        float Kept,
+        float Beta1,
+        float New1,
+        float Beta2,
+        float New2,
+        float Root,
+        float Epsilon,
+        float Step)
+    {
+        public Factors(AdamWSettings settings, long step, float gradientScale)
+            : this(
+                gradientScale,
+                (float)(1 - (settings.LearningRate * settings.WeightDecay)),
+                (float)settings.Beta1,
+                (float)(1 - settings.Beta1),
+                (float)settings.Beta2,
+                (float)(1 - settings.Beta2),
+                (float)(1 / Math.Sqrt(1 - Math.Pow(settings.Beta2, step))),
+                (float)settings.Epsilon,
+                (float)(settings.LearningRate / (1 - Math.Pow(settings.Beta1, step))))
+        {
         }
     }
 }

@@ -16,6 +16,12 @@ public static unsafe partial class GradientNorm
         *result.Float() = (float)sum;
     }
 
+    private static void ClipScaleCpu(Tensor squaredSum, float maximumNorm, float scale, Tensor factor)
+    {
+        float norm = MathF.Sqrt(*squaredSum.Float());
+        *factor.Float() = !float.IsFinite(norm) ? float.NaN : scale * norm > maximumNorm ? maximumNorm / norm : scale;
+    }
+
     private readonly struct Square : ISumTerm
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

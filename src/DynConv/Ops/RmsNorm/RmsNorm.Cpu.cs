@@ -19,6 +19,20 @@ public static unsafe partial class RmsNorm
             Simd.Run(new ForwardKernel(walk, start, end, from, w, epsilon, to, inverse)));
     }
 
+    private static void BackwardCpu(
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, GradientRows dx, GradientRows dweight)
+    {
+        if (dx.Tensor is { } target)
+        {
+            BackwardInputCpu(dy, x, weight, inverseRms, target, dx.Accumulate);
+        }
+
+        if (dweight.Tensor is { } sum)
+        {
+            PartialSums.SumInto(WeightPartialsCpu(dy, x, inverseRms), sum, dweight.Accumulate);
+        }
+    }
+
     private static void BackwardInputCpu(
         Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor target, bool accumulate)
     {
@@ -32,7 +46,7 @@ public static unsafe partial class RmsNorm
             Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
     }
 
-    private static Tensor BackwardWeightCpu(Tensor dy, Tensor x, Tensor inverseRms)
+    private static Tensor WeightPartialsCpu(Tensor dy, Tensor x, Tensor inverseRms)
     {
         var walk = RowWalk.OverRows(dy, x);
         long grain = Math.Max(RowsPerBlock(walk), (walk.Rows + MostPartials - 1) / MostPartials);
@@ -46,7 +60,7 @@ public static unsafe partial class RmsNorm
             float* partial = sums + (start / grain * walk.Length);
             Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, partial));
         });
-        return PartialSums.Sum(partials);
+        return partials;
     }
 
     private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));

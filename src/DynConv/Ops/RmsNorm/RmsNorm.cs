@@ -4,14 +4,15 @@ namespace DynConv.Ops;
 public static partial class RmsNorm
 {
     /// <summary><c>y = x / sqrt(mean of x^2 over the last dimension + epsilon) * weight</c>.</summary>
-    /// <param name="x"><c>[..., D]</c>, float32, any strides.</param>
-    /// <param name="weight"><c>[D]</c>, float32: the scale itself, not its distance from 1.</param>
+    /// <param name="x"><c>[..., D]</c>, float32, or bfloat16 on CUDA, any strides.</param>
+    /// <param name="weight"><c>[D]</c>, float32 or the type of <paramref name="x"/>: the scale itself, not its distance from 1.</param>
     /// <param name="epsilon">Added to the mean square; at least 0.</param>
     /// <returns>The shape of <paramref name="x"/>, contiguous.</returns>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Apply(Tensor x, Tensor weight, float epsilon)
     {
-        OpArguments.Float32("rms_norm", x, weight);
+        OpArguments.Floating("rms_norm", x);
+        OpArguments.Weight("rms_norm", "the weight", weight, x);
         if (x.Rank < 1 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1])
         {
             throw new TensorException(
@@ -27,21 +28,29 @@ public static partial class RmsNorm
         x = RowLayout.Of(x);
         weight = RowLayout.Of(weight);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        Tensor inverseRms = Tensor.Empty(x.Shape[..^1], x.DType, x.Device);
-        ForwardCpu(x, weight, epsilon, y, inverseRms);
+        Tensor inverseRms = Tensor.Empty(x.Shape[..^1], DType.Float32, x.Device);
+        if (x.Device.IsCuda)
+        {
+            ForwardCuda(x, weight, epsilon, y, inverseRms);
+        }
+        else
+        {
+            ForwardCpu(x, weight, epsilon, y, inverseRms);
+        }
+
         return scope.Keep(Tape.Record("rms_norm", y, [x, weight], [x, weight, inverseRms], static g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
             (Tensor x, Tensor weight, Tensor inverseRms) = (g.Saved(0), g.Saved(1), g.Saved(2));
             using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
-            if (dx.Tensor is { } target)
+            using GradientRows dweight = GradientRows.Of(g, 1, innerDimensions: 1, first: dx);
+            if (x.Device.IsCuda)
             {
-                BackwardInputCpu(dy, x, weight, inverseRms, target, dx.Accumulate);
+                BackwardCuda(dy, x, weight, inverseRms, dx, dweight);
             }
-
-            if (g.Needs(1))
+            else
             {
-                g.Add(1, BackwardWeightCpu(dy, x, inverseRms));
+                BackwardCpu(dy, x, weight, inverseRms, dx, dweight);
             }
         }));
     }

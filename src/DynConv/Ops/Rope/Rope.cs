@@ -8,14 +8,14 @@ public static partial class Rope
     /// <c>y[i] = x[i] cos a - x[i + K/2] sin a</c>, <c>y[i + K/2] = x[i + K/2] cos a + x[i] sin a</c>: the convention of
     /// Llama in Hugging Face transformers.
     /// </summary>
-    /// <param name="x"><c>[B, T, H, K]</c>, float32, any strides.</param>
+    /// <param name="x"><c>[B, T, H, K]</c>, float32, or bfloat16 on CUDA, any strides.</param>
     /// <param name="table">The angles, for heads of K channels.</param>
     /// <param name="position">The position of <c>x[:, 0]</c>; later tokens follow one by one.</param>
     /// <returns>The shape of <paramref name="x"/>, contiguous.</returns>
     /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
     public static Tensor Apply(Tensor x, RopeTable table, long position = 0)
     {
-        OpArguments.Float32("rope", x);
+        OpArguments.Floating("rope", x);
         OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
         if (x.Shape[3] != table.HeadDim)
         {
@@ -32,14 +32,27 @@ public static partial class Rope
 
         using var scope = new TensorScope();
         using Tensor angles = table.Rows(end);
+        OpArguments.OneDevice("rope", x, angles);
         x = RowLayout.Of(x);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        RotateCpu(x, angles, position, y, backwards: false, accumulate: false);
+        Rotate(x, angles, position, y, backwards: false, accumulate: false);
         return scope.Keep(Tape.Record("rope", y, [x], [angles], g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
             using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
-            RotateCpu(dy, g.Saved(0), position, dx.Tensor!, backwards: true, dx.Accumulate);
+            Rotate(dy, g.Saved(0), position, dx.Tensor!, backwards: true, dx.Accumulate);
         }));
+    }
+
+    private static void Rotate(Tensor x, Tensor table, long position, Tensor y, bool backwards, bool accumulate)
+    {
+        if (x.Device.IsCuda)
+        {
+            RotateCuda(x, table, position, y, backwards, accumulate);
+        }
+        else
+        {
+            RotateCpu(x, table, position, y, backwards, accumulate);
+        }
     }
 }

@@ -9,7 +9,7 @@ public sealed unsafe partial class RopeTable
     private Tensor MakeCpu(long length)
     {
         int half = _frequencies.Length;
-        Tensor table = TensorScope.Release(Tensor.Empty([length, 2, half], DType.Float32, _device));
+        Tensor table = Tensor.Empty([length, 2, half]);
         float* values = table.Float();
         Workers.ForRange(length, PositionsPerBlock, (start, end) =>
         {

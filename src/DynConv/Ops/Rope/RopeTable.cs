@@ -40,7 +40,7 @@ public sealed partial class RopeTable : IDisposable
         _frequencies = frequencies.ToArray();
         _device = device ?? Device.Cpu;
         MaximumLength = maximumLength;
-        _table = MakeCpu(Math.Min(FirstLength, maximumLength));
+        _table = Make(Math.Min(FirstLength, maximumLength));
     }
 
     /// <summary>Channels of a head, K.</summary>
@@ -80,12 +80,18 @@ public sealed partial class RopeTable : IDisposable
         {
             if (length > _table.Shape[0])
             {
-                Tensor grown = MakeCpu(Math.Min(MaximumLength, Math.Max(length, 2 * _table.Shape[0])));
+                Tensor grown = Make(Math.Min(MaximumLength, Math.Max(length, 2 * _table.Shape[0])));
                 _table.Dispose();
                 _table = grown;
             }
 
             return _table.Alias();
         }
+    }
+
+    private Tensor Make(long length)
+    {
+        using var scope = new TensorScope();
+        return TensorScope.Release(MakeCpu(length).To(_device));
     }
 }

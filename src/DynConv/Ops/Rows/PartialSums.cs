@@ -1,4 +1,5 @@
 using DynConv.Cpu;
+using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
@@ -7,19 +8,47 @@ internal static unsafe class PartialSums
 {
     private const long Grain = 1 << 13;
 
+    private const int Columns = 32;
+
+    private static readonly KernelTable<DType> Kernel = new(
+        "partial_sums.cu", "partial_sums", type => [("TARGET", type.CudaName())], DType.Float32, DType.BFloat16);
+
     /// <summary>The sum over the first dimension.</summary>
     public static Tensor Sum(Tensor partials)
     {
-        Tensor sum = Tensor.Empty(partials.Shape[1..], partials.DType, partials.Device);
-        float* from = partials.Float();
-        float* to = sum.Float();
-        long parts = partials.Shape[0];
-        long size = sum.Count;
-        Workers.ForRange(size, Grain, (start, end) => AddRows(to + start, from + start, size, parts, end - start, false));
+        Tensor sum = Tensor.Empty(partials.Shape[1..], DType.Float32, partials.Device);
+        SumInto(partials, sum, accumulate: false);
         return sum;
     }
 
-    /// <summary>Puts the sum over the first dimension of <c>[P, B·T, C]</c> where a <c>[B, T, C]</c> gradient belongs.</summary>
+    /// <summary>Puts the sum over the first dimension where a gradient belongs.</summary>
+    /// <param name="partials"><c>[P, ...]</c>, float32, contiguous.</param>
+    /// <param name="sum">As many elements as a partial sum, contiguous; float32, or on CUDA also bfloat16.</param>
+    /// <param name="accumulate">Whether to add to what is there.</param>
+    public static void SumInto(Tensor partials, Tensor sum, bool accumulate)
+    {
+        (long parts, long size) = (partials.Shape[0], sum.Count);
+        if (size == 0)
+        {
+            return;
+        }
+
+        if (sum.Device.IsCuda)
+        {
+            Kernel[sum.Device, sum.DType].Launch(
+                new CudaGrid((size + Columns - 1) / Columns, Columns * Columns), partials, sum, parts, size, accumulate ? 1 : 0);
+            return;
+        }
+
+        float* from = partials.Float();
+        float* to = sum.Float();
+        Workers.ForRange(
+            size, Grain, (start, end) => AddRows(to + start, from + start, size, parts, end - start, accumulate));
+    }
+
+    /// <summary>
+    /// Puts the sum over the first dimension of <c>[P, B·T, C]</c> where a <c>[B, T, C]</c> gradient belongs, on the CPU.
+    /// </summary>
     public static void Store(Tensor partials, GradientRows gradient)
     {
         if (gradient.Tensor is not { Count: > 0 } tensor)

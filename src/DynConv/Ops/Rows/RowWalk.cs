@@ -75,6 +75,15 @@ internal sealed class RowWalk
     /// <summary>A walk whose rows are the innermost dimension: for ops that treat [..., D] as rows of D.</summary>
     public static RowWalk OverRows(params ReadOnlySpan<Tensor> tensors) => new(tensors, keepInnermost: true);
 
+    /// <summary>The dimensions that the rows lie in, outermost first.</summary>
+    public ReadOnlySpan<long> OuterDimensions => _dimensions;
+
+    /// <summary>How many tensors are walked together.</summary>
+    public int Tensors => _innerStrides.Length;
+
+    /// <summary>Distance of neighbours in one of <see cref="OuterDimensions"/>.</summary>
+    public long OuterStride(int dimension, int tensor) => _strides[dimension][tensor];
+
     /// <summary>Distance of neighbours in a row of one tensor.</summary>
     public long InnerStride(int tensor) => _innerStrides[tensor];
 

@@ -52,7 +52,8 @@ internal sealed class ConvolutionInputs
         (long batch, long time, long channels) = (x.Shape[0], x.Shape[1], x.Shape[2]);
         if (staticWeight is not null)
         {
-            CheckTensor(op, "staticWeight", staticWeight, [width, channels], "[W, D]", x);
+            CheckShape(op, "staticWeight", staticWeight, [width, channels], "[W, D]", x);
+            OpArguments.Weight(op, "staticWeight", staticWeight, x);
         }
 
         TokenSequences sequences = Sequence(op, x, options.Packed);
@@ -103,29 +104,31 @@ internal sealed class ConvolutionInputs
             throw new TensorException(op, $"x has to be [B, T, D], and is {x.Shape}.", x);
         }
 
-        CheckType(op, "x", x);
+        OpArguments.Floating(op, x);
     }
 
     public static void CheckState(string op, Tensor state, TokenSequences sequences, long width, Tensor x) => CheckTensor(
         op, "initialState", state, [sequences.Count, width - 1, x.Shape[2]], sequences.Packed is null ? "[B, W-1, D]" : "[N, W-1, D]", x);
 
-    /// <summary>One sentence if a tensor does not have the shape that x and the width ask for.</summary>
+    /// <summary>One sentence if a tensor does not have the shape that x and the width ask for, or not x's type and device.</summary>
     public static void CheckTensor(string op, string name, Tensor tensor, Shape wanted, string letters, Tensor x)
+    {
+        CheckShape(op, name, tensor, wanted, letters, x);
+        if (tensor.DType != x.DType)
+        {
+            throw new TensorException(
+                op, $"{name} has to hold {x.DType.Name()} as x does, and holds {tensor.DType.Name()}.", x, tensor);
+        }
+
+        OpArguments.OneDevice(op, x, tensor);
+    }
+
+    private static void CheckShape(string op, string name, Tensor tensor, Shape wanted, string letters, Tensor x)
     {
         if (tensor.Shape != wanted)
         {
             throw new TensorException(
                 op, $"{name} has to be {letters}, which is {wanted} for x {x.Shape}, and is {tensor.Shape}.", x, tensor);
-        }
-
-        CheckType(op, name, tensor);
-    }
-
-    public static void CheckType(string op, string name, Tensor tensor)
-    {
-        if (tensor.DType != DType.Float32)
-        {
-            throw new TensorException(op, $"{name} has to be float32, and is {tensor.DType.Name()}.", tensor);
         }
     }
 

@@ -22,7 +22,15 @@ public static partial class ConvolutionState
         using var scope = new TensorScope();
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, width, null, options with { Output = null });
         Tensor final = Tensor.Empty([inputs.Sequences.Count, width - 1, inputs.Channels], x.DType, x.Device);
-        FinalCpu(inputs, final);
+        if (x.Device.IsCuda)
+        {
+            FinalCuda(inputs, final);
+        }
+        else
+        {
+            FinalCpu(inputs, final);
+        }
+
         return scope.Keep(Tape.Record(Op, final, [inputs.X, inputs.InitialState], [], g => FinalGradient(inputs, g)));
     }
 
@@ -58,7 +66,16 @@ public static partial class ConvolutionState
             state.Tensor?.Clear();
         }
 
-        FinalBackwardCpu(inputs, RowLayout.Of(g.Gradient(0)!), x.Tensor, state.Tensor);
+        Tensor dFinal = RowLayout.Of(g.Gradient(0)!);
+        if (dFinal.Device.IsCuda)
+        {
+            FinalBackwardCuda(inputs, dFinal, x.Tensor, state.Tensor);
+        }
+        else
+        {
+            FinalBackwardCpu(inputs, dFinal, x.Tensor, state.Tensor);
+        }
+
         x.Dispose();
         state.Dispose();
     }

@@ -1,46 +1,71 @@
 namespace DynConv.Ops;
 
 /// <summary>Collects the gradients that the three kinds share, and hands the finished ones to the tape when disposed.</summary>
-internal sealed class ConvolutionTargets : IDisposable
+internal sealed partial class ConvolutionTargets : IDisposable
 {
     private readonly BackwardContext _context;
-    private readonly Tensor _dy;
-    private readonly GradientRows _x;
-    private readonly GradientRows _state;
-    private readonly Tensor? _staticPartials;
+    private readonly ConvolutionInputs _inputs;
+    private Tensor? _staticPartials;
     private GradientRows _own;
 
-    public ConvolutionTargets(ConvolutionInputs inputs, BackwardContext g, ConvolutionBlocking blocking)
+    public ConvolutionTargets(ConvolutionInputs inputs, BackwardContext g)
     {
         _context = g;
-        _dy = RowLayout.Of(g.Gradient(0)!);
-        _x = GradientRows.Of(g, ConvolutionInputs.XInput, innerDimensions: 1);
-        _state = GradientRows.Of(g, ConvolutionInputs.StateInput, innerDimensions: 1, first: _x);
-        if (!_state.Accumulate)
-        {
-            _state.Tensor?.Clear();
-        }
-
-        if (g.Needs(ConvolutionInputs.StaticInput))
-        {
-            _staticPartials = Tensor.Empty([blocking.Parts, inputs.Width, inputs.Channels]);
-        }
+        _inputs = inputs;
+        Dy = RowLayout.Of(g.Gradient(0)!);
+        X = GradientRows.Of(g, ConvolutionInputs.XInput, innerDimensions: 1);
+        State = GradientRows.Of(g, ConvolutionInputs.StateInput, innerDimensions: 1, first: X);
     }
+
+    /// <summary>Of the result, with inner stride 1.</summary>
+    public Tensor Dy { get; }
+
+    /// <summary>Where the gradient of x goes.</summary>
+    public GradientRows X { get; }
+
+    /// <summary>Where the gradient of the initial state goes.</summary>
+    public GradientRows State { get; }
 
     /// <summary>Where the kernel writes the gradient of an input that only this kind has.</summary>
     public GradientRows Own(int input, int innerDimensions) =>
-        _own = GradientRows.Of(_context, input, innerDimensions, first: _x);
+        _own = GradientRows.Of(_context, input, innerDimensions, first: X);
 
-    public ConvolutionGradients Cpu() => new(_dy, _x.Tensor, _x.Accumulate, _state.Tensor, _staticPartials);
+    /// <summary>
+    /// Where the kernel leaves sums for the static part's gradient, float32 <c>[parts, W, D]</c>: it fills them all. Null
+    /// if that gradient is not wanted.
+    /// </summary>
+    public Tensor? StaticPartials(long parts) => _context.Needs(ConvolutionInputs.StaticInput)
+        ? _staticPartials = Tensor.Empty([parts, _inputs.Width, _inputs.Channels], DType.Float32, _inputs.X.Device)
+        : null;
+
+    /// <summary>As the CPU kernels see them; those add to the initial state's gradient.</summary>
+    public ConvolutionGradients Cpu(ConvolutionBlocking blocking)
+    {
+        if (!State.Accumulate)
+        {
+            State.Tensor?.Clear();
+        }
+
+        return new(Dy, X.Tensor, X.Accumulate, State.Tensor, StaticPartials(blocking.Parts));
+    }
 
     public void Dispose()
     {
-        _x.Dispose();
-        _state.Dispose();
+        X.Dispose();
+        State.Dispose();
         _own.Dispose();
-        if (_staticPartials is not null)
+        if (!_context.Needs(ConvolutionInputs.StaticInput))
         {
-            _context.Add(ConvolutionInputs.StaticInput, PartialSums.Sum(_staticPartials));
+            return;
+        }
+
+        if (_inputs.X.Device.IsCuda)
+        {
+            SumStaticCuda();
+        }
+        else
+        {
+            _context.Add(ConvolutionInputs.StaticInput, PartialSums.Sum(_staticPartials!));
         }
     }
 }

@@ -18,10 +18,10 @@ public static partial class HeadWiseConvolution
     private static void BackwardCpu(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
     {
         ConvolutionBlocking blocking = Blocking(inputs, weight);
-        using var gradients = new ConvolutionTargets(inputs, g, blocking);
+        using var gradients = new ConvolutionTargets(inputs, g);
         GradientRows target = gradients.Own(WeightInput, innerDimensions: 2);
         var filter = new Filter(inputs, weight, target.Tensor, target.Accumulate);
-        ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), filter, blocking);
+        ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), filter, blocking);
     }
 
     private static ConvolutionBlocking Blocking(ConvolutionInputs inputs, Tensor weight)

@@ -35,10 +35,17 @@ public static partial class HeadWiseConvolution
         CheckWeight(x, weight);
         Tensor filters = RowLayout.Of(weight, innerDimensions: 2);
         Tensor y = inputs.Result(options);
-        ForwardCpu(inputs, filters, y);
+        if (x.Device.IsCuda)
+        {
+            HeadWiseKernels.Forward(inputs, filters, y);
+        }
+        else
+        {
+            ForwardCpu(inputs, filters, y);
+        }
+
         Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState, filters];
-        return scope.Keep(
-            Tape.Record(Op, y, operands, operands, g => BackwardCpu(inputs.Restore(g), g.Saved(WeightInput), g)));
+        return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g.Saved(WeightInput), g)));
     }
 
     /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
@@ -65,6 +72,18 @@ public static partial class HeadWiseConvolution
             state,
             residual,
             (token, options) => Apply(token, ConvolutionState.Token(Op, "weight", weight, 3), staticWeight, options));
+
+    private static void Backward(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
+    {
+        if (weight.Device.IsCuda)
+        {
+            HeadWiseKernels.Backward(inputs, weight, g, WeightInput);
+        }
+        else
+        {
+            BackwardCpu(inputs, weight, g);
+        }
+    }
 
     private static void CheckWeight(Tensor x, Tensor weight)
     {

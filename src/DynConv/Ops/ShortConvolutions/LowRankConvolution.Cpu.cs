@@ -20,9 +20,9 @@ public static partial class LowRankConvolution
         Tensor? zPartials = g.Needs(FactorInput) ? Tensor.Empty([blocking.Groups, tokens, rank]) : null;
         Tensor? uPartials = g.Needs(BasisInput) ? Tensor.Empty([blocking.Parts, rank, u.Shape[1]]) : null;
         var filter = new Filter(inputs, z, u, zPartials, uPartials, blocking.GroupChannels);
-        using (var gradients = new ConvolutionTargets(inputs, g, blocking))
+        using (var gradients = new ConvolutionTargets(inputs, g))
         {
-            ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), filter, blocking);
+            ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), filter, blocking);
         }
 
         if (zPartials is not null)

@@ -30,10 +30,17 @@ public static partial class LowRankConvolution
         Tensor factors = TokenRows.HaveOneStride(z) ? RowLayout.Of(z) : z.Contiguous();
         Tensor basis = RowLayout.Of(u);
         Tensor y = inputs.Result(options);
-        ForwardCpu(inputs, factors, basis, y);
+        if (x.Device.IsCuda)
+        {
+            ForwardCuda(inputs, factors, basis, y);
+        }
+        else
+        {
+            ForwardCpu(inputs, factors, basis, y);
+        }
+
         Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState, factors, basis];
-        return scope.Keep(Tape.Record(
-            Op, y, operands, operands, g => BackwardCpu(inputs.Restore(g), g.Saved(FactorInput), g.Saved(BasisInput), g)));
+        return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g)));
     }
 
     /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
@@ -62,6 +69,19 @@ public static partial class LowRankConvolution
             residual,
             (token, options) => Apply(token, ConvolutionState.Token(Op, "z", z, 2), u, staticWeight, options));
 
+    private static void Backward(ConvolutionInputs inputs, BackwardContext g)
+    {
+        (Tensor factors, Tensor basis) = (g.Saved(FactorInput), g.Saved(BasisInput));
+        if (inputs.X.Device.IsCuda)
+        {
+            BackwardCuda(inputs, factors, basis, g);
+        }
+        else
+        {
+            BackwardCpu(inputs, factors, basis, g);
+        }
+    }
+
     private static long Width(Tensor x, Tensor u)
     {
         long channels = Math.Max(1, x.Shape[2]);
@@ -79,6 +99,6 @@ public static partial class LowRankConvolution
         }
 
         ConvolutionInputs.CheckTensor(Op, "z", z, [x.Shape[0], x.Shape[1], rank], "[B, T, R]", x);
-        ConvolutionInputs.CheckType(Op, "u", u);
+        OpArguments.Weight(Op, "u", u, x);
     }
 }

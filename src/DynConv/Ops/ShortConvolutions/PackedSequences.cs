@@ -3,9 +3,14 @@ namespace DynConv.Ops;
 /// <summary>
 /// Where sequences of different lengths begin and end in one row of tokens, so that no op mixes neighbours.
 /// </summary>
-public sealed class PackedSequences
+/// <remarks>
+/// A GPU gets its copy of the bounds with the first op there. Whoever made the object disposes it when no op and no
+/// gradient needs it any more; on the CPU there is nothing to give back.
+/// </remarks>
+public sealed class PackedSequences : IDisposable
 {
     private readonly long[] _cuSeqlens;
+    private readonly Dictionary<Device, PackedPlaces> _places = [];
 
     /// <summary>Takes cumulative sequence lengths.</summary>
     /// <param name="cuSeqlens">
@@ -38,4 +43,32 @@ public sealed class PackedSequences
 
     /// <summary>The N + 1 positions.</summary>
     public ReadOnlySpan<long> CuSeqlens => _cuSeqlens;
+
+    /// <summary>Gives the memory of the copies on GPUs back.</summary>
+    public void Dispose()
+    {
+        lock (_places)
+        {
+            foreach (PackedPlaces places in _places.Values)
+            {
+                places.Dispose();
+            }
+
+            _places.Clear();
+        }
+    }
+
+    /// <summary>The copy on a device, uploaded when first asked for.</summary>
+    internal PackedPlaces On(Device device)
+    {
+        lock (_places)
+        {
+            if (!_places.TryGetValue(device, out PackedPlaces? places))
+            {
+                _places[device] = places = new PackedPlaces(this, device);
+            }
+
+            return places;
+        }
+    }
 }

@@ -10,7 +10,7 @@ public sealed record ShortConvolutionOptions
     public bool Residual { get; init; }
 
     /// <summary>
-    /// The W - 1 inputs before the first token of each sequence, oldest first: float32 <c>[B, W-1, D]</c>, or
+    /// The W - 1 inputs before the first token of each sequence, oldest first, of x's type: <c>[B, W-1, D]</c>, or
     /// <c>[N, W-1, D]</c> with <see cref="Packed"/>; zeros if not given. Takes part in gradients.
     /// </summary>
     public Tensor? InitialState { get; init; }

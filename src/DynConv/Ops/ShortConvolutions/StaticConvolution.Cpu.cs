@@ -16,8 +16,8 @@ public static partial class StaticConvolution
     private static void BackwardCpu(ConvolutionInputs inputs, BackwardContext g)
     {
         ConvolutionBlocking blocking = Blocking(inputs);
-        using var gradients = new ConvolutionTargets(inputs, g, blocking);
-        ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(), new Filter(inputs.StaticWeight!), blocking);
+        using var gradients = new ConvolutionTargets(inputs, g);
+        ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), new Filter(inputs.StaticWeight!), blocking);
     }
 
     private static ConvolutionBlocking Blocking(ConvolutionInputs inputs) => ConvolutionBlocking.Create(

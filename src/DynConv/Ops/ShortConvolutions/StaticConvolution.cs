@@ -5,8 +5,9 @@ namespace DynConv.Ops;
 /// <c>y[b,t,d] = Σ_w s[w,d] · x[b,t-w,d]</c>.
 /// </summary>
 /// <remarks>
-/// Tap 0 is the current token. What lies before a sequence is zero, or its initial state. Tensors are float32; x, the
-/// result and their gradients may have any strides but the innermost, which is 1 or costs a copy.
+/// Tap 0 is the current token. What lies before a sequence is zero, or its initial state. Tensors are float32, on CUDA
+/// also bfloat16; learned filters may be float32 beside inputs of bfloat16. x, the result and their gradients may have
+/// any strides but the innermost, which is 1 or costs a copy.
 /// </remarks>
 public static partial class StaticConvolution
 {
@@ -29,9 +30,17 @@ public static partial class StaticConvolution
 
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, staticWeight.Shape[0], staticWeight, options);
         Tensor y = inputs.Result(options);
-        ForwardCpu(inputs, y);
+        if (x.Device.IsCuda)
+        {
+            HeadWiseKernels.Forward(inputs, null, y);
+        }
+        else
+        {
+            ForwardCpu(inputs, y);
+        }
+
         Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState];
-        return scope.Keep(Tape.Record(Op, y, operands, operands, g => BackwardCpu(inputs.Restore(g), g)));
+        return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g)));
     }
 
     /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
@@ -52,4 +61,16 @@ public static partial class StaticConvolution
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
     public static Tensor Step(Tensor x, Tensor staticWeight, Tensor state, bool residual = false) =>
         ConvolutionState.Step(Op, x, state, residual, (token, options) => Apply(token, staticWeight, options));
+
+    private static void Backward(ConvolutionInputs inputs, BackwardContext g)
+    {
+        if (inputs.X.Device.IsCuda)
+        {
+            HeadWiseKernels.Backward(inputs, null, g, ConvolutionInputs.OwnInput);
+        }
+        else
+        {
+            BackwardCpu(inputs, g);
+        }
+    }
 }

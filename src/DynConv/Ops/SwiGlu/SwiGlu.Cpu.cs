@@ -8,9 +8,17 @@ public static unsafe partial class SwiGlu
     private static void ForwardCpu(Tensor gate, Tensor up, Tensor y) =>
         ElementLoop.Run(default(ForwardKernel), gate, up, y);
 
-    private static void BackwardCpu(
-        Tensor dy, Tensor gate, Tensor up, Tensor gateTarget, bool addGate, Tensor upTarget, bool addUp) =>
-        ElementLoop.Run(new BackwardKernel(addGate, addUp), dy, gate, up, gateTarget, upTarget);
+    // A gradient that nobody wants goes nowhere.
+    private static void BackwardCpu(Tensor dy, Tensor gate, Tensor up, GradientRows dgate, GradientRows dup) =>
+        ElementLoop.Run(
+            new BackwardKernel(dgate.Accumulate, dup.Accumulate),
+            dy,
+            gate,
+            up,
+            dgate.Tensor ?? Nowhere(gate),
+            dup.Tensor ?? Nowhere(up));
+
+    private static Tensor Nowhere(Tensor like) => Tensor.Empty(like.Shape, like.DType, like.Device);
 
     private readonly struct ForwardKernel : IElementKernel
     {

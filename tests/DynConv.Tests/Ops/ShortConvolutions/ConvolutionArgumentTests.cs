@@ -19,7 +19,7 @@ public sealed class ConvolutionArgumentTests
             "static_convolution: staticWeight has to be [W, D], which is [4, 12] for x [2, 5, 12], and is [4, 11].",
             () => StaticConvolution.Apply(x, Tensor.Zeros([4, 11])));
         Refused(
-            "static_convolution: x has to be float32, and is int32.",
+            "static_convolution: float32 or bfloat16 is needed, not int32.",
             () => StaticConvolution.Apply(Tensor.Zeros([2, 5, 12], DType.Int32), s));
         Refused(
             "head_wise_convolution: 5 heads do not divide the 12 channels of x [2, 5, 12].",

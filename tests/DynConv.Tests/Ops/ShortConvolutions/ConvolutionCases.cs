@@ -14,6 +14,9 @@ public enum FilterKind
 /// <summary>One way to call one of the short convolutions, and the naive float64 reference of all.</summary>
 public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, long Channels, int Width)
 {
+    // One object for all runs of the case, since a card keeps its copy of the bounds as long as the object lives.
+    private PackedSequences? _packed;
+
     public bool HasStatic { get; init; } = Kind == FilterKind.Static;
 
     public bool Residual { get; init; }
@@ -63,12 +66,12 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
             if (Kind == FilterKind.LowRank)
             {
                 inputs.Add(new("z", [Batch, Time, Rank]));
-                inputs.Add(new("u", [Rank, Width * Channels]));
+                inputs.Add(new("u", [Rank, Width * Channels]) { IsParameter = true });
             }
 
             if (HasStatic)
             {
-                inputs.Add(new("s", [Width, Channels]));
+                inputs.Add(new("s", [Width, Channels]) { IsParameter = true });
             }
 
             if (HasState)
@@ -92,7 +95,7 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
         {
             Residual = Residual,
             InitialState = HasState ? inputs[next] : null,
-            Packed = CuSeqlens is null ? null : new PackedSequences(CuSeqlens),
+            Packed = CuSeqlens is null ? null : _packed ??= new PackedSequences(CuSeqlens),
         };
         if (!ReturnsState)
         {

@@ -11,14 +11,17 @@ public sealed class ConvolutionSequenceTests
     private const int Rank = 6;
     private const int Heads = 8;
 
-    public static TheoryData<FilterKind> Kinds => [.. Enum.GetValues<FilterKind>()];
+    public static TheoryData<FilterKind, string> Kinds => new(
+        from device in TestDevices.Float32Names
+        from kind in Enum.GetValues<FilterKind>()
+        select (kind, device));
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Two_halves_equal_the_whole_bit_for_bit(FilterKind kind)
+    public void Two_halves_equal_the_whole_bit_for_bit(FilterKind kind, string device)
     {
         using var scope = new TensorScope();
-        var one = new Convolution(kind, 2, 37);
+        var one = new Convolution(kind, 2, 37, TestDevices.Get(device));
         (Tensor whole, Tensor final) = one.Run(0, 37, null);
         foreach (int cut in new[] { 1, 2, 3, 20, 36 })
         {
@@ -32,11 +35,11 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Gradients_flow_through_the_state_between_two_halves(FilterKind kind)
+    public void Gradients_flow_through_the_state_between_two_halves(FilterKind kind, string device)
     {
         using var scope = new TensorScope();
-        var one = new Convolution(kind, 2, 23);
-        Tensor dy = new RandomSource(5).Normal([2, 23, Channels], 1);
+        var one = new Convolution(kind, 2, 23, TestDevices.Get(device));
+        Tensor dy = new RandomSource(5).Normal([2, 23, Channels], 1).To(one.X.Device);
         one.X.RequireGradient();
         using (var tape = new Tape())
         {
@@ -58,12 +61,12 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Steps_equal_the_full_pass_bit_for_bit(FilterKind kind)
+    public void Steps_equal_the_full_pass_bit_for_bit(FilterKind kind, string device)
     {
         using var scope = new TensorScope();
-        var one = new Convolution(kind, 3, 9);
+        var one = new Convolution(kind, 3, 9, TestDevices.Get(device));
         (Tensor whole, Tensor final) = one.Run(0, 9, null);
-        Tensor state = Tensor.Zeros([3, Width - 1, Channels]);
+        Tensor state = Tensor.Zeros([3, Width - 1, Channels], DType.Float32, one.X.Device);
         for (int t = 0; t < 9; t++)
         {
             Assert.Equal(whole.Slice(1, t, 1).ToArray<float>(), one.Step(t, state).ToArray<float>());
@@ -74,16 +77,17 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Packed_sequences_equal_separate_ones(FilterKind kind)
+    public void Packed_sequences_equal_separate_ones(FilterKind kind, string device)
     {
         using var scope = new TensorScope();
         long[] bounds = [0, 2, 2, 19, 20, 41];
-        var one = new Convolution(kind, 1, 41);
-        Tensor dy = new RandomSource(6).Normal([1, 41, Channels], 1);
-        Tensor states = new RandomSource(8).Normal([5, Width - 1, Channels], 1);
+        using var packed = new PackedSequences(bounds);
+        var one = new Convolution(kind, 1, 41, TestDevices.Get(device));
+        Tensor dy = new RandomSource(6).Normal([1, 41, Channels], 1).To(one.X.Device);
+        Tensor states = new RandomSource(8).Normal([5, Width - 1, Channels], 1).To(one.X.Device);
         one.X.RequireGradient();
         (float[] packedY, float[] packedFinal, float[] packedGradient) = Pass(() =>
-            one.Run(0, 41, states, new PackedSequences(bounds)), dy);
+            one.Run(0, 41, states, packed), dy);
         for (int n = 0; n < bounds.Length - 1; n++)
         {
             long start = bounds[n];
@@ -169,14 +173,14 @@ public sealed class ConvolutionSequenceTests
         Assert.All(wanted.Zip(got), pair => Assert.InRange(pair.Second, pair.First - limit, pair.First + limit));
     }
 
-    private sealed class Convolution(FilterKind kind, long batch, long time)
+    private sealed class Convolution(FilterKind kind, long batch, long time, Device device)
     {
-        private readonly Tensor _heads = new RandomSource(2).Normal([batch, time, Heads, Width], 1);
-        private readonly Tensor _z = new RandomSource(3).Normal([batch, time, Rank], 1);
-        private readonly Tensor _u = new RandomSource(4).Normal([Rank, Width * Channels], 1);
-        private readonly Tensor _s = new RandomSource(5).Normal([Width, Channels], 1);
+        private readonly Tensor _heads = new RandomSource(2).Normal([batch, time, Heads, Width], 1).To(device);
+        private readonly Tensor _z = new RandomSource(3).Normal([batch, time, Rank], 1).To(device);
+        private readonly Tensor _u = new RandomSource(4).Normal([Rank, Width * Channels], 1).To(device);
+        private readonly Tensor _s = new RandomSource(5).Normal([Width, Channels], 1).To(device);
 
-        public Tensor X { get; } = new RandomSource(1).Normal([batch, time, Channels], 1);
+        public Tensor X { get; } = new RandomSource(1).Normal([batch, time, Channels], 1).To(device);
 
         public (Tensor Y, Tensor Final) Run(long start, long length, Tensor? state, PackedSequences? packed = null)
         {

@@ -56,7 +56,14 @@ internal static class ConvolutionCaseTable
 
 public sealed class StaticConvolutionTests : OpTests<StaticConvolutionTests>, IOpCases
 {
-    public static IEnumerable<OpCase> Cases => ConvolutionCaseTable.Of(FilterKind.Static);
+    public static IEnumerable<OpCase> Cases =>
+    [
+        .. ConvolutionCaseTable.Of(FilterKind.Static),
+
+        // Several parts of a sequence, packed and not, and rows that fill a card's widest accesses.
+        new ConvolutionCase(FilterKind.Static, 3, 45, 512, 4) { Residual = true }.ToOpCase(),
+        new ConvolutionCase(FilterKind.Static, 1, 45, 264, 3) { HasState = true, CuSeqlens = [0, 2, 16, 17, 45] }.ToOpCase(),
+    ];
 }
 
 public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>, IOpCases
@@ -66,6 +73,25 @@ public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>
         .. ConvolutionCaseTable.Of(FilterKind.HeadWise),
         .. from heads in new long[] { 1, 2, 3, 12, 36, 576 }
            select new ConvolutionCase(FilterKind.HeadWise, 2, 11, 576, 3) { Heads = heads, HasStatic = heads > 2 }.ToOpCase(),
+
+        // Rows of whole and of started groups of a card's lanes, heads of one lane, of several, and more than a warp has.
+        .. from heads in new long[] { 1, 2, 5, 20, 40, 80, 160, 320 }
+           select new ConvolutionCase(FilterKind.HeadWise, 2, 27, 320, 4)
+           {
+               Heads = heads,
+               HasStatic = heads % 20 == 0,
+               Residual = heads % 40 == 0,
+               HasState = heads < 20,
+           }.ToOpCase(),
+        .. from heads in new long[] { 16, 64 }
+           select new ConvolutionCase(FilterKind.HeadWise, 1, 40, 512, 5)
+           {
+               Heads = heads,
+               HasStatic = true,
+               HasState = true,
+               ReturnsState = true,
+               CuSeqlens = [0, 1, 1, 4, 23, 40],
+           }.ToOpCase(),
     ];
 }
 
@@ -76,7 +102,35 @@ public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, 
         .. ConvolutionCaseTable.Of(FilterKind.LowRank),
         .. from rank in new long[] { 1, 2, 15, 16, 17, 40 }
            select new ConvolutionCase(FilterKind.LowRank, 2, 37, 100, 4) { Rank = rank, HasStatic = rank % 2 == 1, Residual = true }.ToOpCase(),
+        .. Tiles().Select(one => one.ToOpCase()),
     ];
+
+    /// <summary>What tensor cores compute on a card: edges of their tiles of ranks, channels and tokens.</summary>
+    private static IEnumerable<ConvolutionCase> Tiles()
+    {
+        foreach (long rank in new long[] { 1, 15, 16, 17, 31, 32, 40, 64 })
+        {
+            yield return new(FilterKind.LowRank, 2, 37, 40, 4) { Rank = rank, HasStatic = rank % 2 == 0, Residual = rank % 3 == 0 };
+        }
+
+        foreach (int width in new[] { 1, 2, 3, 5, 6, 8 })
+        {
+            yield return new(FilterKind.LowRank, 1, 44, 24, width)
+            {
+                Rank = 4 * width,
+                HasStatic = true,
+                HasState = width > 1,
+                ReturnsState = width > 1,
+            };
+            yield return new(FilterKind.LowRank, 1, 70, 16, width) { Rank = 16, CuSeqlens = [0, 1, 3, 30, 30, 41, 70], Residual = true };
+        }
+
+        foreach ((long t, long d) in new (long, long)[] { (8, 8), (31, 264), (130, 136), (257, 16) })
+        {
+            yield return new(FilterKind.LowRank, 1, t, d, 4) { Rank = 16, HasStatic = true };
+            yield return new(FilterKind.LowRank, 2, t, d, 4) { Rank = 16, HasState = true, ReturnsState = true, Residual = true };
+        }
+    }
 }
 
 /// <summary>A few cases that reach every loop at every vector width; what <see cref="SimdLevelTests"/> reruns.</summary>

@@ -1,0 +1,74 @@
+namespace DynConv.Cuda;
+
+/// <summary>Times what the card does, without the host's part in it: a graph of many calls, between two events.</summary>
+internal sealed unsafe class CudaTimer : IDisposable
+{
+    private const int Least = 5;
+    private const int Most = 100;
+
+    private readonly CudaContext _context;
+    private readonly nint _start;
+    private readonly nint _end;
+
+    public CudaTimer(CudaContext context)
+    {
+        _context = context;
+        context.MakeCurrent();
+        _start = CreateEvent();
+        _end = CreateEvent();
+    }
+
+    /// <summary>The median time of a call.</summary>
+    /// <param name="calls">How many calls <paramref name="work"/> makes.</param>
+    /// <param name="work">Queues them. It runs twice: once so that everything is compiled and allocated, once recorded.</param>
+    /// <param name="budget">How long to repeat them, about.</param>
+    /// <returns>Seconds.</returns>
+    public double Median(int calls, Action work, TimeSpan budget)
+    {
+        work();
+        using CudaGraph graph = CudaGraph.Capture(_context, work);
+        return Median(calls, graph, budget);
+    }
+
+    /// <summary>The median time of one of the calls that a graph holds.</summary>
+    public double Median(int calls, CudaGraph graph, TimeSpan budget)
+    {
+        // The first launch uploads the graph; the second says how many fit into the budget.
+        _ = Time(graph);
+        double once = Time(graph);
+        var times = new double[Math.Clamp((int)(budget.TotalSeconds / once), Least, Most)];
+        for (int i = 0; i < times.Length; i++)
+        {
+            times[i] = Time(graph);
+        }
+
+        Array.Sort(times);
+        return times[times.Length / 2] / calls;
+    }
+
+    public void Dispose()
+    {
+        _ = CudaDriver.cuEventDestroy_v2(_start);
+        _ = CudaDriver.cuEventDestroy_v2(_end);
+    }
+
+    private static nint CreateEvent()
+    {
+        nint created;
+        CudaDriver.Check(CudaDriver.cuEventCreate(&created, 0), "making an event");
+        return created;
+    }
+
+    // The launch before the start keeps the card busy until the host has queued the rest.
+    private double Time(CudaGraph graph)
+    {
+        graph.Launch();
+        CudaDriver.Check(CudaDriver.cuEventRecord(_start, _context.Stream), "marking a start");
+        graph.Launch();
+        CudaDriver.Check(CudaDriver.cuEventRecord(_end, _context.Stream), "marking an end");
+        CudaDriver.Check(CudaDriver.cuEventSynchronize(_end), "the timed work");
+        float milliseconds;
+        CudaDriver.Check(CudaDriver.cuEventElapsedTime(&milliseconds, _start, _end), "reading a time");
+        return milliseconds / 1e3;
+    }
+}

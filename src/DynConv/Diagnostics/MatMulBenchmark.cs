@@ -1,0 +1,36 @@
+using DynConv.Cuda;
+using DynConv.Ops;
+
+namespace DynConv.Diagnostics;
+
+/// <summary>Times matrix products on a GPU.</summary>
+public static class MatMulBenchmark
+{
+    private const int Calls = 5;
+
+    /// <summary>The median time of the kernels of <c>C = A Bᵀ</c>, as a linear layer computes it.</summary>
+    /// <param name="device">A GPU.</param>
+    /// <param name="dtype">float32 or bfloat16.</param>
+    /// <param name="m">Rows of A and of the result.</param>
+    /// <param name="n">Rows of B and columns of the result.</param>
+    /// <param name="k">Columns of A and B.</param>
+    /// <param name="budget">How long to measure; a fifth of a second if not given.</param>
+    /// <returns>Seconds.</returns>
+    public static double Measure(Device device, DType dtype, long m, long n, long k, TimeSpan? budget = null)
+    {
+        using var scope = new TensorScope();
+        var values = new NormalValues();
+        Tensor a = values.Tensor([m, k], dtype, device);
+        Tensor b = values.Tensor([n, k], dtype, device);
+        using var timer = new CudaTimer(device.Context);
+        return timer.Median(Calls, Multiply, budget ?? TimeSpan.FromMilliseconds(200));
+
+        void Multiply()
+        {
+            for (int i = 0; i < Calls; i++)
+            {
+                MatMul.Linear(a, b).Dispose();
+            }
+        }
+    }
+}

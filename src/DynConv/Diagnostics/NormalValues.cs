@@ -1,0 +1,63 @@
+using DynConv.Modules;
+
+namespace DynConv.Diagnostics;
+
+/// <summary>
+/// Fills tensors with standard normal numbers from a block that repeats: its odd length keeps rows from being equal,
+/// and drawing each number anew would take longer than the measurement.
+/// </summary>
+internal sealed class NormalValues
+{
+    private const int Length = (1 << 20) - 3;
+
+    private readonly float[] _floats;
+    private readonly BFloat16[] _halves;
+
+    public NormalValues()
+    {
+        var random = new RandomSource(1);
+        _floats = new float[Length];
+        for (int i = 0; i < Length; i++)
+        {
+            _floats[i] = (float)random.NextNormal();
+        }
+
+        _halves = Array.ConvertAll(_floats, value => (BFloat16)value);
+    }
+
+    /// <summary>A tensor of them; of undefined numbers while kernels are only being collected.</summary>
+    /// <param name="shape">Dimensions.</param>
+    /// <param name="dtype">float32 or bfloat16.</param>
+    /// <param name="device">Where.</param>
+    public Tensor Tensor(Shape shape, DType dtype, Device device)
+    {
+        Tensor tensor = DynConv.Tensor.Empty(shape, dtype, device);
+        if (device.IsPreparing)
+        {
+            return tensor;
+        }
+
+        if (dtype == DType.BFloat16)
+        {
+            Fill(tensor, _halves);
+        }
+        else
+        {
+            Fill(tensor, _floats);
+        }
+
+        return tensor;
+    }
+
+    private static void Fill<T>(Tensor tensor, T[] block)
+        where T : unmanaged
+    {
+        var values = new T[tensor.Count];
+        for (int start = 0; start < values.Length; start += block.Length)
+        {
+            block.AsSpan(0, Math.Min(block.Length, values.Length - start)).CopyTo(values.AsSpan(start));
+        }
+
+        tensor.CopyFrom<T>(values);
+    }
+}

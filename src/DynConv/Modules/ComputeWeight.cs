@@ -1,0 +1,44 @@
+using DynConv.Ops;
+
+namespace DynConv.Modules;
+
+/// <summary>
+/// A float32 weight in the type that a model computes in: the weight itself, or a bfloat16 copy of it that is brought up
+/// to date when the weight has changed. Gradients go to the float32 weight either way.
+/// </summary>
+public sealed class ComputeWeight : IDisposable
+{
+    private readonly Tensor _weight;
+    private readonly Tensor? _copy;
+    private long? _copiedVersion;
+
+    /// <summary>Makes room for the copy, if one is needed.</summary>
+    /// <param name="weight">Stays its holder's.</param>
+    /// <param name="type">What ops compute in: float32, or bfloat16 on CUDA.</param>
+    public ComputeWeight(Tensor weight, DType type)
+    {
+        _weight = weight;
+        _copy = type == weight.DType ? null : TensorScope.Release(Tensor.Empty(weight.Shape, type, weight.Device));
+    }
+
+    /// <summary>The weight for an op's argument. Good until the weight changes.</summary>
+    public Tensor Current()
+    {
+        if (_copy is null)
+        {
+            return _weight;
+        }
+
+        long version = _weight.Storage.Version;
+        if (version != _copiedVersion)
+        {
+            StridedCopy.Copy(_weight, _copy);
+            _copiedVersion = _weight.Device.IsPreparing ? null : version;
+        }
+
+        return _weight.RepresentedBy(_copy);
+    }
+
+    /// <summary>Gives the copy back.</summary>
+    public void Dispose() => _copy?.Dispose();
+}

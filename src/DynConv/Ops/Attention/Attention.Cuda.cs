@@ -1,0 +1,141 @@
+using DynConv.Cuda;
+
+namespace DynConv.Ops;
+
+public static partial class Attention
+{
+    private const int DeltaThreads = 256;
+    private const int DeltaRows = DeltaThreads / 32;
+    private const int BoundsThreads = 256;
+
+    private static readonly KernelTable<(DType Type, int Head)> DeltaKernel = new(
+        "attention_delta.cu",
+        "attention_delta",
+        key => [("ELEMENT", key.Type.CudaName()), ("HEAD", key.Head)],
+        (DType.Float32, 7),
+        (DType.BFloat16, 64));
+
+    private static readonly KernelTable<int> BoundsKernel = new("attention_bounds.cu", "attention_bounds", _ => [], 0);
+
+    private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed)
+    {
+        CheckCuda(q);
+        Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
+        Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1]], DType.Float32, q.Device);
+        Tensor? bounds = packed is null || q.Count == 0 ? null : BoundsCuda(packed, q.Device);
+        ForwardCuda(q, k, v, scale, bounds, y, statistics);
+        return Tape.Record(
+            "attention", y, [q, k, v], [q, k, v, y, statistics, bounds], g => BackwardCuda(g, scale));
+    }
+
+    private static void CheckCuda(Tensor q)
+    {
+        const int Largest = AttentionScalar.LargestHead;
+        if (q.Shape[3] > Largest)
+        {
+            throw new TensorException(
+                "attention", $"heads of {q.Shape[3]} channels are more than the {Largest} possible on CUDA.", q);
+        }
+    }
+
+    private static void ForwardCuda(
+        Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds, Tensor y, Tensor statistics)
+    {
+        if (q.Count == 0)
+        {
+            return;
+        }
+
+        var call = new CudaAttentionCall(q, k, bounds, scale);
+        bool decodes = call.Queries <= AttentionDecode.MostQueries;
+        bool onTensorCores = !decodes && AttentionTensorCores.Take(q, AttentionTensorCores.LargestForward);
+        (q, k, v) =
+            (CudaHeads.Rows(q, onTensorCores), CudaHeads.Rows(k, onTensorCores), CudaHeads.Rows(v, onTensorCores));
+        if (decodes)
+        {
+            AttentionDecode.Forward(call, q, k, v, y, statistics);
+        }
+        else
+        {
+            AttentionLaunch launch = onTensorCores ? AttentionTensorCores.Forward(call) : AttentionScalar.Forward(call);
+            launch.Forward(call, q, k, v, y, statistics);
+        }
+    }
+
+    private static void BackwardCuda(BackwardContext g, float scale)
+    {
+        (Tensor q, Tensor k) = (g.Saved(0), g.Saved(1));
+        if (k.Count == 0)
+        {
+            return;
+        }
+
+        var call = new CudaAttentionCall(q, k, g.SavedOrNull(5), scale);
+        bool onTensorCores = AttentionTensorCores.Take(q, AttentionTensorCores.LargestBackward);
+        Tensor dy = CudaHeads.Rows(g.Gradient(0)!, onTensorCores);
+        var inputs = new AttentionGradientInputs(
+            CudaHeads.Rows(q, onTensorCores),
+            CudaHeads.Rows(k, onTensorCores),
+            CudaHeads.Rows(g.Saved(2), onTensorCores),
+            dy,
+            DeltaCuda(call, g.Saved(3), dy, g.Saved(4), onTensorCores ? AttentionTensorCores.StatisticsUnit : 1f));
+
+        // Where q, k and v are views of the same elements, each gradient is there before the next adds to it.
+        using (GradientRows dq = GradientRows.Of(g, 0, innerDimensions: 1))
+        {
+            if (dq.Tensor is { Count: > 0 })
+            {
+                AttentionLaunch launch =
+                    onTensorCores ? AttentionTensorCores.QueryGradient(call) : AttentionScalar.QueryGradient(call);
+                launch.QueryGradient(call, inputs, dq);
+            }
+        }
+
+        GradientRows dk = GradientRows.Of(g, 1, innerDimensions: 1);
+        GradientRows dv = GradientRows.Of(g, 2, innerDimensions: 1, first: dk);
+        if (dk.Tensor is not null || dv.Tensor is not null)
+        {
+            AttentionLaunch launch =
+                onTensorCores ? AttentionTensorCores.KeyGradients(call) : AttentionScalar.KeyGradients(call);
+            launch.KeyGradients(call, inputs, dk, dv);
+        }
+
+        dk.Dispose();
+        dv.Dispose();
+    }
+
+    /// <summary>The statistics of <see cref="AttentionGradientInputs"/>, logarithms times <paramref name="unit"/>.</summary>
+    private static Tensor DeltaCuda(CudaAttentionCall call, Tensor y, Tensor dy, Tensor logarithms, float unit)
+    {
+        Tensor pairs = Tensor.Empty([y.Shape[0], y.Shape[2], call.PaddedQueries, 2], DType.Float32, y.Device);
+        long rows = pairs.Count / 2;
+        if (rows > 0)
+        {
+            (CudaHeads results, CudaHeads upstream) = (CudaHeads.Of(y), CudaHeads.Of(dy));
+            DeltaKernel[y.Device, (y.DType, call.Head)].Launch(
+                new CudaGrid((rows + DeltaRows - 1) / DeltaRows, DeltaThreads),
+                KernelArgument.Of(in results),
+                KernelArgument.Of(in upstream),
+                logarithms,
+                pairs,
+                call.QueryHeads,
+                call.Queries,
+                call.PaddedQueries,
+                rows,
+                unit);
+        }
+
+        return pairs;
+    }
+
+    /// <summary>Where the sequence of each token starts, and where it ends: <c>[2, T]</c>.</summary>
+    private static Tensor BoundsCuda(PackedSequences packed, Device device)
+    {
+        int tokens = checked((int)packed.Tokens);
+        int[] cumulative = [.. packed.CuSeqlens.ToArray().Select(position => (int)position)];
+        Tensor lengths = Tensor.From(cumulative, [cumulative.Length], device);
+        Tensor bounds = Tensor.Empty([2, tokens], DType.Int32, device);
+        BoundsKernel[device, 0].Launch(CudaGrid.Covering(tokens, BoundsThreads), lengths, packed.Count, bounds, tokens);
+        return bounds;
+    }
+}

@@ -1,0 +1,143 @@
+using DynConv.Cuda;
+
+namespace DynConv.Ops;
+
+public static partial class RmsNorm
+{
+    private const int SmallestGroup = 8;
+    private const int LargestGroup = 512;
+    private const int BlockThreads = 256;
+
+    private static readonly RowSplit[] Examples =
+    [
+        new(DType.BFloat16, DType.Float32, ElementLaunch.Narrow, 64, 4),
+        new(DType.BFloat16, DType.BFloat16, ElementLaunch.Single, 512, 8),
+        new(DType.Float32, DType.Float32, ElementLaunch.Wide, 8, 1),
+    ];
+
+    private static readonly KernelTable<RowSplit> ForwardTable = new("rms_norm.cu", "rms_norm_forward", Macros, Examples);
+
+    private static readonly KernelTable<RowSplit> BackwardTable = new("rms_norm.cu", "rms_norm_backward", Macros, Examples);
+
+    private static void ForwardCuda(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor inverseRms)
+    {
+        if (x.Count == 0)
+        {
+            return;
+        }
+
+        var walk = RowWalk.OverRows(x, y);
+        var split = RowSplit.Of(walk, weight, x, y);
+        var layout = new RowStrides(walk);
+        ForwardTable[x.Device, split].Launch(
+            new CudaGrid(split.BlocksFor(walk.Rows), split.Threads),
+            KernelArgument.Of(in layout),
+            walk.Rows,
+            walk.Length,
+            x,
+            weight,
+            epsilon,
+            y,
+            inverseRms);
+    }
+
+    private static void BackwardCuda(
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, GradientRows dx, GradientRows dweight)
+    {
+        if (weight.Count == 0)
+        {
+            return;
+        }
+
+        var walk = RowWalk.OverRows(dy, x, dx.Tensor ?? x);
+        var split = RowSplit.Of(walk, weight, dy, x, dx.Tensor ?? x);
+        CudaKernel kernel = BackwardTable[x.Device, split];
+
+        // As many blocks as run at once: each keeps its sums for the weight until its last row.
+        long resident = x.Device.Context.Multiprocessors * (long)kernel.MaximumBlocksPerMultiprocessor(split.Threads);
+        long blocks = Math.Min(resident, split.BlocksFor(walk.Rows));
+        Tensor? partials = dweight.Tensor is null
+            ? null
+            : Tensor.Empty([blocks, walk.Length], DType.Float32, x.Device);
+        if (blocks > 0)
+        {
+            Launch(new RowStrides(walk), 0, walk.Length, dx.Tensor, walk.Length <= split.Columns ? partials : null);
+            for (long start = 0; walk.Length > split.Columns && partials is not null && start < walk.Length; start += split.Columns)
+            {
+                Launch(new RowStrides(walk), start, Math.Min(split.Columns, walk.Length - start), null, partials);
+            }
+        }
+
+        if (dweight.Tensor is { } sum)
+        {
+            PartialSums.SumInto(partials!, sum, dweight.Accumulate);
+        }
+
+        void Launch(RowStrides layout, long column, long columns, Tensor? target, Tensor? sums)
+        {
+            if (target is null && sums is null)
+            {
+                return;
+            }
+
+            kernel.Launch(
+                new CudaGrid(blocks, split.Threads),
+                KernelArgument.Of(in layout),
+                walk.Rows,
+                columns,
+                At(dy, column),
+                At(x, column),
+                At(weight, column),
+                inverseRms,
+                target,
+                dx.Accumulate ? 1 : 0,
+                sums is null ? 0 : At(sums, column),
+                walk.Length);
+        }
+    }
+
+    private static nint At(Tensor tensor, long column) => tensor.Address + (nint)(column * tensor.DType.SizeInBytes());
+
+    private static (string Name, object Value)[] Macros(RowSplit split) =>
+    [
+        ("TYPE", split.Type.CudaName()), ("WEIGHT", split.Weight.CudaName()), ("VECTOR", split.Vector),
+        ("GROUP", split.Group), ("CHUNKS", split.Chunks),
+    ];
+
+    /// <summary>How threads share a row.</summary>
+    /// <param name="Type">Of x.</param>
+    /// <param name="Weight">Of the weight.</param>
+    /// <param name="Vector">Elements of a chunk.</param>
+    /// <param name="Group">Threads of a row.</param>
+    /// <param name="Chunks">Chunks that a thread keeps in registers.</param>
+    private readonly record struct RowSplit(DType Type, DType Weight, int Vector, int Group, int Chunks)
+    {
+        public int Threads => Math.Max(BlockThreads, Group);
+
+        /// <summary>Columns of a row that registers hold.</summary>
+        public long Columns => (long)Group * Chunks * Vector;
+
+        public static RowSplit Of(RowWalk walk, Tensor weight, params ReadOnlySpan<Tensor> tensors)
+        {
+            int vector = ElementLaunch.VectorOf(walk, tensors);
+            bool whole = walk.Length % vector == 0 && weight.Address % (vector * weight.DType.SizeInBytes()) == 0;
+            vector = whole ? vector : ElementLaunch.Single;
+            long chunks = walk.Length / vector;
+            int most = vector == ElementLaunch.Single ? 8 : 4;
+            int group = SmallestGroup;
+            while (group < LargestGroup && chunks > group * most)
+            {
+                group *= 2;
+            }
+
+            int perThread = (int)Math.Min(most, (chunks + group - 1) / group);
+            return new RowSplit(tensors[0].DType, weight.DType, vector, group, perThread);
+        }
+
+        public long BlocksFor(long rows)
+        {
+            int groups = Threads / Group;
+            return (rows + groups - 1) / groups;
+        }
+    }
+}

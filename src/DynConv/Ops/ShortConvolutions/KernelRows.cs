@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+
+namespace DynConv.Ops;
+
+/// <summary><c>Rows</c> of convolution.cuh: where a <c>[B, T, C]</c> tensor with inner stride 1 lies. None is all zeros.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal readonly struct KernelRows
+{
+    private readonly nint _first;
+    private readonly long _batchStride;
+    private readonly long _timeStride;
+
+    public KernelRows(Tensor? tensor)
+    {
+        if (tensor is not null)
+        {
+            _first = tensor.Address;
+            _batchStride = tensor.Strides[0];
+            _timeStride = tensor.Strides[1];
+        }
+    }
+
+    /// <summary>
+    /// The most elements, a power of two up to <paramref name="most"/>, that every row can be read in at a time: it
+    /// starts at a multiple of their size.
+    /// </summary>
+    public static int Pack(Tensor? tensor, int most)
+    {
+        if (tensor is null)
+        {
+            return most;
+        }
+
+        long places = tensor.Address / tensor.DType.SizeInBytes();
+        for (int i = 0; i < 2; i++)
+        {
+            places |= tensor.Shape[i] > 1 ? tensor.Strides[i] : 0;
+        }
+
+        while ((places & (most - 1)) != 0)
+        {
+            most /= 2;
+        }
+
+        return most;
+    }
+}

@@ -1,0 +1,17 @@
+using System.Runtime.CompilerServices;
+
+namespace DynConv.Tests.Cuda;
+
+/// <summary>Before anything looks for a card: where there is none, the emulator stands in.</summary>
+internal static class CudaSetup
+{
+    [ModuleInitializer]
+    internal static void Prepare()
+    {
+        CudaEmulator.TryPrepare(out _);
+        if (Device.TryCuda(out Device? card, out _))
+        {
+            card!.Memory.Poison = true;
+        }
+    }
+}

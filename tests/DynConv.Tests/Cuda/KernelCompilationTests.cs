@@ -1,0 +1,45 @@
+using DynConv.Cuda;
+
+namespace DynConv.Tests.Cuda;
+
+/// <summary>Every kernel compiles, without a warning, for the oldest and for the tuned-for architecture.</summary>
+public sealed class KernelCompilationTests
+{
+    private static readonly int[] Architectures = [80, 90];
+
+    public static TheoryData<string> Files => [.. KernelSources.KernelFiles];
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Files))]
+    public void Compiles_for_sm_80_and_sm_90(string file)
+    {
+        Assert.SkipUnless(DeviceCompiler.Clang is not null, "there is no clang");
+        using var compiler = new DeviceCompiler();
+        string[] complaints =
+        [
+            .. from architecture in Architectures.AsParallel()
+               from options in KernelTables.Specialisations(file)
+               let complaint = compiler.Compile(file, architecture, options)
+               where complaint is not null
+               select complaint,
+        ];
+        Assert.True(complaints.Length == 0, string.Join('\n', complaints));
+    }
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Files))]
+    public void Every_entry_point_has_a_table_with_an_example(string file)
+    {
+        string[] defined = [.. KernelTables.EntryPoints(file)];
+        IEnumerable<string> tabled =
+            KernelTables.All.Where(table => table.File == file && table.Examples.Count > 0).Select(table => table.EntryPoint);
+        string[] missing = [.. defined.Except(tabled)];
+        Assert.NotEmpty(defined);
+        Assert.Empty(missing);
+    }
+
+    [Fact]
+    public void Every_table_names_an_entry_point_that_there_is() => Assert.All(
+        KernelTables.All.Select(table => (table.File, table.EntryPoint)),
+        kernel => Assert.Contains(kernel.EntryPoint, KernelTables.EntryPoints(kernel.File)));
+}

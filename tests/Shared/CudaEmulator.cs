@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using System.Text;
+
+namespace DynConv.Tests;
+
+/// <summary>
+/// The CUDA card of machines that have none: builds <c>tests/CudaEmulator</c> at first use, and has the library take it
+/// for NVIDIA's. <c>DYNCONV_TEST_EMULATOR=0</c> leaves it out.
+/// </summary>
+public static class CudaEmulator
+{
+    private const string LibrariesVariable = "DYNCONV_CUDA_LIBRARIES";
+    private const string WantedVariable = "DYNCONV_TEST_EMULATOR";
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+
+    private static readonly Lazy<string?> Obstacle = new(Prepare);
+
+    /// <summary>The folder of the emulator's sources.</summary>
+    public static string SourceFolder
+    {
+        get
+        {
+            DirectoryInfo? folder = new(AppContext.BaseDirectory);
+            while (folder is not null && !Directory.Exists(Path.Combine(folder.FullName, "tests", "CudaEmulator")))
+            {
+                folder = folder.Parent;
+            }
+
+            return folder is not null
+                ? Path.Combine(folder.FullName, "tests", "CudaEmulator")
+                : throw new DirectoryNotFoundException($"There is no tests/CudaEmulator above {AppContext.BaseDirectory}.");
+        }
+    }
+
+    /// <summary>
+    /// Sets <c>DYNCONV_CUDA_LIBRARIES</c> for this process to the emulator. To be called before the library first
+    /// looks for CUDA; later calls give the first one's answer.
+    /// </summary>
+    /// <param name="reason">Why the emulator is not used: there is a card, or no compiler.</param>
+    public static bool TryPrepare(out string? reason)
+    {
+        reason = Obstacle.Value;
+        return reason is null;
+    }
+
+    /// <summary>The first of some programs that is on the path.</summary>
+    public static string? FindProgram(params ReadOnlySpan<string> names)
+    {
+        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
+        foreach (string name in names)
+        {
+            if (folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists) is { } path)
+            {
+                return path;
+            }
+        }
+
+        return null;
+    }
+
+    private static string? Prepare()
+    {
+        if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(LibrariesVariable)))
+        {
+            return $"{LibrariesVariable} names libraries already";
+        }
+
+        if (Environment.GetEnvironmentVariable(WantedVariable) == "0")
+        {
+            return $"{WantedVariable} is 0";
+        }
+
+        if (!OperatingSystem.IsLinux()
+            || RuntimeInformation.OSArchitecture is not (Architecture.X64 or Architecture.Arm64))
+        {
+            return "the emulator runs on Linux, x86-64 or arm64";
+        }
+
+        if (HasCard())
+        {
+            return "there is a card";
+        }
+
+        if (FindProgram("clang++-16", "clang++", "g++") is null)
+        {
+            return "there is no clang++ and no g++";
+        }
+
+        string folder = FolderOf(HashOfSources());
+        if (!File.Exists(Path.Combine(folder, "libcuda.so.1")) && !TryBuild(folder, out string? reason))
+        {
+            return reason;
+        }
+
+        Environment.SetEnvironmentVariable(LibrariesVariable, folder);
+        return null;
+    }
+
+    private static unsafe bool HasCard()
+    {
+        if (!NativeLibrary.TryLoad("libcuda.so.1", out nint driver))
+        {
+            return false;
+        }
+
+        var start = (delegate* unmanaged<uint, int>)NativeLibrary.GetExport(driver, "cuInit");
+        var count = (delegate* unmanaged<int*, int>)NativeLibrary.GetExport(driver, "cuDeviceGetCount");
+        int cards;
+        return start(0) == 0 && count(&cards) == 0 && cards > 0;
+    }
+
+    private static string HashOfSources()
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        string[] files = Directory.GetFiles(SourceFolder, "*", SearchOption.AllDirectories);
+        foreach (string file in files.Order(StringComparer.Ordinal))
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes(Path.GetFileName(file)));
+            hash.AppendData(File.ReadAllBytes(file));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
+    }
+
+    private static string FolderOf(string hash) =>
+        Path.Combine(Path.GetTempPath(), $"dynconv-cuda-emulator-{Environment.UserName}", hash);
+
+    /// <summary>Builds next to the folder and renames, so that of several processes the first one counts.</summary>
+    private static bool TryBuild(string folder, out string? reason)
+    {
+        string unfinished = $"{folder}.{Environment.ProcessId}";
+        if (OperatingSystem.IsLinux())
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(folder)!, OwnerOnly);
+        }
+
+        string[] arguments = [Path.Combine(SourceFolder, "build"), unfinished];
+        var start = new ProcessStartInfo("bash", arguments) { RedirectStandardError = true };
+        using (Process build = Process.Start(start)!)
+        {
+            string messages = build.StandardError.ReadToEnd();
+            build.WaitForExit();
+            if (build.ExitCode != 0)
+            {
+                reason = $"the emulator does not build: {messages}";
+                return false;
+            }
+        }
+
+        try
+        {
+            Directory.Move(unfinished, folder);
+        }
+        catch (IOException) when (Directory.Exists(folder))
+        {
+            Directory.Delete(unfinished, recursive: true);
+        }
+
+        reason = null;
+        return true;
+    }
+}
