@@ -58,6 +58,8 @@ internal static class CommandLineApplication
             TokenizerCommand.Create(context),
             RecallCommand.Create(context),
             PlotCommand.Create(context),
+            ReportCommand.Create(context),
+            WatchCommand.Create(context),
             ParamsCommand.Create(context),
             VerifyCommand.Create(context),
             BenchCommand.Create(context),
