@@ -57,6 +57,8 @@ internal static class CommandLineApplication
             GenerateCommand.Create(context),
             TokenizerCommand.Create(context),
             RecallCommand.Create(context),
+            AblateCommand.Create(context),
+            ScalingCommand.Create(context),
             PlotCommand.Create(context),
             ReportCommand.Create(context),
             WatchCommand.Create(context),

@@ -58,6 +58,15 @@ public sealed record ModelConfiguration
         _ => HiddenSize,
     };
 
+    /// <summary>Input channels of the linear layer <paramref name="name"/>, one of <see cref="ShortConvolutionConfiguration.LinearLayers"/>.</summary>
+    /// <param name="name">As in <c>q</c>.</param>
+    public int InputSize(string name) => name switch
+    {
+        "o" => QuerySize,
+        "down" => IntermediateSize,
+        _ => HiddenSize,
+    };
+
     /// <summary>Throws <see cref="DynConvException"/> with one sentence if the numbers do not make a model.</summary>
     /// <returns>This configuration.</returns>
     public ModelConfiguration Validate()

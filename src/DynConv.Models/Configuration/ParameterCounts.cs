@@ -35,7 +35,7 @@ public sealed record ParameterCounts(IReadOnlyList<KeyValuePair<string, long>> P
 
     private static long Convolution(ModelConfiguration c, ShortConvolutionConfiguration convolution, string name)
     {
-        long input = name switch { "o" => c.QuerySize, "down" => c.IntermediateSize, _ => c.HiddenSize };
+        long input = c.InputSize(name);
         long channels = c.OutputSize(name);
         long width = convolution.Width;
         long generator = convolution.Kind switch

@@ -10,6 +10,21 @@ public static class RunFile
     /// <summary>Name of the file in a run's folder.</summary>
     public const string Name = "run.yaml";
 
+    // Building them takes far longer than using them, which a grid does for each of its rows.
+    private static readonly ThreadLocal<ISerializer> Serializer = new(static () => new SerializerBuilder()
+        .WithNamingConvention(UnderscoredNamingConvention.Instance)
+        .WithQuotingNecessaryStrings()
+        .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull)
+        .Build());
+
+    private static readonly ThreadLocal<IDeserializer> Deserializer = new(static () => new DeserializerBuilder()
+        .WithNamingConvention(UnderscoredNamingConvention.Instance)
+        .WithTypeMapping<IReadOnlyList<string>, List<string>>()
+        .WithTypeInspector(inner => new KnownSettings(inner))
+        .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
+        .WithDuplicateKeyChecking()
+        .Build());
+
     /// <summary>Reads a file; a message about it names the file, the line and what was wrong there.</summary>
     /// <param name="path">The file.</param>
     public static TrainingConfiguration Read(string path)
@@ -41,35 +56,30 @@ public static class RunFile
     {
         try
         {
-            return Deserialize(text);
+            return Deserialize(new Parser(new StringReader(text)));
         }
         catch (YamlException exception)
         {
-            YamlException cause = Innermost(exception);
-            throw new DynConvException(
-                $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+            throw Explain(exception);
         }
     }
 
     /// <summary>The YAML of a configuration, every key in it that has a value.</summary>
     /// <param name="configuration">A configuration.</param>
     public static string ToYaml(TrainingConfiguration configuration) =>
-        new SerializerBuilder()
-            .WithNamingConvention(UnderscoredNamingConvention.Instance)
-            .WithQuotingNecessaryStrings()
-            .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull)
-            .Build()
-            .Serialize(configuration);
+        Serializer.Value!.Serialize(configuration);
 
-    private static TrainingConfiguration Deserialize(string text) =>
-        new DeserializerBuilder()
-            .WithNamingConvention(UnderscoredNamingConvention.Instance)
-            .WithTypeMapping<IReadOnlyList<string>, List<string>>()
-            .WithTypeInspector(inner => new KnownSettings(inner))
-            .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
-            .WithDuplicateKeyChecking()
-            .Build()
-            .Deserialize<TrainingConfiguration?>(text) ?? new TrainingConfiguration();
+    /// <summary>Reads the events of one document; a failure is a <see cref="YamlException"/>.</summary>
+    internal static TrainingConfiguration Deserialize(IParser parser) =>
+        Deserializer.Value!.Deserialize<TrainingConfiguration?>(parser) ?? new TrainingConfiguration();
+
+    /// <summary>A failure in one sentence that begins with the line.</summary>
+    internal static DynConvException Explain(YamlException exception)
+    {
+        YamlException cause = Innermost(exception);
+        return new DynConvException(
+            $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+    }
 
     private static YamlException Innermost(YamlException exception) =>
         exception.InnerException is YamlException inner ? Innermost(inner) : exception;

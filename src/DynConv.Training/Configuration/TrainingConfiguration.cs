@@ -146,6 +146,9 @@ public sealed record TrainingConfiguration
         };
     }
 
+    /// <summary>The same for any machine: what to train, not where.</summary>
+    internal TrainingConfiguration WithoutDevice() => this with { Device = "cpu", Dtype = null };
+
     /// <summary>The model's shape, for a vocabulary.</summary>
     /// <param name="vocabularySize">Number of the tokenizer's ids; null for the preset's.</param>
     public ModelConfiguration ModelConfiguration(int? vocabularySize = null)

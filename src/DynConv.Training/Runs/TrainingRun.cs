@@ -39,12 +39,14 @@ public sealed class TrainingRun
 {
     private readonly TrainingConfiguration _configuration;
     private readonly string _folder;
+    private readonly string? _gridFolder;
     private readonly ITrainingObserver _observer;
     private readonly CheckpointStore _checkpoints;
     private bool _holdsResults;
 
-    private TrainingRun(TrainingConfiguration configuration, string folder, ITrainingObserver observer)
+    private TrainingRun(TrainingConfiguration configuration, string folder, ITrainingObserver observer, string? gridFolder)
     {
+        _gridFolder = gridFolder;
         _configuration = configuration;
         _folder = folder;
         _observer = observer;
@@ -57,11 +59,16 @@ public sealed class TrainingRun
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
     public static TrainingResult Start(
-        TrainingConfiguration configuration, string folder, ITrainingObserver observer, CancellationToken stop = default)
+        TrainingConfiguration configuration, string folder, ITrainingObserver observer, CancellationToken stop = default) =>
+        Start(configuration, folder, null, observer, stop);
+
+    /// <summary>Starts a run of a grid, whose folder keeps the encoded text for all its runs in <c>data</c>.</summary>
+    internal static TrainingResult Start(
+        TrainingConfiguration configuration, string folder, string? gridFolder, ITrainingObserver observer, CancellationToken stop)
     {
         TrainingConfiguration resolved = configuration.Resolve();
         RunFolder claimed = RunFolder.Claim(folder);
-        var run = new TrainingRun(resolved, folder, observer);
+        var run = new TrainingRun(resolved, folder, observer, gridFolder);
         try
         {
             return run.Execute(stop);
@@ -77,11 +84,15 @@ public sealed class TrainingRun
     /// <param name="folder">A run's folder.</param>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
-    public static TrainingResult Resume(string folder, ITrainingObserver observer, CancellationToken stop = default)
+    public static TrainingResult Resume(string folder, ITrainingObserver observer, CancellationToken stop = default) =>
+        Resume(folder, null, observer, stop);
+
+    /// <summary>Continues a run of a grid.</summary>
+    internal static TrainingResult Resume(string folder, string? gridFolder, ITrainingObserver observer, CancellationToken stop)
     {
         string path = Path.Combine(folder, RunFile.Name);
         return File.Exists(path)
-            ? new TrainingRun(RunFile.Read(path).Resolve(), folder, observer).Execute(stop)
+            ? new TrainingRun(RunFile.Read(path).Resolve(), folder, observer, gridFolder).Execute(stop)
             : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
     }
 
@@ -179,12 +190,13 @@ public sealed class TrainingRun
 
     private TrainingData PrepareData(ITokenizer tokenizer, CancellationToken stop)
     {
+        string home = _gridFolder ?? _folder;
         var options = new TrainingDataOptions
         {
             Paths = _configuration.Data,
             ValidationPaths = _configuration.Valid,
-            Except = [_folder],
-            CacheFolder = Path.Combine(_folder, "data"),
+            Except = [home],
+            CacheFolder = Path.Combine(home, "data"),
             Context = _configuration.Context!.Value,
             Encoding = new EncodingOptions
             {

@@ -1,0 +1,45 @@
+using DynConv.Models;
+using DynConv.Training.Evaluation;
+using DynConv.Training.Runs;
+
+namespace DynConv.Training.Ablations;
+
+/// <summary>Passes on what a run reports, and foretells how long the whole grid takes.</summary>
+internal sealed class AblationProgress(IAblationObserver observer, IReadOnlyList<AblationCell> cells) : ITrainingObserver
+{
+    private readonly Dictionary<AblationCell, double> _left = cells.ToDictionary(cell => cell, Flops);
+    private AblationCell _running = cells[0];
+
+    public void Begin(AblationCell cell) => _running = cell;
+
+    public void End(AblationCell cell) => _left.Remove(cell);
+
+    public void OnEncoding(long bytes, long totalBytes) => observer.OnEncoding(bytes, totalBytes);
+
+    public void OnStart(RunStart start) => observer.OnStart(start);
+
+    public void OnPreparing() => observer.OnPreparing();
+
+    public void OnPrepared(int kernels, double seconds) => observer.OnPrepared(kernels, seconds);
+
+    public void OnStep(StepMetrics step)
+    {
+        observer.OnStep(step);
+        double all = Flops(_running);
+        _left[_running] = all * (step.Steps - step.Step) / step.Steps;
+        double flopsPerSecond = all / (step.Tokens / (double)step.Step * step.Steps) * step.TokensPerSecond;
+        observer.OnGridProgress(_left.Values.Sum() / flopsPerSecond);
+    }
+
+    public void OnValidation(long step, EvaluationResult result) => observer.OnValidation(step, result);
+
+    public void OnCheckpoint(long step, string path) => observer.OnCheckpoint(step, path);
+
+    /// <summary>Arithmetic of a whole run: what the time of runs of different size goes with.</summary>
+    private static double Flops(AblationCell cell)
+    {
+        TrainingConfiguration resolved = cell.Configuration.WithoutDevice().Resolve();
+        long tokens = resolved.Steps!.Value * resolved.Batch!.Value * resolved.Context!.Value * resolved.Accumulate;
+        return (double)FlopCounts.Of(cell.Model, resolved.Context.Value).Training * tokens;
+    }
+}

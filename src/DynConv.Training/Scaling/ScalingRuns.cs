@@ -1,0 +1,75 @@
+using DynConv.Models;
+using DynConv.Training.Runs;
+
+namespace DynConv.Training.Scaling;
+
+/// <summary>Finds runs and sorts them by architecture.</summary>
+public static class ScalingRuns
+{
+    /// <summary>Reads runs whose losses are comparable.</summary>
+    /// <param name="folders">Folders of runs, and folders that hold such folders.</param>
+    /// <returns>
+    /// Architectures by the name of their kind of convolution (<c>none</c>, <c>static</c>, <c>headwise</c>,
+    /// <c>lowrank</c>), with placement, width, rank or head size where one kind comes in several ways.
+    /// </returns>
+    /// <exception cref="DynConvException">There are no runs, or one is not finished, or they do not have the same text.</exception>
+    public static IReadOnlyList<ScalingArchitecture> Read(IReadOnlyList<string> folders)
+    {
+        RunRecord[] runs = [.. folders.SelectMany(Find).DistinctBy(static folder => Path.GetFullPath(folder)).Select(RunRecord.Read)];
+        string[] unfinished = [.. runs.Where(run => !run.IsFinished).Select(run => run.Folder)];
+        if (unfinished.Length > 0)
+        {
+            throw new DynConvException(
+                $"{(unfinished.Length == 1 ? "A run is" : $"{unfinished.Length} runs are")} not finished, as {unfinished[0]}; finish or leave out what is to be fitted.");
+        }
+
+        RunRecord first = runs[0];
+        RunRecord? other = Array.Find(runs, run => !Comparable(first, run));
+        if (other is not null)
+        {
+            throw new DynConvException(
+                $"The losses of {first.Folder} and {other.Folder} are not of the same text, tokenizer and context, so no law holds for both.");
+        }
+
+        ILookup<string, RunRecord> kinds = runs.ToLookup(run => Kind(run.Model!));
+        return [.. kinds.SelectMany(kind => kind.GroupBy(run => Detail(run.Model!)) is var ways && ways.Count() == 1
+            ? [new ScalingArchitecture(kind.Key, [.. kind.Select(Point)])]
+            : ways.Select(way => new ScalingArchitecture($"{kind.Key} {way.Key}".TrimEnd(), [.. way.Select(Point)])))];
+    }
+
+    private static IEnumerable<string> Find(string folder)
+    {
+        if (!Directory.Exists(folder))
+        {
+            throw new DynConvException($"There is no folder {folder}.");
+        }
+
+        string[] found = RunRecord.IsRun(folder) ? [folder] : [.. Directory.GetDirectories(folder).Where(RunRecord.IsRun).Order(StringComparer.Ordinal)];
+        return found.Length > 0 ? found : throw new DynConvException($"{folder} holds no run, nor do the folders in it.");
+    }
+
+    private static bool Comparable(RunRecord a, RunRecord b) =>
+        a.ValidationTokens == b.ValidationTokens
+        && a.Configuration.Context == b.Configuration.Context
+        && a.Configuration.Tokenizer == b.Configuration.Tokenizer;
+
+    private static ScalingPoint Point(RunRecord run) => new(
+        (double)FlopCounts.Of(run.Model!, run.Configuration.Context!.Value).Training * run.Tokens,
+        run.Loss!.Value,
+        ParameterCounts.Of(run.Model!).Total,
+        run.Folder);
+
+    private static string Kind(ModelConfiguration model) =>
+        model.ShortConvolution is { } convolution ? ShortConvolutionConfiguration.KindName(convolution.Kind) : "none";
+
+    private static string Detail(ModelConfiguration model)
+    {
+        string norm = model.QkNorm ? "QK-norm" : "";
+        return model.ShortConvolution is not { } convolution ? norm : $"{convolution.Kind switch
+        {
+            ShortConvolutionKind.LowRank => $"R={convolution.Rank} ",
+            ShortConvolutionKind.HeadWise => $"head size {convolution.HeadSize} ",
+            _ => "",
+        }}W={convolution.Width} {string.Join(',', convolution.Placement)} {norm}".TrimEnd();
+    }
+}
