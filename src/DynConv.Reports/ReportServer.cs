@@ -66,12 +66,14 @@ public sealed class ReportServer : IDisposable
         {
             try
             {
-                // One at a time: the report is read by whoever asks.
-                await AnswerAsync(await _listener.GetContextAsync().ConfigureAwait(false)).ConfigureAwait(false);
+                HttpListenerContext context = await _listener.GetContextAsync().ConfigureAwait(false);
+
+                // The report is read by one at a time; a reader who is slow to take the answer keeps nobody waiting.
+                _ = SendAsync(context.Response, Answer(context.Request));
             }
-            catch (Exception exception) when (exception is HttpListenerException or ObjectDisposedException or IOException)
+            catch (Exception exception) when (exception is HttpListenerException or ObjectDisposedException)
             {
-                // The reader has gone, or the listener has been stopped.
+                // The listener has been stopped.
             }
         }
     }
@@ -101,24 +103,31 @@ public sealed class ReportServer : IDisposable
         }
     }
 
-    private async Task AnswerAsync(HttpListenerContext context)
+    private static async Task SendAsync(HttpListenerResponse response, (int Status, string Type, byte[] Body) answer)
     {
-        HttpListenerRequest request = context.Request;
-        (int status, string type, byte[] body) = (request.HttpMethod, request.Url?.AbsolutePath) switch
+        try
         {
-            ("GET", "/") => (200, Html, _page),
-            ("GET", "/data") => (200, Json, Data(request)),
-            ("GET", _) => (404, Plain, "There is no such page.\n"u8.ToArray()),
-            _ => (405, Plain, "This page can only be read.\n"u8.ToArray()),
-        };
-        using HttpListenerResponse response = context.Response;
-        response.StatusCode = status;
-        response.ContentType = type;
-        response.ContentLength64 = body.Length;
-        response.Headers["Cache-Control"] = "no-store";
-        response.Headers["X-Content-Type-Options"] = "nosniff";
-        await response.OutputStream.WriteAsync(body).ConfigureAwait(false);
+            using HttpListenerResponse closing = response;
+            response.StatusCode = answer.Status;
+            response.ContentType = answer.Type;
+            response.ContentLength64 = answer.Body.Length;
+            response.Headers["Cache-Control"] = "no-store";
+            response.Headers["X-Content-Type-Options"] = "nosniff";
+            await response.OutputStream.WriteAsync(answer.Body).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is HttpListenerException or ObjectDisposedException or IOException or InvalidOperationException)
+        {
+            // The reader has gone, or the listener has been stopped.
+        }
     }
+
+    private (int Status, string Type, byte[] Body) Answer(HttpListenerRequest request) => (request.HttpMethod, request.Url?.AbsolutePath) switch
+    {
+        ("GET", "/") => (200, Html, _page),
+        ("GET", "/data") => (200, Json, Data(request)),
+        ("GET", _) => (404, Plain, "There is no such page.\n"u8.ToArray()),
+        _ => (405, Plain, "This page can only be read.\n"u8.ToArray()),
+    };
 
     private byte[] Data(HttpListenerRequest request)
     {

@@ -103,7 +103,7 @@ export class CurvesSection {
         const lines = [];
         if (training || y !== "loss") {
             const name = both ? `${run.name}, training` : run.name;
-            lines.push({ name, hue, hidden, faint: both, x: run.training[x], y: this.values(run, y) });
+            lines.push({ name, hue, hidden, faint: both && run.validation.step.length > 2, x: run.training[x], y: this.values(run, y) });
         }
         if (both) {
             const name = training ? `${run.name}, validation` : run.name;

@@ -18,8 +18,9 @@ export function hueOfRun(runs, run) {
 
 function assignHues(runs) {
     const taken = new Map();
+    const alike = runs.every(run => run.settings.conv === runs[0].settings.conv);
     for (const run of runs) {
-        const hue = kindHues[run.settings.conv];
+        const hue = alike ? undefined : kindHues[run.settings.conv];
         if (hue !== undefined && ![...taken.values()].includes(hue)) {
             taken.set(run, hue);
         }
