@@ -26,6 +26,18 @@ public sealed class ChildProcess : IDisposable
 
     public bool HasExited => _process.HasExited;
 
+    /// <summary>Standard output so far.</summary>
+    public string Output
+    {
+        get
+        {
+            lock (_output)
+            {
+                return _output.ToString();
+            }
+        }
+    }
+
     public static ChildProcess Start(params string[] arguments) => new("dotnet", [Dll, .. arguments]);
 
     /// <summary>Starts the command through a shell that prepares its surroundings first.</summary>
@@ -39,13 +51,7 @@ public sealed class ChildProcess : IDisposable
     }
 
     /// <summary>Waits until standard output holds a text.</summary>
-    public void WaitFor(string text) => WaitUntil(() =>
-    {
-        lock (_output)
-        {
-            return _output.ToString().Contains(text, StringComparison.Ordinal);
-        }
-    });
+    public void WaitFor(string text) => WaitUntil(() => Output.Contains(text, StringComparison.Ordinal));
 
     /// <summary>Looks at the world again and again until something is so, or the process has ended.</summary>
     public void WaitUntil(Func<bool> isSo)

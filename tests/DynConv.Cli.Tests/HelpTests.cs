@@ -3,7 +3,7 @@ namespace DynConv.Cli.Tests;
 public sealed class HelpTests
 {
     public static TheoryData<string> Commands =>
-        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "ablate", "scaling", "plot", "params", "verify", "bench", "bench conv", "bench matmul", "info"];
+        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "bench conv", "bench matmul", "info"];
 
     [Theory]
     [MemberData(nameof(Commands))]
@@ -35,7 +35,7 @@ public sealed class HelpTests
         string output = CommandRun.Of("--help").Succeeded().Output;
         string list = output[output.IndexOf("Commands:\n", StringComparison.Ordinal)..output.IndexOf("\nExample:", StringComparison.Ordinal)];
         string[] names = [.. list.Split('\n', StringSplitOptions.RemoveEmptyEntries).Skip(1).Select(line => line.Trim().Split(' ')[0])];
-        Assert.Equal(["train", "eval", "generate", "tokenizer", "ablate", "scaling", "plot", "params", "verify", "bench", "info"], names);
+        Assert.Equal(["train", "eval", "generate", "tokenizer", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "info"], names);
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public sealed class HelpTests
         [
             "--data", "--valid", "--out", "--preset", "--config", "--conv", "--placement", "--width", "--rank", "--head-size", "--qk-norm",
             "--tokenizer", "--steps", "--tokens", "--batch", "--accumulate", "--context", "--lr", "--seed", "--threads",
-            "--checkpoint-every", "--resume", "--device",
+            "--checkpoint-every", "--resume", "--device", "--tensorboard",
         ])
         {
             Assert.Contains($"  {option} ", help, StringComparison.Ordinal);

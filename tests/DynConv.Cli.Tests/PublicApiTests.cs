@@ -1,5 +1,6 @@
 using System.Reflection;
 using DynConv.Models;
+using DynConv.Reports;
 using DynConv.Training;
 using PublicApiGenerator;
 
@@ -22,7 +23,7 @@ public sealed class PublicApiTests
         ],
     };
 
-    public static TheoryData<string> Assemblies => ["DynConv", "DynConv.Models", "DynConv.Training"];
+    public static TheoryData<string> Assemblies => ["DynConv", "DynConv.Models", "DynConv.Training", "DynConv.Reports"];
 
     [Theory]
     [MemberData(nameof(Assemblies))]
@@ -32,7 +33,8 @@ public sealed class PublicApiTests
         {
             "DynConv" => typeof(Tensor).Assembly,
             "DynConv.Models" => typeof(LanguageModel).Assembly,
-            _ => typeof(TrainingConfiguration).Assembly,
+            "DynConv.Training" => typeof(TrainingConfiguration).Assembly,
+            _ => typeof(Report).Assembly,
         };
         string actual = assembly.GeneratePublicApi(Options).ReplaceLineEndings("\n") + "\n";
         string path = Path.Combine(SourceFolder(), "PublicApi", $"{name}.txt");

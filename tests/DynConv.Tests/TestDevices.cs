@@ -14,6 +14,14 @@ public static class TestDevices
     public static IReadOnlyList<string> Names { get; } =
         HasCuda ? ["cpu", "cuda", "cuda bfloat16", MixedCuda] : ["cpu"];
 
+    /// <summary>
+    /// Whether the card is the emulator, which takes some CPU seconds for what a card does at once: unless
+    /// <c>DYNCONV_TEST_EMULATOR=all</c>, the op tests try a choice of their cases on it.
+    /// </summary>
+    public static bool IsSlow { get; } = HasCuda
+        && Device.Cuda().Name.Contains("emulator", StringComparison.OrdinalIgnoreCase)
+        && Environment.GetEnvironmentVariable("DYNCONV_TEST_EMULATOR") != "all";
+
     /// <summary>The devices alone.</summary>
     public static IReadOnlyList<string> Float32Names { get; } = HasCuda ? ["cpu", "cuda"] : ["cpu"];
 

@@ -57,7 +57,7 @@ internal static class CommonOptions
         {
             Description = description,
             HelpName = value,
-            CustomParser = result => ParseNumber(name, result, least),
+            CustomParser = result => ParseNumber(name, result.Tokens[0].Value, result, least),
         };
 
     /// <summary>One of a few words.</summary>
@@ -77,6 +77,43 @@ internal static class CommonOptions
             return given;
         },
     };
+
+    /// <summary>Some of a few words, with commas between them.</summary>
+    public static Option<string[]> Choices(string name, string description, string[] values) => new(name)
+    {
+        Description = description,
+        HelpName = string.Join(',', values),
+        CompletionSources = { values },
+        CustomParser = result =>
+        {
+            string[] given = Words(result);
+            string? wrong = given.FirstOrDefault(word => !values.Contains(word));
+            if (wrong is not null || given.Length == 0)
+            {
+                result.AddError($"{name} is '{wrong}'; it can be some of {string.Join(", ", values)}.");
+            }
+
+            return given;
+        },
+    };
+
+    /// <summary>Numbers with commas between them, refused in plain words if one is none.</summary>
+    public static Option<T[]> Numbers<T>(string name, string description, T? least = null, string value = "N,N…")
+        where T : struct, INumber<T>, IMinMaxValue<T> => new(name)
+        {
+            Description = description,
+            HelpName = value,
+            CustomParser = result =>
+            {
+                string[] words = Words(result);
+                if (words.Length == 0)
+                {
+                    result.AddError($"{name} is empty; it needs a number.");
+                }
+
+                return [.. words.Select(word => ParseNumber(name, word, result, least) ?? default)];
+            },
+        };
 
     public static void ApplyThreads(int? threads) => CpuSettings.Threads = threads ?? CpuSettings.Threads;
 
@@ -143,10 +180,12 @@ internal static class CommonOptions
         }
     }
 
-    private static T? ParseNumber<T>(string name, ArgumentResult result, T? least)
+    private static string[] Words(ArgumentResult result) =>
+        result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    private static T? ParseNumber<T>(string name, string text, ArgumentResult result, T? least)
         where T : struct, INumber<T>, IMinMaxValue<T>
     {
-        string text = result.Tokens[0].Value;
         bool real = typeof(T) == typeof(double);
         NumberStyles style = real ? NumberStyles.Float : NumberStyles.AllowLeadingSign;
         bool parsed = T.TryParse(text, style, CultureInfo.InvariantCulture, out T value);

@@ -6,6 +6,7 @@ using DynConv.Models.Generation;
 using DynConv.Models.Tokenizers;
 using DynConv.Training;
 using DynConv.Training.Runs;
+using DynConv.Training.Runs.TensorBoard;
 
 namespace DynConv.Cli.Commands;
 
@@ -28,29 +29,30 @@ internal static class TrainCommand
     {
         var output = new Option<string>("--out") { Description = "The run's folder: new, empty or, with --resume, a run's.", Required = true, HelpName = "DIR" };
         var resume = new Option<bool>("--resume") { Description = "Continue the run in --out from its newest checkpoint." };
+        var tensorBoard = new Option<bool>("--tensorboard") { Description = "Write a TensorBoard event file into the run's folder too." };
         Option<int?> threads = CommonOptions.Threads();
         TrainingOptions configuration = TrainingOptions.ForRun();
-        var command = new Command("train", Help) { output, resume, threads };
+        var command = new Command("train", Help) { output, resume, tensorBoard, threads };
         configuration.AddTo(command);
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            string folder = parsed.GetValue(output)!;
+            var place = new Place(parsed.GetValue(output)!, parsed.GetValue(tensorBoard));
             return parsed.GetValue(resume)
-                ? Resume(context, parsed, configuration, folder)
-                : Start(context, WithDevice(context, parsed, configuration.Read(parsed)), folder);
+                ? Resume(context, parsed, configuration, place)
+                : Start(context, WithDevice(context, parsed, configuration.Read(parsed)), place);
         });
         return command;
     }
 
-    private static int Start(CliContext context, TrainingConfiguration configuration, string folder)
+    private static int Start(CliContext context, TrainingConfiguration configuration, Place place)
     {
         if (configuration.Data.Count == 0)
         {
             throw new UsageException("There is nothing to train on: give --data PATH.");
         }
 
-        return Run(context, folder, (observer, stop) => TrainingRun.Start(configuration, folder, observer, stop));
+        return Run(context, place, (observer, stop) => TrainingRun.Start(configuration, place.Folder, observer, stop));
     }
 
     /// <summary>Says why <c>auto</c> is not a GPU, as other commands do.</summary>
@@ -61,16 +63,16 @@ internal static class TrainCommand
         return configuration with { Device = CommonOptions.ResolveDevice(context, name).ToString() };
     }
 
-    private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, string folder)
+    private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, Place place)
     {
-        string path = Path.Combine(folder, RunFile.Name);
+        string path = Path.Combine(place.Folder, RunFile.Name);
         if (File.Exists(path))
         {
             TrainingConfiguration saved = RunFile.Read(path);
             CheckUnchanged(RunFile.ToYaml(saved.Resolve()), RunFile.ToYaml(options.Read(parsed, saved).Resolve()), path);
         }
 
-        return Run(context, folder, (observer, stop) => TrainingRun.Resume(folder, observer, stop));
+        return Run(context, place, (observer, stop) => TrainingRun.Resume(place.Folder, observer, stop));
     }
 
     private static void CheckUnchanged(string saved, string asked, string path)
@@ -85,21 +87,22 @@ internal static class TrainCommand
     }
 
     private static int Run(
-        CliContext context, string folder, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
+        CliContext context, Place place, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
     {
-        string resume = $"dynconv train --out {Quote(folder)} --resume";
+        string resume = $"dynconv train --out {Quote(place.Folder)} --resume{(place.TensorBoard ? " --tensorboard" : "")}";
         TrainingResult result;
         using (TrainingDisplay display = TrainingDisplay.For(context))
         using (var interrupts = new Interrupts(context, display.OnStopping, $"; continue with: {resume}"))
         {
-            result = train(display, interrupts.Stop);
+            using TensorBoardLog? events = place.TensorBoard ? new TensorBoardLog(place.Folder) : null;
+            result = train(events is null ? display : new TrainingObservers(display, events), interrupts.Stop);
         }
 
         if (result.Interrupted)
         {
-            string place = result.Checkpoint is null ? "before its first checkpoint" : $"with {result.Checkpoint} complete";
+            string state = result.Checkpoint is null ? "before its first checkpoint" : $"with {result.Checkpoint} complete";
             context.Error.WriteLine(
-                $"error: Stopped after step {result.Steps}, {place}; continue with: {resume}");
+                $"error: Stopped after step {result.Steps}, {state}; continue with: {resume}");
             return CommandLineApplication.Failure;
         }
 
@@ -140,4 +143,7 @@ internal static class TrainCommand
         text = Printable.Text(tokenizer.Decode(tokens));
         return Printable.Line(tokenizer.Decode([.. result.SamplePrompt]));
     }
+
+    /// <summary>Where a run writes, and whether it writes for TensorBoard too.</summary>
+    private sealed record Place(string Folder, bool TensorBoard);
 }

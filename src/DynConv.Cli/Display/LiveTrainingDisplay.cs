@@ -11,7 +11,6 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
     private const int LabelWidth = 12;
     private const int MostCells = 48;
     private const int FewestCells = 8;
-    private const string Levels = "▁▂▃▄▅▆▇█";
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(200);
 
@@ -179,15 +178,13 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
 
     private string Curve(int mostCells)
     {
-        double least = _losses.Min();
-        double span = Math.Max(_losses.Max() - least, 1e-9);
         int cells = Math.Min(mostCells, _losses.Count);
-        return string.Concat(Enumerable.Range(0, cells).Select(cell =>
+        IEnumerable<double> means = Enumerable.Range(0, cells).Select(cell =>
         {
             int from = cell * _losses.Count / cells;
             int to = Math.Max(from + 1, (cell + 1) * _losses.Count / cells);
-            double mean = _losses.Take(to).Skip(from).Average();
-            return Levels[(int)Math.Min(Levels.Length - 1, (mean - least) / span * Levels.Length)];
-        }));
+            return _losses.Take(to).Skip(from).Average();
+        });
+        return Sparkline.Of(means, _losses.Min(), _losses.Max());
     }
 }

@@ -13,8 +13,6 @@ public static class LossChart
     private const double Top = 48;
     private const double Bottom = 56;
 
-    private static readonly string[] Colors = ["#2a78c2", "#d9622b", "#2f9e5b", "#8a5bc7", "#b8860b", "#c2417c"];
-
     /// <summary>Draws curves over steps.</summary>
     /// <param name="title">Stands above.</param>
     /// <param name="curves">Each has at least one point; points are in order of their steps.</param>
@@ -30,14 +28,9 @@ public static class LossChart
         double Y(double loss) => Top + ((high - Math.Min(loss, high)) / (high - low) * (Height - Top - Bottom));
 
         var svg = new StringBuilder();
+        ChartStyle.Begin(svg, Width, Height);
         svg.Append(CultureInfo.InvariantCulture, $"""
-            <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {Width} {Height}" font-family="system-ui, sans-serif" font-size="13">
-            <style>
-            .paper {"{"} fill: #ffffff {"}"} text {"{"} fill: #24292f {"}"} .grid {"{"} stroke: #d8dee4 {"}"}
-            @media (prefers-color-scheme: dark) {"{"} .paper {"{"} fill: #0d1117 {"}"} text {"{"} fill: #e6edf3 {"}"} .grid {"{"} stroke: #30363d {"}"} {"}"}
-            </style>
-            <rect class="paper" width="{Width}" height="{Height}"/>
-            <text x="{Left}" y="26" font-size="16">{Escape(title)}</text>
+            <text x="{Left}" y="26" font-size="16">{ChartStyle.Escape(title)}</text>
 
             """);
         string labels = "0." + new string('#', Math.Max(2, 1 - (int)Math.Floor(Math.Log10(tick))));
@@ -66,14 +59,14 @@ public static class LossChart
             """);
         for (int i = 0; i < curves.Count; i++)
         {
-            string color = Colors[i % Colors.Length];
+            string color = ChartStyle.Colors[i % ChartStyle.Colors.Count];
             string path = string.Join(" ", Thin(curves[i].Points).Select(
                 point => string.Create(CultureInfo.InvariantCulture, $"{X(point.Step):0.##},{Y(point.Loss):0.##}")));
             double legend = Top + 14 + (i * 20);
             svg.Append(CultureInfo.InvariantCulture, $"""
                 <polyline points="{path}" fill="none" stroke="{color}" stroke-width="{(curves[i].Faint ? 1 : 2.2)}" opacity="{(curves[i].Faint ? 0.55 : 1)}" stroke-linejoin="round"/>
                 <line x1="{Width - 210}" x2="{Width - 186}" y1="{legend}" y2="{legend}" stroke="{color}" stroke-width="3" opacity="{(curves[i].Faint ? 0.55 : 1)}"/>
-                <text x="{Width - 178}" y="{legend + 4}">{Escape(curves[i].Name)}</text>
+                <text x="{Width - 178}" y="{legend + 4}">{ChartStyle.Escape(curves[i].Name)}</text>
 
                 """);
             if (!curves[i].Faint)
@@ -128,8 +121,6 @@ public static class LossChart
             .GroupBy(pair => pair.bucket, pair => pair.point)
             .Select(group => (group.Average(point => point.Step), group.Average(point => point.Loss)));
     }
-
-    private static string Escape(string text) => System.Security.SecurityElement.Escape(text);
 }
 
 /// <summary>One curve of a <see cref="LossChart"/>.</summary>

@@ -9,6 +9,9 @@ namespace DynConv.Training.Runs;
 public sealed record RunCurves(
     IReadOnlyList<(double Step, double Loss)> Training, IReadOnlyList<(double Step, double Loss)> Validation)
 {
+    /// <summary>Name of the file in a run's folder that curves are read from.</summary>
+    public const string FileName = MetricsLog.Name;
+
     /// <summary>Reads a run's <c>metrics.jsonl</c>.</summary>
     /// <param name="folder">The run's folder.</param>
     /// <exception cref="DynConvException">The folder holds no run, or a line of the file is damaged.</exception>

@@ -1,0 +1,79 @@
+using System.Net;
+using System.Text.RegularExpressions;
+
+namespace DynConv.Cli.Tests;
+
+public sealed partial class ReportTests : IDisposable
+{
+    private readonly TinyRun _tiny;
+    private readonly TemporaryFolder _folder = new();
+
+    public ReportTests(TinyRun tiny)
+    {
+        Assert.SkipUnless(
+            typeof(Reports.Report).Assembly.GetManifestResourceStream("report.js") is { } script && script.Length > 0,
+            "The page was not built: npm or its registry is missing.");
+        _tiny = tiny;
+    }
+
+    public void Dispose() => _folder.Dispose();
+
+    [Fact]
+    public void Report_writes_one_page_that_holds_everything()
+    {
+        string path = _folder.At("report.html");
+        CommandRun run = CommandRun.Of("report", _tiny.Folder, "--out", path).Succeeded();
+        Assert.Equal([path], run.OutputLines);
+        string page = File.ReadAllText(path);
+        Assert.Contains("\"name\":\"run\"", page, StringComparison.Ordinal);
+        Assert.Contains("\"finished\":true", page, StringComparison.Ordinal);
+        Assert.DoesNotMatch("(src|href)=\"?https?:", page);
+    }
+
+    [Fact]
+    public void Report_says_in_a_line_what_it_cannot_show()
+    {
+        string output = _folder.At("report.html");
+        CommandRun.Of("report", _folder.At("nowhere"), "--out", output).Failed(1, "There is no folder", "nowhere");
+        CommandRun.Of("report", _tiny.Text, "--out", output).Failed(1, "is a file; give the folder that it is in");
+        CommandRun.Of("report", _tiny.Folder, _folder.Folder("empty"), "--out", output).Failed(1, "empty has nothing to show", "metrics.jsonl");
+        CommandRun.Of("report", _tiny.Folder, "--out", _folder.At("no", "report.html")).Failed(1, "There is no folder");
+        Assert.False(File.Exists(output));
+    }
+
+    [Fact]
+    public async Task Watch_says_where_it_serves_and_ends_with_a_signal()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent with kill.");
+        using ChildProcess process = ChildProcess.Start("watch", _tiny.Folder);
+        process.WaitFor("; Ctrl-C ends it");
+        using var client = new HttpClient();
+        string address = Address().Match(process.Output).Value;
+        Assert.Contains("<title>DynConv report</title>", await client.GetStringAsync(address), StringComparison.Ordinal);
+        Assert.Contains("\"name\":\"run\"", await client.GetStringAsync(address + "data"), StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(address + "run.yaml")).StatusCode);
+        process.Signal("TERM");
+        process.Wait().Succeeded();
+    }
+
+    [Fact]
+    public void Watch_says_in_a_line_why_it_cannot_serve()
+    {
+        CommandRun.Of("watch", _folder.At("nowhere")).Failed(1, "There is no folder");
+        CommandRun.Of("watch", _tiny.Folder, "--port", "99999").Failed(1, "cannot be served", "try another --port");
+    }
+
+    [Fact]
+    public void Train_writes_an_event_file_for_TensorBoard_when_asked()
+    {
+        string folder = _folder.At("run");
+        CommandRun.Of(_tiny.Train(folder, "--steps", "3", "--tensorboard")).Succeeded();
+        Assert.Single(Directory.GetFiles(folder, "events.out.tfevents.*"));
+        Assert.Empty(Directory.GetFiles(_tiny.Folder, "events.out.tfevents.*"));
+        CommandRun.Of("train", "--out", folder, "--resume", "--tensorboard").Succeeded();
+        Assert.Equal(2, Directory.GetFiles(folder, "events.out.tfevents.*").Length);
+    }
+
+    [GeneratedRegex("http://localhost:[0-9]+/")]
+    private static partial Regex Address();
+}
