@@ -19,12 +19,15 @@ internal static unsafe class KernelCompiler
     }
 
     /// <summary>What the compiler is called with; part of what names a cached result.</summary>
-    public static string[] Options(KernelRequest request, CudaContext context) =>
+    public static string[] Options(KernelRequest request, string target) =>
     [
-        $"--gpu-architecture=sm_{context.CompilerTarget}",
+        $"--gpu-architecture=sm_{target}",
         "--std=c++17",
         "--restrict",
         "--extra-device-vectorization",
+
+        // Lambdas of kernels carry no mark of their own.
+        "--device-as-default-execution-space",
         .. request.Macros.Select(macro => $"-D{macro.Name}={macro.Value}"),
     ];
 

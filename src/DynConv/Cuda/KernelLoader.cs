@@ -16,7 +16,7 @@ internal sealed unsafe class KernelLoader(CudaContext context)
     /// <summary>Compiles if need be, loads and finds the entry point. Any thread may call it.</summary>
     public CudaKernel Load(KernelRequest request)
     {
-        string[] options = KernelCompiler.Options(request, context);
+        string[] options = KernelCompiler.Options(request, context.CompilerTarget);
         string key = $"{request.File} {string.Join(' ', options)}";
         nint module = _modules.GetOrAdd(key, _ => new Lazy<nint>(() => LoadModule(request, options))).Value;
         nint function;

@@ -28,6 +28,18 @@ public sealed class KernelCompilationTests
 
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Files))]
+    public void Compiles_with_the_compiler_that_cards_use(string file)
+    {
+        Assert.SkipUnless(HasNvrtc(), "there is no NVRTC of NVIDIA's");
+        foreach (IReadOnlyList<(string Name, string Value)> example in KernelTables.Examples(file))
+        {
+            var request = new KernelRequest(file, "", [.. example]);
+            Assert.NotEmpty(KernelCompiler.Compile(request, KernelCompiler.Options(request, "90")));
+        }
+    }
+
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Files))]
     public void Every_entry_point_has_a_table_with_an_example(string file)
     {
         string[] defined = [.. KernelTables.EntryPoints(file)];
@@ -42,4 +54,8 @@ public sealed class KernelCompilationTests
     public void Every_table_names_an_entry_point_that_there_is() => Assert.All(
         KernelTables.All.Select(table => (table.File, table.EntryPoint)),
         kernel => Assert.Contains(kernel.EntryPoint, KernelTables.EntryPoints(kernel.File)));
+
+    // The emulator's compiler calls itself 0.something.
+    private static bool HasNvrtc() =>
+        CudaLibraries.TryLoad(CudaLibraries.Nvrtc, out _) && !KernelCompiler.Version.StartsWith("0.", StringComparison.Ordinal);
 }

@@ -24,14 +24,15 @@ internal static partial class KernelTables
     public static IEnumerable<string> EntryPoints(string file) =>
         EntryPoint().Matches(KernelSources.Text(file)).Select(match => match.Groups["name"].Value);
 
-    /// <summary>The distinct sets of macros that a file's examples ask for, as compiler options.</summary>
-    public static IReadOnlyList<string[]> Specialisations(string file) =>
-    [
-        .. All.Where(table => table.File == file)
+    /// <summary>The distinct sets of macros that a file's examples ask for.</summary>
+    public static IEnumerable<IReadOnlyList<(string Name, string Value)>> Examples(string file) =>
+        All.Where(table => table.File == file)
             .SelectMany(table => table.Examples)
-            .Select(example => example.Select(macro => $"-D{macro.Name}={macro.Value}").ToArray())
-            .DistinctBy(options => string.Join(' ', options)),
-    ];
+            .DistinctBy(example => string.Join(' ', example));
+
+    /// <summary>The same as compiler options.</summary>
+    public static IReadOnlyList<string[]> Specialisations(string file) =>
+        [.. Examples(file).Select(example => example.Select(macro => $"-D{macro.Name}={macro.Value}").ToArray())];
 
     [GeneratedRegex(@"__global__\s+void\s+(__launch_bounds__\s*\((?:[^()]|\([^()]*\))*\)\s*)?(?<name>\w+)\s*\(")]
     private static partial Regex EntryPoint();
