@@ -21,7 +21,8 @@ public sealed class TextSource
         ".java", ".kt", ".scala", ".go", ".rs", ".rb", ".php", ".pl", ".lua", ".swift", ".r", ".jl", ".hs", ".ml", ".clj",
         ".ex", ".erl", ".dart", ".zig", ".sql", ".sh", ".bash", ".ps1", ".bat", ".cmake", ".proto", ".graphql", ".vue");
 
-    private static readonly FrozenSet<string> BuildFolders = FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "bin", "obj");
+    private static readonly FrozenSet<string> BuildFolders =
+        FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "bin", "obj", "node_modules");
 
     private readonly IReadOnlyList<string> _paths;
 

@@ -210,7 +210,8 @@ export const scenarios = {
         times.push(await timed(() => hoverAt(page, curves, 0.4)));
         times.sort((a, b) => a - b);
         console.log(`milliseconds: ${times.map(Math.round).join(" ")}`);
-        assert.ok(times[times.length >> 1] < 500 && times.at(-1) < 3000, `milliseconds: ${times.map(Math.round).join(" ")}`);
+        // Some 50 on an idle machine; a page that redraws every point takes minutes.
+        assert.ok(times.at(-1) < 20_000, `milliseconds: ${times.map(Math.round).join(" ")}`);
     },
 
     async little(page) {

@@ -17,7 +17,7 @@ public sealed class TextSourceTests : IDisposable
             _folder.Write(name, "x");
         }
 
-        foreach (string name in (string[])["bin/x.txt", "a/obj/x.txt", ".git/x.txt", ".hidden.txt", "image.png", "archive.tar.gz", "noextension"])
+        foreach (string name in (string[])["bin/x.txt", "a/obj/x.txt", "web/node_modules/x/x.js", ".git/x.txt", ".hidden.txt", "image.png", "archive.tar.gz", "noextension"])
         {
             _folder.Write(name, "x");
         }
