@@ -60,19 +60,7 @@ public static unsafe partial class MatMul
             _stride = lines > 1 ? stride : Math.Max(1, length);
         }
 
-        public GemmOperand this[long index]
-        {
-            get
-            {
-                long offset = 0;
-                for (int i = _shape.Rank - 3; i >= 0; i--)
-                {
-                    (index, long position) = Math.DivRem(index, _shape[i]);
-                    offset += position * _strides[i];
-                }
-
-                return new GemmOperand(_data + offset, _stride, _transposed);
-            }
-        }
+        public GemmOperand this[long index] =>
+            new(_data + OffsetOf(_shape, _strides, index), _stride, _transposed);
     }
 }

@@ -32,10 +32,12 @@ public static partial class MatMul
 
         for (long i = 0; i < batch; i++)
         {
-            library.Multiply(
-                m, n, k, 1, Matrix(a, 0, OffsetOf(a, i)), Matrix(b, 0, OffsetOf(b, i)), Matrix(c, 0, OffsetOf(c, i)), accumulate);
+            library.Multiply(m, n, k, 1, Single(a, i), Single(b, i), Single(c, i), accumulate);
         }
     }
+
+    private static CudaMatrix Single(Tensor matrices, long index) =>
+        Matrix(matrices, 0, OffsetOf(matrices.Shape, matrices.Strides, index));
 
     private static CudaMatrix Matrix(Tensor matrices, long batchStride, long offset = 0)
     {
@@ -76,17 +78,5 @@ public static partial class MatMul
         }
 
         return stride;
-    }
-
-    private static long OffsetOf(Tensor matrices, long index)
-    {
-        long offset = 0;
-        for (int i = matrices.Rank - 3; i >= 0; i--)
-        {
-            (index, long position) = Math.DivRem(index, matrices.Shape[i]);
-            offset += position * matrices.Strides[i];
-        }
-
-        return offset;
     }
 }

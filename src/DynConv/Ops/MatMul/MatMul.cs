@@ -172,4 +172,17 @@ public static partial class MatMul
         (long rows, long columns) = (matrices.Shape[^2], matrices.Shape[^1]);
         return (columns <= 1 || matrices.Strides[^1] == 1) && (rows <= 1 || matrices.Strides[^2] >= Math.Max(1, columns));
     }
+
+    /// <summary>Where a matrix begins, given its place in the leading dimensions.</summary>
+    private static long OffsetOf(Shape shape, ReadOnlySpan<long> strides, long index)
+    {
+        long offset = 0;
+        for (int i = shape.Rank - 3; i >= 0; i--)
+        {
+            (index, long position) = Math.DivRem(index, shape[i]);
+            offset += position * strides[i];
+        }
+
+        return offset;
+    }
 }
