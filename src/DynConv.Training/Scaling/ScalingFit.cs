@@ -12,6 +12,7 @@ public static class ScalingFit
     private const int SizesForSharedFloor = 3;
     private const int RunsForInterval = 4;
     private const double LeastSpan = 2;
+    private const int BandPoints = 33;
 
     /// <summary>Fits all architectures and compares them with the baseline.</summary>
     /// <param name="architectures">Runs of each.</param>
@@ -45,7 +46,8 @@ public static class ScalingFit
                 laws[i],
                 ScalingInterval.Of(resampled.Select(draw => draw[i].E)),
                 ScalingInterval.Of(resampled.Select(draw => draw[i].A)),
-                ScalingInterval.Of(resampled.Select(draw => draw[i].Alpha))))],
+                ScalingInterval.Of(resampled.Select(draw => draw[i].Alpha)),
+                Band(one, [.. resampled.Select(draw => draw[i])])))],
             [.. others.Select((i, place) => new ScalingAdvantage(
                 all[i].Name,
                 Advantage(laws[ground], laws[i], at[place]),
@@ -96,6 +98,16 @@ public static class ScalingFit
             IReadOnlyList<ScalingPoint>[] drawn = [.. all.Select(one => Draw(one, random))];
             yield return Laws(drawn, options.SharedFloor, (double[]?[])near.Clone());
         }
+    }
+
+    private static ScalingBandPoint[] Band(ScalingArchitecture one, ScalingLaw[] resampled)
+    {
+        double ratio = Math.Pow(one.MostFlops / one.LeastFlops, 1.0 / (BandPoints - 1));
+        return [.. Enumerable.Range(0, BandPoints).Select(i =>
+        {
+            double flops = one.LeastFlops * Math.Pow(ratio, i);
+            return new ScalingBandPoint(flops, ScalingInterval.Of(resampled.Select(law => law.LossAt(flops))));
+        })];
     }
 
     /// <summary>Runs drawn with replacement; a draw of too few sizes says nothing about a law and is drawn again.</summary>

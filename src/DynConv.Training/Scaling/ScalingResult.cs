@@ -12,8 +12,20 @@ namespace DynConv.Training.Scaling;
 /// <param name="E">Interval of <see cref="ScalingLaw.E"/>.</param>
 /// <param name="A">Interval of <see cref="ScalingLaw.A"/>.</param>
 /// <param name="Alpha">Interval of <see cref="ScalingLaw.Alpha"/>.</param>
+/// <param name="Band">Intervals of the law's loss, over the compute of its runs.</param>
 public sealed record ScalingCurve(
-    string Name, IReadOnlyList<ScalingPoint> Points, ScalingLaw Law, ScalingInterval E, ScalingInterval A, ScalingInterval Alpha);
+    string Name,
+    IReadOnlyList<ScalingPoint> Points,
+    ScalingLaw Law,
+    ScalingInterval E,
+    ScalingInterval A,
+    ScalingInterval Alpha,
+    IReadOnlyList<ScalingBandPoint> Band);
+
+/// <summary>Where a law lies at one amount of compute.</summary>
+/// <param name="Flops">Operations.</param>
+/// <param name="Loss">Interval of the loss that they reach.</param>
+public sealed record ScalingBandPoint(double Flops, ScalingInterval Loss);
 
 /// <summary>How many times less compute than the baseline an architecture takes to the same loss.</summary>
 /// <param name="Architecture">The architecture's name.</param>
@@ -72,6 +84,12 @@ public sealed record ScalingResult(
         ["A"] = curve.Law.A,
         ["alpha"] = curve.Law.Alpha,
         ["interval"] = new JsonObject { ["E"] = Interval(curve.E), ["A"] = Interval(curve.A), ["alpha"] = Interval(curve.Alpha) },
+        ["band"] = new JsonArray([.. curve.Band.Select(static at => new JsonObject
+        {
+            ["flops"] = at.Flops,
+            ["low"] = at.Loss.Low,
+            ["high"] = at.Loss.High,
+        })]),
     };
 
     private static JsonObject Advantage(ScalingAdvantage advantage) => new()

@@ -45,6 +45,21 @@ public sealed class ScalingFitTests
     }
 
     [Fact]
+    public void A_band_holds_the_law_over_the_compute_of_its_runs()
+    {
+        ScalingCurve curve = ScalingFit.Fit([Planted("none", Plain, 0.004, 1)], Options(false)).Curves[0];
+        Assert.Equal(Sizes[0], curve.Band[0].Flops);
+        Assert.Equal(1, curve.Band[^1].Flops / Sizes[^1], 1e-12);
+        Assert.Equal(curve.Band.OrderBy(at => at.Flops), curve.Band);
+        Assert.All(curve.Band, at =>
+        {
+            AssertHolds(at.Loss, curve.Law.LossAt(at.Flops));
+            AssertHolds(at.Loss, Plain.LossAt(at.Flops));
+            Assert.True(at.Loss.High - at.Loss.Low < 0.02 * at.Loss.Low, "Runs with a noise of 0.4% place a law better than that.");
+        });
+    }
+
+    [Fact]
     public void An_outlier_moves_a_robust_fit_little()
     {
         ScalingArchitecture clean = Planted("none", Plain, 0.001, 3);
@@ -69,7 +84,7 @@ public sealed class ScalingFitTests
         Assert.Equal(["form", "shared_floor", "baseline", "architectures", "advantage"], file.Select(pair => pair.Key));
         Assert.Equal("L = E + A·C^-α", (string)file["form"]!);
         JsonObject one = file["architectures"]![1]!.AsObject();
-        Assert.Equal(["name", "points", "E", "A", "alpha", "interval"], one.Select(pair => pair.Key));
+        Assert.Equal(["name", "points", "E", "A", "alpha", "interval", "band"], one.Select(pair => pair.Key));
         Assert.Equal(["flops", "loss", "parameters", "run"], one["points"]![0]!.AsObject().Select(pair => pair.Key));
         Assert.Equal(["architecture", "factor", "low", "high", "at_flops"], file["advantage"]![0]!.AsObject().Select(pair => pair.Key));
     }
