@@ -100,21 +100,6 @@ DEVICE uint32 fma_bf16x2(uint32 a, uint32 b, uint32 c)
 
 DEVICE uint32 multiply_bf16x2(uint32 a, uint32 b) { return fma_bf16x2(a, b, 0x80008000u); }
 
-// Bytes of a (0..3) and b (4..7) picked by the four low nibbles of the selector, whose top bit spreads the sign.
-DEVICE uint32 permute_bytes(uint32 a, uint32 b, uint32 selector)
-{
-    uint64 bytes = (uint64)b << 32 | a;
-    uint32 result = 0;
-    for (int i = 0; i < 4; i++)
-    {
-        uint32 pick = selector >> (4 * i) & 15;
-        uint32 byte = (uint32)(bytes >> (8 * (pick & 7))) & 255;
-        result |= (pick & 8 ? (byte & 128 ? 255u : 0u) : byte) << (8 * i);
-    }
-
-    return result;
-}
-
 DEVICE float fused_multiply_add(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 
 namespace emulator
@@ -170,12 +155,6 @@ DEVICE bool any_lane(bool value)
 DEVICE Bits128 load_streaming(const Bits128* from)
 {
     emulator::check_aligned("load_streaming", from, sizeof(Bits128));
-    return *from;
-}
-
-DEVICE Bits128 load_cached(const Bits128* from)
-{
-    emulator::check_aligned("load_cached", from, sizeof(Bits128));
     return *from;
 }
 

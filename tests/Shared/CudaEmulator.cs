@@ -100,7 +100,10 @@ public static class CudaEmulator
 
     private static unsafe bool HasCard()
     {
-        if (!NativeLibrary.TryLoad("libcuda.so.1", out nint driver))
+        // Where the library looks too: it would find a card there that the loader's own folders do not show.
+        string[] places = ["libcuda.so.1", "/usr/local/cuda/lib64/libcuda.so.1", "/usr/local/nvidia/lib64/libcuda.so.1"];
+        nint driver = 0;
+        if (!Array.Exists(places, place => NativeLibrary.TryLoad(place, out driver)))
         {
             return false;
         }

@@ -12,9 +12,16 @@ internal static unsafe partial class CublasLt
     {
         if (status != 0)
         {
-            throw new DynConvException($"cuBLASLt: {what} failed with status {status}.");
+            throw new DynConvException($"cuBLASLt: {what} failed: {Describe(status)}.");
         }
     }
+
+    /// <summary>The library's name of a status.</summary>
+    public static string Describe(int status) =>
+        Marshal.PtrToStringUTF8((nint)cublasLtGetStatusString(status)) ?? $"status {status}";
+
+    [LibraryImport(CudaLibraries.CublasLt)]
+    public static partial byte* cublasLtGetStatusString(int status);
 
     [LibraryImport(CudaLibraries.CublasLt)]
     public static partial nuint cublasLtGetVersion();

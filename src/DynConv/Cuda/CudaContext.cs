@@ -13,10 +13,12 @@ internal sealed unsafe class CudaContext
     [ThreadStatic]
     private static nint _current;
 
+    [ThreadStatic]
+    private static (CudaContext Context, Dictionary<string, Task> Kernels)? _plan;
+
     private readonly nint _context;
     private readonly Lazy<CudaMatMul> _matMul;
     private readonly PinnedUploads _uploads;
-    private Dictionary<string, Task>? _plan;
 
     private CudaContext(int index, int device)
     {
@@ -79,8 +81,11 @@ internal sealed unsafe class CudaContext
 
     public CudaMatMul MatMul => _matMul.Value;
 
-    /// <summary>Whether ops only say which kernels they need.</summary>
-    public bool IsPlanning => _plan is not null;
+    /// <summary>Whether the calling thread's ops only say which kernels they need.</summary>
+    public bool IsPlanning => _plan?.Context == this;
+
+    /// <summary>Whether what is queued is recorded: nothing may wait for the card.</summary>
+    public bool IsRecording { get; set; }
 
     /// <summary>Bytes free on the card now, whoever uses the rest.</summary>
     public long FreeBytes
@@ -113,7 +118,7 @@ internal sealed unsafe class CudaContext
     public static int Count(out string? reason)
     {
         int count = 0;
-        reason = Missing(CudaLibraries.Driver, "the NVIDIA driver");
+        reason = Missing(CudaLibraries.Driver, static () => "the NVIDIA driver");
         if (reason is null)
         {
             int status = CudaDriver.cuInit(0);
@@ -123,8 +128,8 @@ internal sealed unsafe class CudaContext
                 : null;
         }
 
-        reason ??= Missing(CudaLibraries.Nvrtc, "NVRTC of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: cuda-nvrtc-13-0)")
-            ?? Missing(CudaLibraries.CublasLt, "cuBLAS of the CUDA toolkit, 12 or 13 (Debian, Ubuntu: libcublas-13-0)");
+        reason ??= Missing(CudaLibraries.Nvrtc, static () => FromToolkit("NVRTC", "cuda-nvrtc"))
+            ?? Missing(CudaLibraries.CublasLt, static () => FromToolkit("cuBLAS", "libcublas"));
         return count;
     }
 
@@ -168,13 +173,7 @@ internal sealed unsafe class CudaContext
         if (bytes > 0)
         {
             MakeCurrent();
-            if (bytes <= PinnedUploads.LargestBytes)
-            {
-                _uploads.Copy(from, to, bytes);
-                return;
-            }
-
-            CudaDriver.Check(CudaDriver.cuMemcpyHtoDAsync_v2(to, from, (nuint)bytes, Stream), "a copy to the card");
+            _uploads.Copy((byte*)from, to, bytes);
         }
     }
 
@@ -212,7 +211,7 @@ internal sealed unsafe class CudaContext
     public int Prepare(Action work)
     {
         var plan = new Dictionary<string, Task>();
-        _plan = plan;
+        _plan = (this, plan);
         try
         {
             work();
@@ -234,9 +233,10 @@ internal sealed unsafe class CudaContext
     internal CudaKernel Plan(KernelRequest request)
     {
         string key = $"{request.File} {request.EntryPoint} {string.Join(' ', request.Macros)}";
-        if (!_plan!.ContainsKey(key))
+        Dictionary<string, Task> plan = _plan!.Value.Kernels;
+        if (!plan.ContainsKey(key))
         {
-            _plan[key] = Task.Run(() => Kernels.Load(request));
+            plan[key] = Task.Run(() => Kernels.Load(request));
         }
 
         return new CudaKernel(this, 0, request.EntryPoint);
@@ -244,15 +244,18 @@ internal sealed unsafe class CudaContext
 
     internal void AfterLaunch(string name)
     {
-        if (Synchronous)
+        if (Synchronous && !IsRecording)
         {
             CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), $"the kernel {name}");
         }
     }
 
-    private static string? Missing(string library, string package) => CudaLibraries.TryLoad(library, out _)
+    private static string? Missing(string library, Func<string> package) => CudaLibraries.TryLoad(library, out _)
         ? null
-        : $"{CudaLibraries.FileName(library)} was not found; install {package}";
+        : $"{CudaLibraries.FileName(library)} was not found; install {package()}";
+
+    private static string FromToolkit(string part, string package) =>
+        $"{part} of the CUDA toolkit {CudaLibraries.NewestToolkit()} (Debian, Ubuntu: {package}-{CudaLibraries.NewestToolkit()}-0)";
 
     private static int Find(int index)
     {

@@ -96,9 +96,6 @@ internal static unsafe partial class CudaDriver
     public static partial int cuEventRecord(nint recorded, nint stream);
 
     [LibraryImport(CudaLibraries.Driver)]
-    public static partial int cuEventQuery(nint queried);
-
-    [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuEventSynchronize(nint awaited);
 
     [LibraryImport(CudaLibraries.Driver)]

@@ -28,12 +28,14 @@ internal sealed unsafe class CudaGraph : IDisposable
         CudaDriver.Check(CudaDriver.cuStreamBeginCapture_v2(context.Stream, RelaxedCapture), "beginning to record a graph");
         nint graph = 0;
         int status;
+        context.IsRecording = true;
         try
         {
             work();
         }
         finally
         {
+            context.IsRecording = false;
             status = CudaDriver.cuStreamEndCapture(context.Stream, &graph);
         }
 

@@ -33,6 +33,7 @@ internal sealed unsafe class CudaKernel
             return 1;
         }
 
+        _context.MakeCurrent();
         AllowShared(sharedBytes);
         int blocks;
         CudaDriver.Check(
@@ -51,8 +52,8 @@ internal sealed unsafe class CudaKernel
             return;
         }
 
-        AllowShared(grid.SharedBytes);
         _context.MakeCurrent();
+        AllowShared(grid.SharedBytes);
         KernelArgument* copies = stackalloc KernelArgument[arguments.Length];
         void** parameters = stackalloc void*[arguments.Length];
         for (int i = 0; i < arguments.Length; i++)
@@ -99,6 +100,7 @@ internal sealed unsafe class CudaKernel
             return 0;
         }
 
+        _context.MakeCurrent();
         int value;
         CudaDriver.Check(CudaDriver.cuFuncGetAttribute(&value, attribute, _function), $"asking about {_name}");
         return value;

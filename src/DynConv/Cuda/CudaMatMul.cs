@@ -58,17 +58,13 @@ internal sealed unsafe class CudaMatMul
             ? new Key(m, n, k, batch, Operand.Of(a.Transpose()), Operand.Of(b.Transpose()), Operand.Of(c.Transpose()))
             : new Key(n, m, k, batch, Operand.Of(b), Operand.Of(a), Operand.Of(c));
         (nint left, nint right) = c.Transposed ? (a.Address, b.Address) : (b.Address, a.Address);
-        if (!_plans.TryGetValue(key, out Plan? plan))
-        {
-            _plans[key] = plan = MakePlan(key);
-        }
-
+        _context.MakeCurrent();
+        Plan plan = FindPlan(key);
         if (_context.IsPlanning)
         {
             return;
         }
 
-        _context.MakeCurrent();
         float alpha = 1;
         float beta = accumulate ? 1 : 0;
         CublasLtAlgorithm algorithm = plan.Algorithm;
@@ -92,6 +88,19 @@ internal sealed unsafe class CudaMatMul
                 _context.Stream),
             $"a product of {m} x {k} by {k} x {n}");
         _context.AfterLaunch("cublasLtMatmul");
+    }
+
+    private Plan FindPlan(Key key)
+    {
+        lock (_plans)
+        {
+            if (!_plans.TryGetValue(key, out Plan? plan))
+            {
+                _plans[key] = plan = MakePlan(key);
+            }
+
+            return plan;
+        }
     }
 
     private Plan MakePlan(Key key)
@@ -120,9 +129,10 @@ internal sealed unsafe class CudaMatMul
         int status = CublasLt.cublasLtMatmulAlgoGetHeuristic(
             _handle, description, a, b, d, d, preference, 1, &choice, &found);
         _ = CublasLt.cublasLtMatmulPreferenceDestroy(preference);
+        status = status != 0 || found == 0 ? status : choice.State;
         if (status != 0 || found == 0)
         {
-            throw new DynConvException($"cuBLASLt has no algorithm for {key} (status {status}).");
+            throw new DynConvException($"cuBLASLt has no algorithm for {key}: {CublasLt.Describe(status)}.");
         }
 
         return new Plan(description, a, b, d, choice.Algorithm);

@@ -22,8 +22,12 @@ internal sealed unsafe class CudaMemoryPool(CudaContext context) : MemoryPool
 
     private protected override void FreeDevice(nint buffer, long bytes)
     {
-        // The driver waits for queued work on the card before it takes memory back.
-        context.MakeCurrent();
+        // Whatever is queued may still use it, and the driver does not promise to wait for that.
+        if (!context.IsRecording)
+        {
+            context.Synchronize();
+        }
+
         CudaDriver.Check(CudaDriver.cuMemFree_v2(buffer), "giving memory back");
     }
 

@@ -16,6 +16,7 @@ internal sealed unsafe class KernelLoader(CudaContext context)
     /// <summary>Compiles if need be, loads and finds the entry point. Any thread may call it.</summary>
     public CudaKernel Load(KernelRequest request)
     {
+        context.MakeCurrent();
         string[] options = KernelCompiler.Options(request, context.CompilerTarget);
         string key = $"{request.File} {string.Join(' ', options)}";
         nint module = _modules.GetOrAdd(key, _ => new Lazy<nint>(() => LoadModule(request, options))).Value;
@@ -28,7 +29,6 @@ internal sealed unsafe class KernelLoader(CudaContext context)
 
     private nint LoadModule(KernelRequest request, string[] options)
     {
-        context.MakeCurrent();
         string file = _cache.FileOf(request, options, _compiler.Value);
         if (KernelDiskCache.Read(file) is { } cached && TryLoad(cached, out nint module) == CudaDriver.Success)
         {

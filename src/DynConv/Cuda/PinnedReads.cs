@@ -29,6 +29,13 @@ internal sealed unsafe class PinnedReads(CudaContext context)
         return *(float*)read.Memory;
     }
 
+    /// <summary>Waits until the number has been copied; false if work on the card has failed.</summary>
+    public bool TryWait(PinnedRead read)
+    {
+        context.MakeCurrent();
+        return CudaDriver.cuEventSynchronize(read.Copied) == CudaDriver.Success;
+    }
+
     /// <summary>Takes back what <see cref="Copy"/> gave; its copy is done.</summary>
     public void Return(PinnedRead read) => _free.Add(read);
 

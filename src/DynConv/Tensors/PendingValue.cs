@@ -25,10 +25,6 @@ public sealed class PendingValue : IDisposable
         }
     }
 
-    /// <summary>Whether <see cref="Value"/> is there without waiting.</summary>
-    public bool IsReady =>
-        _value is not null || (_read is { } read && CudaDriver.cuEventQuery(read.Copied) == CudaDriver.Success);
-
     /// <summary>The number; waits for it if need be.</summary>
     public float Value
     {
@@ -49,9 +45,14 @@ public sealed class PendingValue : IDisposable
     {
         if (_read is { } read)
         {
-            // The copy may still be under way, and the next one must not meet it.
-            _ = _reads!.Wait(read);
-            Return(read);
+            // The copy may still be under way, and the next one must not meet it. If work on the card has failed, whoever
+            // waits for a result says so: from here it would hide what they say.
+            if (_reads!.TryWait(read))
+            {
+                Return(read);
+            }
+
+            _read = null;
         }
     }
 

@@ -13,6 +13,7 @@ namespace
 enum BlasStatus
 {
     blas_success = 0,
+    blas_not_initialized = 1,
     blas_invalid_value = 7,
     blas_execution_failed = 13,
     blas_not_supported = 15,
@@ -262,6 +263,20 @@ EXPORT BlasStatus cublasLtDestroy(void* handle)
 
 EXPORT size_t cublasLtGetVersion() { return version; }
 
+EXPORT const char* cublasLtGetStatusString(BlasStatus status)
+{
+    switch (status)
+    {
+    case blas_success: return "CUBLAS_STATUS_SUCCESS";
+    case blas_not_initialized: return "CUBLAS_STATUS_NOT_INITIALIZED";
+    case blas_invalid_value: return "CUBLAS_STATUS_INVALID_VALUE";
+    case blas_execution_failed: return "CUBLAS_STATUS_EXECUTION_FAILED";
+    case blas_not_supported: return "CUBLAS_STATUS_NOT_SUPPORTED";
+    }
+
+    return "CUBLAS_STATUS_UNKNOWN";
+}
+
 EXPORT BlasStatus cublasLtMatmulDescCreate(Product** product, int compute, int scale)
 {
     *product = new Product{compute, scale, pointers_to_host, 0, 0, no_epilogue};
@@ -327,6 +342,11 @@ EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout
 {
     Call call{*product, *a, *b, *c, *d, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
     *found = 0;
+    if (require_context() != success)
+    {
+        return blas_not_initialized;
+    }
+
     if (asked < 1 || misfit(call) != nullptr)
     {
         return blas_invalid_value;

@@ -19,6 +19,7 @@ constexpr int l2_cache_bytes = 50 << 20;
 constexpr size_t most_shared_bytes_by_default = 48 << 10;
 // The one context there is; any address does.
 char context;
+thread_local void* current_context = nullptr;
 
 std::mutex& gate = *new std::mutex;
 std::string& last_report = *new std::string;
@@ -137,7 +138,8 @@ Status copy(void* to, const void* from, size_t bytes, bool to_card, bool from_ca
 
 Status allocate_into(void** address, size_t bytes, bool on_card)
 {
-    Status status = forbid_while_capturing(nullptr);
+    Status status = require_context();
+    status = status == success ? forbid_while_capturing(nullptr) : status;
     if (status != success || bytes == 0)
     {
         return status != success ? status : invalid_value;
@@ -149,6 +151,11 @@ Status allocate_into(void** address, size_t bytes, bool on_card)
 
 Status give_back(void* address)
 {
+    if (Status status = require_context(); status != success)
+    {
+        return status;
+    }
+
     std::string what;
     switch (address == nullptr ? Freed::yes : free_memory(address, what))
     {
@@ -165,6 +172,12 @@ Status report(Status status, const std::string& sentence)
     last_report = std::string(find(status)->text) + ": " + sentence;
     std::fprintf(stderr, "CUDA emulator: %s\n", sentence.c_str());
     return status;
+}
+
+Status require_context()
+{
+    return current_context != nullptr ? success
+                                      : report(invalid_context, "a call on a thread that has not chosen a card");
 }
 
 EXPORT Status cuGetErrorName(int status, const char** name)
@@ -237,14 +250,20 @@ EXPORT Status cuDevicePrimaryCtxRelease_v2(int) { return success; }
 
 EXPORT Status cuCtxSetCurrent(void* chosen)
 {
-    return chosen == nullptr || chosen == &context ? success : invalid_context;
+    if (chosen != nullptr && chosen != &context)
+    {
+        return invalid_context;
+    }
+
+    current_context = chosen;
+    return success;
 }
 
 EXPORT Status cuMemGetInfo_v2(size_t* free, size_t* total)
 {
     *free = free_memory_of_card();
     *total = memory_of_card();
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuMemAlloc_v2(void** address, size_t bytes) { return allocate_into(address, bytes, true); }

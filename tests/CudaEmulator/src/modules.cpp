@@ -122,6 +122,11 @@ Status check_launch(const Function& function, Index grid, Index block, unsigned 
 
 EXPORT Status cuModuleLoadData(Module** module, const void* image)
 {
+    if (Status status = require_context(); status != success)
+    {
+        return status;
+    }
+
     std::string file = write_temporary(unwrap_image(image));
     void* library = file.empty() ? nullptr : dlopen(file.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr)
@@ -150,6 +155,11 @@ EXPORT Status cuModuleUnload(Module* module)
 
 EXPORT Status cuModuleGetFunction(Function** function, Module* module, const char* name)
 {
+    if (Status status = require_context(); status != success)
+    {
+        return status;
+    }
+
     std::lock_guard lock(gate);
     auto found = module->functions.find(name);
     if (found == module->functions.end())
@@ -182,7 +192,7 @@ EXPORT Status cuFuncGetAttribute(int* value, int number, Function* function)
     default: *value = 0; break;
     }
 
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuFuncSetAttribute(Function* function, int number, int value)
@@ -197,7 +207,7 @@ EXPORT Status cuFuncSetAttribute(Function* function, int number, int value)
         function->most_dynamic_bytes = static_cast<unsigned>(value);
     }
 
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function* function, int threads,
@@ -213,7 +223,7 @@ EXPORT Status cuOccupancyMaxActiveBlocksPerMultiprocessor(int* blocks, Function*
     *blocks = static_cast<int>(
         std::min({most_blocks_of_multiprocessor, most_threads_of_multiprocessor / static_cast<unsigned>(threads),
                   shared_bytes_of_multiprocessor / shared}));
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,

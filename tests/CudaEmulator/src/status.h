@@ -24,4 +24,7 @@ enum Status
 
 // A mistake of a kernel or of its host: told on standard error and by the status's text.
 Status report(Status status, const std::string& sentence);
+
+// Most calls need a context on the thread that makes them; a thread of a pool has none at first.
+Status require_context();
 }

@@ -47,6 +47,11 @@ Status check_guards()
 
 Status submit(Stream* handle, std::function<Status()> work)
 {
+    if (Status status = require_context(); status != success)
+    {
+        return status;
+    }
+
     Stream& stream = stream_of(handle);
     {
         std::lock_guard lock(gate);
@@ -83,7 +88,7 @@ Status forbid_while_capturing(Stream* handle)
 EXPORT Status cuStreamCreate(Stream** stream, unsigned)
 {
     *stream = new Stream;
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuStreamCreateWithPriority(Stream** stream, unsigned flags, int) { return cuStreamCreate(stream, flags); }
@@ -96,7 +101,8 @@ EXPORT Status cuStreamDestroy_v2(Stream* stream)
 
 EXPORT Status cuStreamSynchronize(Stream* stream)
 {
-    Status status = forbid_while_capturing(stream);
+    Status status = require_context();
+    status = status == success ? forbid_while_capturing(stream) : status;
     return status == success ? check_guards() : status;
 }
 
@@ -109,7 +115,7 @@ EXPORT Status cuCtxSynchronize() { return cuStreamSynchronize(nullptr); }
 EXPORT Status cuEventCreate(Event** event, unsigned)
 {
     *event = new Event;
-    return success;
+    return require_context();
 }
 
 EXPORT Status cuEventRecord(Event* event, Stream* stream)
@@ -121,9 +127,13 @@ EXPORT Status cuEventRecord(Event* event, Stream* stream)
     });
 }
 
-EXPORT Status cuEventQuery(Event*) { return success; }
+EXPORT Status cuEventQuery(Event*) { return require_context(); }
 
-EXPORT Status cuEventSynchronize(Event*) { return check_guards(); }
+EXPORT Status cuEventSynchronize(Event*)
+{
+    Status status = require_context();
+    return status == success ? check_guards() : status;
+}
 
 EXPORT Status cuEventElapsedTime(float* milliseconds, Event* start, Event* end)
 {
@@ -149,6 +159,11 @@ EXPORT Status cuEventDestroy_v2(Event* event)
 
 EXPORT Status cuStreamBeginCapture_v2(Stream* handle, int mode)
 {
+    if (Status status = require_context(); status != success)
+    {
+        return status;
+    }
+
     std::lock_guard lock(gate);
     Stream& stream = stream_of(handle);
     if (&stream == &default_stream || stream.capturing)

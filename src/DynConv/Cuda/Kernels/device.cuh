@@ -59,14 +59,6 @@ DEVICE uint32 fma_bf16x2(uint32 a, uint32 b, uint32 c)
 // a * b on two bfloat16 at a time, each rounded once; adding -0 keeps the sign of a zero.
 DEVICE uint32 multiply_bf16x2(uint32 a, uint32 b) { return fma_bf16x2(a, b, 0x80008000u); }
 
-// Bytes of a (0..3) and b (4..7) picked by the four low nibbles of the selector.
-DEVICE uint32 permute_bytes(uint32 a, uint32 b, uint32 selector)
-{
-    uint32 d;
-    asm("prmt.b32 %0, %1, %2, %3;" : "=r"(d) : "r"(a), "r"(b), "r"(selector));
-    return d;
-}
-
 DEVICE float fused_multiply_add(float a, float b, float c)
 {
     float d;
@@ -179,15 +171,6 @@ DEVICE Bits128 load_streaming(const Bits128* from)
     return v;
 }
 
-DEVICE Bits128 load_cached(const Bits128* from)
-{
-    Bits128 v;
-    asm volatile("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "l"(from));
-    return v;
-}
-
 // Writes that nobody reads soon.
 DEVICE void store_streaming(Bits128* to, Bits128 v)
 {
@@ -217,17 +200,6 @@ DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = t
     asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                  "r"(valid ? 16 : 0)
                  : "memory");
-}
-
-// The same with 8 and 4 bytes, aligned to their size, through the first cache.
-DEVICE void copy_async8(void* shared, const void* global)
-{
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 8;" ::"r"(shared_address(shared)), "l"(global) : "memory");
-}
-
-DEVICE void copy_async4(void* shared, const void* global)
-{
-    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(shared_address(shared)), "l"(global) : "memory");
 }
 
 // The same to an address of shared memory, 4, 8 or 16 bytes: for loops that would compute the address anew each time.

@@ -206,7 +206,7 @@ DEVICE float tap(const Taps& constant, const HeadRow& heads, int w, int c)
     }
     else
     {
-        float own = heads.at(c / (CHANNELS / HEADS) * WIDTH + w);
+        float own = heads.at(c * HEADS / CHANNELS * WIDTH + w);
         return HAS_STATIC || (RESIDUAL && w == 0) ? own + constant[w][c] : own;
     }
 }

@@ -261,5 +261,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
         places.other = ring_add<RING>(places.other, 1);
     }
 
+    copy_async_wait<0>();
     store_weight_sums(a, sums, token_block, channel, lane);
 }
