@@ -32,6 +32,20 @@ public sealed class BrowserTests : IDisposable
     }
 
     [Fact]
+    public async Task More_runs_than_colours_have_those_of_their_kinds()
+    {
+        foreach (string kind in (string[])["none", "static", "lowrank"])
+        {
+            foreach (int seed in Enumerable.Range(0, 4))
+            {
+                _folders.AddRun($"{kind}-{seed}", 20, kind);
+            }
+        }
+
+        await Browser.Check("crowd", PageOf(_folders.Root), _folders.Root);
+    }
+
+    [Fact]
     public async Task A_run_of_100_000_steps_stays_responsive()
     {
         _folders.AddRun("long", LongSteps);

@@ -75,6 +75,7 @@ internal sealed class ReportFolders : IDisposable
           "form": "L = E + A·C^-α", "shared_floor": true, "baseline": "none",
           "architectures": [
             { "name": "none", "E": 1.0, "A": 60, "alpha": 0.12, "interval": { "alpha": { "low": 0.11, "high": 0.13 } },
+              "band": [{ "flops": 1e13, "low": 2.6, "high": 2.7 }, { "flops": 1e14, "low": 2.24, "high": 2.28 }, { "flops": 1e15, "low": 1.9, "high": 2.0 }],
               "points": [{ "flops": 1e13, "loss": 2.66, "run": "a" }, { "flops": 1e14, "loss": 2.26, "run": "b" }, { "flops": 1e15, "loss": 1.95, "run": "c" }] },
             { "name": "lowrank", "E": 1.0, "A": 52, "alpha": 0.12,
               "points": [{ "flops": 1e13, "loss": 2.44, "run": "d" }, { "flops": 1e14, "loss": 2.09, "run": "e" }, { "flops": 1e15, "loss": 1.83, "run": "f" }] }

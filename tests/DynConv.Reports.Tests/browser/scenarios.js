@@ -59,7 +59,7 @@ export const scenarios = {
         }
         assert.equal((await shown(page)).lines, 4, "training and validation of two runs");
         assert.equal((await shown(page, "#recall-1 .stage")).lines, 3);
-        assert.equal((await shown(page, "#scaling-1 .stage")).lines, 4, "points and fits");
+        assert.equal((await shown(page, "#scaling-1 .stage")).lines, 5, "points and fits, and an interval of one");
         assert.deepEqual(await page.locator("h2").allInnerTexts(), ["Runs", "Curves", "Ablation: rank", "Recall: recall", "Scaling: scaling", "Configuration"]);
         const text = await page.locator("body").innerText();
         assert.match(text, /low-rank R=16, seed 1: The loss is NaN\./);
@@ -138,6 +138,14 @@ export const scenarios = {
         await page.locator("#runs thead button", { hasText: "steps" }).click();
         assert.deepEqual(await columnOf(page, "#runs table", 0), ["runs/none", "runs/lowrank"]);
         assert.deepEqual(await columnOf(page, "#settings > .scroll table", 1), ["lowrank", "none"]);
+    },
+
+    async crowd(page) {
+        const colors = await page.locator("#curves .legend button").evaluateAll(buttons =>
+            buttons.map(button => `${button.textContent.split("-")[0]} ${getComputedStyle(button.querySelector(".dot")).backgroundColor}`));
+        assert.equal(colors.length, 12);
+        assert.equal(new Set(colors).size, 3, "all runs of a kind have its colour");
+        assert.equal(new Set(colors.map(color => color.split(" ").slice(1).join(" "))).size, 3);
     },
 
     async keyboard(page) {

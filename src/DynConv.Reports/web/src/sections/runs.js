@@ -8,7 +8,10 @@ const least = values => (values.length > 0 ? values.reduce((a, b) => Math.min(a,
 
 const hues = new WeakMap();
 
-/** A run's colour, the same everywhere on the page; the first run of a kind of convolution has the colour of that kind. */
+/**
+ * A run's colour, the same everywhere on the page: the first run of a kind of convolution has the colour of that kind;
+ * all have it where there are more runs than colours.
+ */
 export function hueOfRun(runs, run) {
     if (!hues.has(runs)) {
         hues.set(runs, assignHues(runs));
@@ -19,9 +22,10 @@ export function hueOfRun(runs, run) {
 function assignHues(runs) {
     const taken = new Map();
     const alike = runs.every(run => run.settings.conv === runs[0].settings.conv);
+    const crowded = runs.length > hueCount;
     for (const run of runs) {
         const hue = alike ? undefined : kindHues[run.settings.conv];
-        if (hue !== undefined && ![...taken.values()].includes(hue)) {
+        if (hue !== undefined && (crowded || ![...taken.values()].includes(hue))) {
             taken.set(run, hue);
         }
     }
