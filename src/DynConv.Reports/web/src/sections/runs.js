@@ -53,7 +53,7 @@ export class RunsSection {
             },
             { title: "convolution", value: run => run.settings.conv },
             { title: "parameters", numeric: true, value: run => run.parameters, text: run => short(run.parameters) },
-            { title: "steps", numeric: true, value: run => last(run.training.step), text: run => `${whole(last(run.training.step))}${run.steps ? ` / ${whole(run.steps)}` : ""}` },
+            { title: "steps", numeric: true, value: run => last(run.training.step), text: run => `${whole(last(run.training.step))}${run.steps && !run.finished ? ` / ${whole(run.steps)}` : ""}` },
             { title: "tokens", numeric: true, value: run => last(run.training.tokens), text: run => short(last(run.training.tokens)) },
             { title: "valid loss", numeric: true, hint: "of the last validation", value: run => last(run.validation.loss), text: run => figure(last(run.validation.loss)) },
             { title: "best", numeric: true, hint: "least validation loss", value: run => least(run.validation.loss), text: run => figure(least(run.validation.loss)) },
