@@ -23,27 +23,8 @@ public static class AblationFile
     /// <summary>Reads a file and checks all of it that can be checked without the text and the device.</summary>
     /// <param name="path">The file.</param>
     /// <exception cref="DynConvException">In one sentence: what is wrong, and in which line or row.</exception>
-    public static AblationGrid Read(string path)
-    {
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"The grid {path} cannot be read: {exception.Message}", exception);
-        }
-
-        try
-        {
-            return Parse(text, Path.GetFileNameWithoutExtension(path));
-        }
-        catch (DynConvException exception)
-        {
-            throw new DynConvException($"{path}, {exception.Message}", exception);
-        }
-    }
+    public static AblationGrid Read(string path) =>
+        YamlFile.Read(path, "grid", text => Parse(text, Path.GetFileNameWithoutExtension(path)));
 
     /// <summary>Reads YAML.</summary>
     /// <param name="text">The file's text.</param>

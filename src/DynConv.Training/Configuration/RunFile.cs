@@ -27,27 +27,8 @@ public static class RunFile
 
     /// <summary>Reads a file; a message about it names the file, the line and what was wrong there.</summary>
     /// <param name="path">The file.</param>
-    public static TrainingConfiguration Read(string path)
-    {
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"The configuration {path} cannot be read: {exception.Message}", exception);
-        }
-
-        try
-        {
-            return Parse(text);
-        }
-        catch (DynConvException exception)
-        {
-            throw new DynConvException($"{path}, {exception.Message}", exception);
-        }
-    }
+    public static TrainingConfiguration Read(string path) =>
+        YamlFile.Read(path, "configuration", Parse);
 
     /// <summary>Reads YAML.</summary>
     /// <param name="text">A mapping of underscored keys.</param>
