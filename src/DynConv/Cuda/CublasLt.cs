@@ -5,6 +5,9 @@ namespace DynConv.Cuda;
 /// <summary>The functions of cuBLASLt that are used here, by the names of its documentation.</summary>
 internal static unsafe partial class CublasLt
 {
+    /// <summary>The status of a product that the library cannot compute.</summary>
+    public const int NotSupported = 15;
+
     static CublasLt() => CudaLibraries.Register();
 
     /// <summary>Throws one sentence if cuBLASLt reports a failure.</summary>

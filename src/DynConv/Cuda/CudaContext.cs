@@ -118,7 +118,7 @@ internal sealed unsafe class CudaContext
     public static int Count(out string? reason)
     {
         int count = 0;
-        reason = Missing(CudaLibraries.Driver, static () => "the NVIDIA driver");
+        reason = Missing(CudaLibraries.Driver, "the NVIDIA driver");
         if (reason is null)
         {
             int status = CudaDriver.cuInit(0);
@@ -128,8 +128,8 @@ internal sealed unsafe class CudaContext
                 : null;
         }
 
-        reason ??= Missing(CudaLibraries.Nvrtc, static () => FromToolkit("NVRTC", "cuda-nvrtc"))
-            ?? Missing(CudaLibraries.CublasLt, static () => FromToolkit("cuBLAS", "libcublas"));
+        reason ??= Missing(CudaLibraries.Nvrtc, FromToolkit("NVRTC", "cuda-nvrtc"))
+            ?? Missing(CudaLibraries.CublasLt, FromToolkit("cuBLAS", "libcublas"));
         return count;
     }
 
@@ -250,12 +250,15 @@ internal sealed unsafe class CudaContext
         }
     }
 
-    private static string? Missing(string library, Func<string> package) => CudaLibraries.TryLoad(library, out _)
+    private static string? Missing(string library, string package) => CudaLibraries.TryLoad(library, out _)
         ? null
-        : $"{CudaLibraries.FileName(library)} was not found; install {package()}";
+        : $"{CudaLibraries.FileName(library)} was not found; install {package}";
 
-    private static string FromToolkit(string part, string package) =>
-        $"{part} of the CUDA toolkit {CudaLibraries.NewestToolkit()} (Debian, Ubuntu: {package}-{CudaLibraries.NewestToolkit()}-0)";
+    private static string FromToolkit(string part, string package)
+    {
+        int toolkit = CudaLibraries.NewestToolkit();
+        return $"{part} of the CUDA toolkit {toolkit} (Debian, Ubuntu: {package}-{toolkit}-0)";
+    }
 
     private static int Find(int index)
     {

@@ -20,8 +20,8 @@ internal static class CudaLibraries
     /// <summary>The name of the matrix products in bindings.</summary>
     public const string CublasLt = "cublasLt";
 
-    /// <summary>Where toolkits and drivers are that the system's loader may not know of.</summary>
-    public static readonly string[] ToolkitFolders =
+    // Toolkits and drivers that the system's loader may not know of.
+    private static readonly string[] ToolkitFolders =
         ["/usr/local/cuda/lib64", "/usr/local/cuda/targets/x86_64-linux/lib", "/usr/local/nvidia/lib64"];
 
     // Without their version, names may be those of a toolkit that is too old for what is asked of it here.

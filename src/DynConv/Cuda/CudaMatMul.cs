@@ -129,8 +129,12 @@ internal sealed unsafe class CudaMatMul
         int status = CublasLt.cublasLtMatmulAlgoGetHeuristic(
             _handle, description, a, b, d, d, preference, 1, &choice, &found);
         _ = CublasLt.cublasLtMatmulPreferenceDestroy(preference);
-        status = status != 0 || found == 0 ? status : choice.State;
-        if (status != 0 || found == 0)
+        if (status == 0)
+        {
+            status = found > 0 ? choice.State : CublasLt.NotSupported;
+        }
+
+        if (status != 0)
         {
             throw new DynConvException($"cuBLASLt has no algorithm for {key}: {CublasLt.Describe(status)}.");
         }

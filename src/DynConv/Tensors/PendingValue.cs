@@ -33,7 +33,8 @@ public sealed class PendingValue : IDisposable
             if (_value is null && _read is { } read)
             {
                 _value = _reads!.Wait(read);
-                Return(read);
+                _read = null;
+                _reads.Return(read);
             }
 
             return _value ?? throw new ObjectDisposedException(nameof(PendingValue));
@@ -47,18 +48,11 @@ public sealed class PendingValue : IDisposable
         {
             // The copy may still be under way, and the next one must not meet it. If work on the card has failed, whoever
             // waits for a result says so: from here it would hide what they say.
+            _read = null;
             if (_reads!.TryWait(read))
             {
-                Return(read);
+                _reads.Return(read);
             }
-
-            _read = null;
         }
-    }
-
-    private void Return(PinnedRead read)
-    {
-        _read = null;
-        _reads!.Return(read);
     }
 }
