@@ -178,12 +178,15 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
                  : "memory");
 }
 
-// The address of shared memory as instructions take it.
+// The address of shared memory as instructions take it. Compilers see through it, so that addresses which differ by a
+// constant share a register.
 DEVICE uint32 shared_address(const void* pointer)
 {
-    uint64 address;
-    asm("cvta.to.shared.u64 %0, %1;" : "=l"(address) : "l"(pointer));
-    return (uint32)address;
+#if defined(__clang__)
+    return (uint32)(uint64)(__attribute__((address_space(3))) const void*)pointer;
+#else
+    return (uint32)__cvta_generic_to_shared(pointer);
+#endif
 }
 
 // Starts to copy 16 bytes from global to shared memory, both aligned to 16; zeros if not `valid`.

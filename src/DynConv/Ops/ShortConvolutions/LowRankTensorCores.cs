@@ -19,16 +19,16 @@ internal static class LowRankTensorCores
     private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types)> ForwardKernel = new(
         "low_rank_forward_tensor.cu",
         "low_rank_forward_tensor",
-        key => key.Tiling.Macros(key.Types),
-        (new(4, 1, 4, 16, 4, 1), new(DType.Float32, DType.Float32, false)),
-        (new(8, 2, 4, 4, 4, 1), new(DType.BFloat16, DType.Float32, true)));
+        key => key.Tiling.ForwardMacros(key.Types),
+        (new(4, 1, 4, 8, 2, 1, 3), new(DType.Float32, DType.Float32, false)),
+        (new(8, 2, 4, 4, 2, 1, 1), new(DType.BFloat16, DType.Float32, true)));
 
-    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types)> BackwardKernel = new(
+    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, bool Accumulate)> BackwardKernel = new(
         "low_rank_backward_tensor.cu",
         "low_rank_backward_tensor",
-        key => key.Tiling.Macros(key.Types),
-        (new(4, 1, 4, 8, 8, 1), new(DType.Float32, DType.Float32, false)),
-        (new(3, 2, 2, 4, 4, 1), new(DType.BFloat16, DType.Float32, true)));
+        key => key.Tiling.BackwardMacros(key.Types, key.Accumulate),
+        (new(4, 1, 4, 16, 8, 2, 1), new(DType.Float32, DType.Float32, false), false),
+        (new(3, 2, 2, 8, 4, 2, 1), new(DType.BFloat16, DType.Float32, true), true));
 
     private static readonly KernelTable<long> PaddingKernel = new(
         "low_rank_padding.cu", "low_rank_padding", wide => [("WIDE", wide)], 16);
@@ -136,9 +136,8 @@ internal static class LowRankTensorCores
             StaticSums = staticSums.Address,
             Channels = checked((int)channels),
             Run = run,
-            Accumulate = dx.Accumulate ? 1 : 0,
         };
-        BackwardKernel[device, (tiling, LowRankTypes.Of(inputs, u))].Launch(
+        BackwardKernel[device, (tiling, LowRankTypes.Of(inputs, u), dx.Accumulate)].Launch(
             new CudaGrid(channelBlocks * tokenBlocks, tiling.Threads, tiling.BackwardBytes), KernelArgument.Of(in arguments));
         LowRankConvolution.AddUp(
             device,
@@ -219,7 +218,6 @@ internal static class LowRankTensorCores
         public nint StaticSums;
         public int Channels;
         public int Run;
-        public int Accumulate;
     }
 
     [StructLayout(LayoutKind.Sequential)]

@@ -7,9 +7,11 @@ namespace DynConv.Ops;
 /// <param name="RankTiles">Ranks / 16, padded to a power of two.</param>
 /// <param name="Pairs">Pairs of channels that a lane owns.</param>
 /// <param name="Warps">Warps of a block.</param>
-/// <param name="Groups">Warps side by side along the channels; the others take further tokens.</param>
+/// <param name="Columns">Warps' widths of channels of a block.</param>
+/// <param name="WarpsTogether">Warps that share channels and tokens; the others take further tokens.</param>
 /// <param name="Ahead">Steps that loads run ahead of their use.</param>
-internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pairs, int Warps, int Groups, int Ahead)
+internal readonly record struct LowRankTiling(
+    int Width, int RankTiles, int Pairs, int Warps, int Columns, int WarpsTogether, int Ahead)
 {
     public const int LargestWidth = 8;
     public const int TileRanks = 16;
@@ -19,20 +21,20 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
     private const int Chunk = 16; // bytes
     private const int MostRankTiles = 8;
 
-    // Larger ones keep more bytes in flight, smaller ones fit where shared memory is scarce or filters are large.
-    private static readonly (int Warps, int Groups, int Ahead)[] ForwardShapes =
-        [(16, 4, 2), (16, 4, 1), (8, 4, 1), (8, 2, 1), (4, 4, 1), (4, 2, 1), (2, 1, 1)];
+    // Larger ones keep more bytes in flight, smaller ones fit where filters are large.
+    private static readonly (int Warps, int Columns, int Ahead)[] ForwardShapes =
+        [(8, 2, 3), (8, 2, 2), (8, 2, 1), (4, 2, 1), (2, 1, 1), (1, 1, 1)];
 
-    private static readonly (int Warps, int Ahead)[] BackwardShapes = [(8, 2), (8, 1), (4, 2), (4, 1), (2, 1)];
+    private static readonly (int Columns, int Ahead)[] BackwardShapes = [(8, 1), (4, 1), (2, 1), (1, 1)];
 
     public int Threads => Warps * WarpThreads;
 
     public int Ranks => RankTiles * TileRanks;
 
-    public int BlockChannels => Groups * Pairs * 8;
+    public int BlockChannels => Columns * Pairs * 8;
 
     /// <summary>Runs of tokens of a block.</summary>
-    public int BlockRuns => Warps / Groups * Runs;
+    public int BlockRuns => Warps / Columns / WarpsTogether * Runs;
 
     private int Past => (Width + Step - 2) / Step;
 
@@ -40,14 +42,12 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
 
     private int FactorStepBytes => Step * Runs * 2 * RankTiles * Chunk;
 
-    private int FilterBytes => (Width * Pairs * Ranks * Chunk) + (Width * 8 * Pairs * sizeof(uint));
+    private int FilterBytes => Width * Pairs * (Ranks + 4) * Chunk;
 
-    public int ForwardBytes =>
-        (Groups * FilterBytes) + (Warps * (((Ahead + 1 + Past) * RowStepBytes) + ((Ahead + 1) * FactorStepBytes)));
+    public int ForwardBytes => (Columns * FilterBytes) + (Warps * (Ahead + 1) * (RowStepBytes + FactorStepBytes));
 
-    public int BackwardBytes => Warps * (FilterBytes
-        + (((2 * (Ahead + 1)) + Past) * RowStepBytes)
-        + ((Ahead + 1) * FactorStepBytes)
+    public int BackwardBytes => Columns * (FilterBytes
+        + ((Ahead + 1 + Past) * ((2 * RowStepBytes) + FactorStepBytes))
         + (2 * Step * Runs * Ranks * sizeof(float)));
 
     /// <summary>The forward kernel's; null if the shape does not suit it.</summary>
@@ -58,9 +58,9 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
             return null;
         }
 
-        foreach ((int warps, int groups, int ahead) in ForwardShapes)
+        foreach ((int warps, int columns, int ahead) in ForwardShapes)
         {
-            var tiling = new LowRankTiling(width, PaddedTiles(rank), 4, warps, groups, ahead);
+            var tiling = new LowRankTiling(width, PaddedTiles(rank), 4, warps, columns, 1, ahead);
             if (tiling.ForwardBytes <= sharedBytes)
             {
                 return tiling;
@@ -75,13 +75,13 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
     /// </summary>
     public static LowRankTiling? Backward(int width, long rank, int sharedBytes)
     {
-        // A warp keeps 256 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 255 registers at most.
+        // A warp keeps 256 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 128 registers at most.
         const int MostSums = 16;
         int rankTiles = rank > TileRanks && width * 4 <= MostSums ? 2 : 1;
         int pairs = width * 4 * rankTiles <= MostSums ? 4 : 2;
-        foreach ((int warps, int ahead) in width > LargestWidth ? [] : BackwardShapes)
+        foreach ((int columns, int ahead) in width > LargestWidth ? [] : BackwardShapes)
         {
-            var tiling = new LowRankTiling(width, rankTiles, pairs, warps, warps, ahead);
+            var tiling = new LowRankTiling(width, rankTiles, pairs, 2 * columns, columns, 2, ahead);
             if (tiling.BackwardBytes <= sharedBytes)
             {
                 return tiling;
@@ -97,7 +97,9 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
     /// </summary>
     public int Run(long batch, long time, long channels, int multiprocessors, int lead)
     {
+        // The forward kernel takes a ring of steps at a time.
         const int MostWaves = 8;
+        int unit = WarpsTogether == 1 ? Step * (Ahead + 1) : Step;
         long rows = batch * BlocksAlongChannels(channels);
         long needed = (rows + multiprocessors - 1) / multiprocessors;
         long best = 0;
@@ -105,7 +107,7 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
         for (long waves = needed; waves < needed + MostWaves; waves++)
         {
             long blocks = waves * multiprocessors / rows;
-            long run = RoundUp(DivideUp(time, blocks * BlockRuns), Step);
+            long run = RoundUp(DivideUp(time, blocks * BlockRuns), unit);
             long cost = DivideUp(rows * BlocksAlongTime(time, run), multiprocessors) * (run + lead);
             (best, least) = cost < least ? (run, cost) : (best, least);
         }
@@ -117,14 +119,29 @@ internal readonly record struct LowRankTiling(int Width, int RankTiles, int Pair
 
     public long BlocksAlongTime(long time, long run) => DivideUp(time, BlockRuns * run);
 
-    /// <summary>The macros that the kernels share.</summary>
-    public (string Name, object Value)[] Macros(LowRankTypes types) =>
+    /// <summary>The forward kernel's macros.</summary>
+    public (string Name, object Value)[] ForwardMacros(LowRankTypes types)
+    {
+        // Beside them, the rows of a step and the sums need some 120 of a lane's 255 registers.
+        const int MostKept = 48;
+        return
+        [
+            .. Macros(types),
+            ("WARPS", Warps),
+            ("COLUMNS", Columns),
+            ("KEPT", Width * Pairs * 2 * RankTiles <= MostKept ? 1 : 0),
+        ];
+    }
+
+    /// <summary>The backward kernel's macros.</summary>
+    public (string Name, object Value)[] BackwardMacros(LowRankTypes types, bool accumulate) =>
+        [.. Macros(types), ("COLUMNS", Columns), ("ACCUMULATE", accumulate ? 1 : 0)];
+
+    private (string Name, object Value)[] Macros(LowRankTypes types) =>
     [
         ("WIDTH", Width),
         ("RANK_TILES", RankTiles),
         ("PAIRS", Pairs),
-        ("WARPS", Warps),
-        ("GROUPS", Groups),
         ("AHEAD", Ahead),
         ("WEIGHT", types.U.CudaName()),
         ("STATIC_WEIGHT", types.Static.CudaName()),

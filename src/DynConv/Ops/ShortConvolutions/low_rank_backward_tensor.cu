@@ -2,12 +2,12 @@
 //   dx[t] = sum_w f_w(t+w) dy[t+w] with the filters f mixed again, and from the products p_w(t) = dy[t] x[t-w]
 //   dz[t,r] = sum_w,d p U,   dU[r,w,d] = sum_t z p,   ds[w,d] = sum_t p.
 //
-// A block takes the channels of WARPS warps and RUNS runs of tokens of one batch entry; the warps walk along the runs
-// (low_rank_tiles.cuh) side by side. x, dy and z come through rings of shared memory; dU and ds stay in registers until the
-// end of the runs and leave as sums over the block's tokens, dz leaves step by step as sums over the block's channels:
-// low_rank_sums.cu adds them up. The products are made twice, with pairs of channels in a register for dz and, read
-// transposed from shared memory, with pairs of tokens for dU. Behind its end a run needs the filters of the next PAST
-// tokens, for dx alone. Macros besides: WARPS, AHEAD.
+// A block takes COLUMNS columns of a warp's channels and RUNS runs of tokens of one batch entry; its warps, two a column
+// (low_rank_steps.cuh), walk along the runs (low_rank_tiles.cuh) side by side. x, dy and z come through
+// rings of shared memory; dU and ds stay in registers until the end of the runs and leave as sums over the block's tokens,
+// dz leaves step by step as sums over the block's channels: low_rank_sums.cu adds them up. The products are made twice,
+// with pairs of channels in a register for dz and, read transposed from shared memory, with pairs of tokens for dU. Behind
+// its end a run needs the filters of the next PAST tokens, for dx alone.
 #include "low_rank_steps.cuh"
 
 struct LowRankBackward
@@ -23,45 +23,55 @@ struct LowRankBackward
     float* u_sums;      // [token blocks, R, WIDTH, D]
     float* static_sums; // [token blocks, WIDTH, D]
     int channels;
-    int run;
-    int accumulate; // whether dx is added to what is there
+    int run; // tokens of a run, a multiple of STEP
 };
 
-// Adds up the warps' parts of dz of a step, in the warps' order.
-DEVICE void store_factor_sums(const FactorSums* sums, float* z_sums, const Runs& runs, int step)
+// Named barriers: 0 is the block's.
+DEVICE void meet_column(int column) { block_barrier(1 + column, COLUMN_THREADS); }
+DEVICE void meet_columns() { block_barrier(1 + COLUMNS, TOKEN_THREADS); }
+
+// Adds up the columns' parts of dz of a step, in their order. A thread takes the same two ranks of the same token of every
+// step, or of several.
+struct FactorSumming
 {
-    constexpr int pieces = TILES * HALVES * WARP * 2;
-#pragma unroll
-    for (int k = 0; k < (pieces + THREADS - 1) / THREADS; k++)
+    static constexpr int PIECES = TILES * HALVES * WARP * 2;
+    static constexpr int SHARE = (PIECES + TOKEN_THREADS - 1) / TOKEN_THREADS;
+
+    float* to; // dz's parts of the block's channels, of the step's first token of the first run
+    int thread;
+    int end; // tokens from there to the batch entry's end
+
+    DEVICE void add_up(const FactorSums (&sums)[COLUMNS], const int& run)
     {
-        int piece = k * THREADS + threadIdx.x;
-        if (pieces % THREADS != 0 && piece >= pieces)
-        {
-            break;
-        }
-
-        float low = 0.f;
-        float high = 0.f;
 #pragma unroll
-        for (int warp = 0; warp < WARPS; warp++)
+        for (int k = 0; k < SHARE; k++)
         {
-            Bits64 pair = reinterpret_cast<const Bits64*>(&sums[warp])[piece];
-            low += float_of_bits(pair.x);
-            high += float_of_bits(pair.y);
+            int piece = k * TOKEN_THREADS + thread;
+            int lane = piece / 2 % WARP;
+            int half = piece / 2 / WARP % HALVES;
+            int m = piece / 2 / WARP / HALVES;
+            int token = lane / 4 * run + 2 * m + piece % 2;
+            if ((PIECES % TOKEN_THREADS == 0 || piece < PIECES) && token < end)
+            {
+                float low = 0.f;
+                float high = 0.f;
+#pragma unroll
+                for (int column = 0; column < COLUMNS; column++)
+                {
+                    Bits64 pair = reinterpret_cast<const Bits64*>(&sums[column])[piece];
+                    low += float_of_bits(pair.x);
+                    high += float_of_bits(pair.y);
+                }
+
+                float* at = to + (int64)token * RANKS + half * 8 + lane % 4 * 2;
+                *reinterpret_cast<Bits64*>(at) = Bits64{bits_of_float(low), bits_of_float(high)};
+            }
         }
 
-        int e = piece % 2;
-        int lane = piece / 2 % WARP;
-        int half = piece / 2 / WARP % HALVES;
-        int m = piece / 2 / WARP / HALVES;
-        int64 token = runs.token(lane / 4) + step * STEP + 2 * m + e;
-        if (token < runs.end)
-        {
-            float* to = z_sums + token * RANKS + half * 8 + lane % 4 * 2;
-            *reinterpret_cast<Bits64*>(to) = Bits64{bits_of_float(low), bits_of_float(high)};
-        }
+        to += STEP * RANKS;
+        end -= STEP;
     }
-}
+};
 
 // Writes the sums over the block's tokens.
 DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 block, int64 channel, int lane)
@@ -100,6 +110,219 @@ DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 
     }
 }
 
+// The warp of a column that computes dx and the column's part of dz. It also copies dy and z.
+struct TokenGradients
+{
+    const LowRankBackward& a;
+    BlockMemory& block;
+    int column;
+    int lane;
+    RowStream dy_stream;
+    FactorStream z_stream;
+    FactorSumming summing;
+    int64 token; // of the run
+    Positions positions;
+    bf16* to; // the lane's channels of the row PAST tokens before the step
+    int end;  // tokens of the run whose rows are written
+    float carried[PAIRS][PAST + 1][2];
+
+    DEVICE TokenGradients(
+        const LowRankBackward& a, BlockMemory& block, const Runs& runs, float* z_sums, int64 channel, int column, int lane)
+        : a(a), block(block), column(column), lane(lane), dy_stream(a.dy, runs, channel, a.channels, lane),
+          z_stream(a.z, runs, a.run, lane),
+          summing{z_sums + runs.first * RANKS, column * WARP + lane, runs.tokens_left(runs.first)},
+          token(runs.token(lane / 4)), carried{}
+    {
+        int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
+        to = a.dx.at(runs.batch, token - PAST) + own_channel;
+        end = own_channel < a.channels && a.dx.first != nullptr ? minimum(runs.tokens_left(token), a.run) : 0;
+#pragma unroll
+        for (int step = 0; step < AHEAD; step++)
+        {
+            copy(block.columns[column].steps[step]);
+            copy_async_commit();
+        }
+    }
+
+    // INSIDE: of the run, and not behind its end.
+    template <bool INSIDE>
+    DEVICE void step(int step, int place, int steps)
+    {
+        ColumnMemory& own = block.columns[column];
+        copy_async_wait<AHEAD - 1>();
+
+        // The column's copies are there, and the column has read what the next copies overwrite.
+        meet_column(column);
+        if (step + AHEAD < steps + PAST_STEPS)
+        {
+            copy(own.steps[moved(place, AHEAD)]);
+        }
+
+        copy_async_commit();
+        bool near_start = false;
+        if (PACKED)
+        {
+            positions.load(a.sequences, token + step * STEP, a.sequences.time);
+            near_start = positions.reach_behind();
+        }
+
+        add_to_inputs(step, place, near_start);
+        if (INSIDE)
+        {
+            // Parts of dz are added up a step late: by then the other columns have written theirs and nobody waits for long.
+            meet_columns();
+            if (step > 0)
+            {
+                summing.add_up(block.sums[(step - 1) % 2], a.run);
+            }
+
+            FactorSums& sums = block.sums[step % 2][column];
+            if (PACKED && near_start)
+            {
+                sum_factors<true>(sums, own, block.basis[column], place, positions, lane);
+            }
+            else
+            {
+                sum_factors<false>(sums, own, block.basis[column], place, positions, lane);
+            }
+        }
+    }
+
+    DEVICE void finish(int steps)
+    {
+        meet_columns();
+        summing.add_up(block.sums[(steps - 1) % 2], a.run);
+    }
+
+private:
+    DEVICE void copy(StepMemory& to)
+    {
+        dy_stream.copy(to.dy);
+        z_stream.copy(to.z);
+    }
+
+    DEVICE void add_to_inputs(int step, int place, bool near_start)
+    {
+        const Filters<false> filters(block.basis[column], block.statics[column], lane);
+        const ColumnMemory& own = block.columns[column];
+        uint32 dx[STEP][PAIRS];
+        bool written[STEP];
+#pragma unroll
+        for (int i = 0; i < STEP; i++)
+        {
+            int at = step * STEP + i - PAST;
+            written[i] = at >= 0 && at < end;
+            if (ACCUMULATE && written[i])
+            {
+                load_pairs(dx[i], to + i * a.dx.time_stride);
+            }
+        }
+
+        if (PACKED && near_start)
+        {
+            correlate<true>(dx, carried, own, place, filters, positions);
+        }
+        else
+        {
+            correlate<false>(dx, carried, own, place, filters, positions);
+        }
+
+#pragma unroll
+        for (int i = 0; i < STEP; i++)
+        {
+            if (written[i])
+            {
+                store_pairs(to, dx[i]);
+            }
+
+            to += a.dx.time_stride;
+        }
+    }
+};
+
+// The warp of a column that computes dU and ds. It also copies x.
+struct WeightGradients
+{
+    const LowRankBackward& a;
+    BlockMemory& block;
+    int column;
+    int lane;
+    RowStream x_stream;
+    int64 token; // of the run
+    Positions positions;
+    Sums sums;
+
+    DEVICE WeightGradients(
+        const LowRankBackward& a, BlockMemory& block, const Runs& runs, int64 channel, int column, int lane)
+        : a(a), block(block), column(column), lane(lane), x_stream(a.x, runs, channel, a.channels, lane),
+          token(runs.token(lane / 4)), sums{}
+    {
+        // The steps before the first stand where the ring ends.
+        ColumnMemory& own = block.columns[column];
+        x_stream.copy_past(own.steps + RING - PAST_STEPS, a.state, runs, channel, lane);
+#pragma unroll
+        for (int step = 0; step < AHEAD; step++)
+        {
+            x_stream.copy(own.steps[step].x);
+            copy_async_commit();
+        }
+    }
+
+    template <bool INSIDE>
+    DEVICE void step(int step, int place, int steps)
+    {
+        ColumnMemory& own = block.columns[column];
+        copy_async_wait<AHEAD - 1>();
+        meet_column(column);
+        if (step + AHEAD < steps)
+        {
+            x_stream.copy(own.steps[moved(place, AHEAD)].x);
+        }
+
+        copy_async_commit();
+        if (!INSIDE)
+        {
+            return;
+        }
+
+        bool near_start = false;
+        if (PACKED)
+        {
+            positions.load(a.sequences, token + step * STEP, a.sequences.time);
+            near_start = positions.reach_behind();
+        }
+
+        if (PACKED && near_start)
+        {
+            add_weight_gradients<true>(sums, own, place, positions, lane);
+        }
+        else
+        {
+            add_weight_gradients<false>(sums, own, place, positions, lane);
+        }
+    }
+};
+
+// Takes all steps, and those behind the end of the runs.
+template <typename Gradients>
+DEVICE void walk(Gradients& gradients, int steps)
+{
+    int place = 0;
+#pragma unroll 1
+    for (int step = 0; step < steps; step++)
+    {
+        gradients.template step<true>(step, place, steps);
+        place = moved(place, 1);
+    }
+
+#pragma unroll 1
+    for (int step = steps; step < steps + PAST_STEPS; step++)
+    {
+        gradients.template step<false>(step, place, steps);
+        place = moved(place, 1);
+    }
+}
+
 extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tensor(const LowRankBackward a)
 {
     extern __shared__ Bits128 shared_memory[];
@@ -108,159 +331,36 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     int warp = threadIdx.x / WARP;
 
     // Channels first: blocks that run together read whole rows.
-    int64 channel_blocks = (a.channels + WARPS * WARP_CHANNELS - 1) / (WARPS * WARP_CHANNELS);
+    int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);
     int64 token_blocks = (a.sequences.time + (int64)RUNS * a.run - 1) / ((int64)RUNS * a.run);
     int64 channel_block = blockIdx.x % channel_blocks;
     int64 token_block = blockIdx.x / channel_blocks;
-    int first_channel = (int)channel_block * (WARPS * WARP_CHANNELS);
-    int64 channel = first_channel + warp * WARP_CHANNELS;
-    int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
+    int first_channel = (int)channel_block * (COLUMNS * WARP_CHANNELS);
+    int steps = a.run / STEP;
     Runs runs;
     runs.batch = token_block / token_blocks;
     runs.run = a.run;
     runs.first = token_block % token_blocks * RUNS * a.run;
     runs.end = a.sequences.time;
-
-    WarpMemory& own = memory.warps[warp];
-    RowStream x_stream;
-    RowStream dy_stream;
-    FactorStream z_stream;
-    x_stream.start(a.x, runs, channel, a.channels, lane);
-    dy_stream.start(a.dy, runs, channel, a.channels, lane);
-    z_stream.start(a.z, runs, lane);
-    x_stream.copy_past(own.x, a.state, runs, channel);
-#pragma unroll
-    for (int step = 0; step < AHEAD; step++)
+    int column = warp % COLUMNS;
+    int64 channel = first_channel + column * WARP_CHANNELS;
+    if (warp < COLUMNS)
     {
-        x_stream.copy(own.x[PAST_STEPS + step]);
-        dy_stream.copy(own.dy[step]);
-        z_stream.copy(own.z[step]);
-        copy_async_commit();
+        float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
+        TokenGradients gradients(a, memory, runs, z_sums, channel, column, lane);
+        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
+        block_barrier();
+        walk(gradients, steps);
+        gradients.finish(steps);
     }
-
-    fill_weights<THREADS>(memory.basis, memory.statics, WARPS, a.weights, first_channel, a.channels);
-    block_barrier();
-
-    int64 token = runs.token(lane / 4);
-    int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
-    bf16* to = a.dx.at(runs.batch, token - PAST) + own_channel;
-    float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
-    Positions positions;
-    Positions next;
-    if (PACKED)
+    else
     {
-        next.load(a.sequences, token, runs.end);
-    }
-
-    Sums sums = {};
-    float carried[PAIRS][PAST + 1][2] = {};
-    Places places{PAST_STEPS, 0};
-    int steps = a.run / STEP;
-    for (int step = 0; step < steps + PAST_STEPS; step++)
-    {
-        // What the step before this one read is free again once every lane has passed here.
-        warp_barrier();
-        if (step + AHEAD < steps + PAST_STEPS)
-        {
-            if (step + AHEAD < steps)
-            {
-                x_stream.copy(own.x[ring_add<X_RING>(places.x, AHEAD)]);
-            }
-
-            dy_stream.copy(own.dy[ring_add<RING>(places.other, AHEAD)]);
-            z_stream.copy(own.z[ring_add<RING>(places.other, AHEAD)]);
-        }
-
-        copy_async_commit();
-        bool near_start = false;
-        if (PACKED)
-        {
-            positions = next;
-            near_start = positions.reach_behind();
-            next.load(a.sequences, token + (step + 1) * STEP, runs.end);
-        }
-
-        copy_async_wait<AHEAD>();
-        warp_barrier();
-
-        bool inside = step < steps;
-        if (inside)
-        {
-            if (PACKED && near_start)
-            {
-                add_weight_gradients<true>(sums, own, places, positions, lane);
-            }
-            else
-            {
-                add_weight_gradients<false>(sums, own, places, positions, lane);
-            }
-        }
-
-        uint32 dy[STEP][PAIRS];
-#pragma unroll
-        for (int i = 0; i < STEP; i++)
-        {
-            own.dy[places.other].own(dy[i], i, lane);
-        }
-
-        if (inside)
-        {
-            if (PACKED && near_start)
-            {
-                sum_factors<true>(memory.sums[step % 2][warp], dy, own, places, memory.basis[warp], positions, lane);
-            }
-            else
-            {
-                sum_factors<false>(memory.sums[step % 2][warp], dy, own, places, memory.basis[warp], positions, lane);
-            }
-        }
-
-        if (a.dx.first != nullptr)
-        {
-            uint32 dx[STEP][PAIRS] = {};
-            bool stored[STEP];
-#pragma unroll
-            for (int i = 0; i < STEP; i++)
-            {
-                int at = step * STEP + i - PAST;
-                stored[i] = at >= 0 && at < minimum(left, a.run);
-                if (a.accumulate != 0 && stored[i])
-                {
-                    load_pairs(dx[i], to + i * a.dx.time_stride);
-                }
-            }
-
-            if (PACKED && near_start)
-            {
-                correlate<true>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
-            }
-            else
-            {
-                correlate<false>(dx, carried, dy, own.z[places.other], memory.basis[warp], memory.statics[warp], positions, a.accumulate != 0, lane);
-            }
-
-#pragma unroll
-            for (int i = 0; i < STEP; i++)
-            {
-                if (stored[i])
-                {
-                    store_pairs(to + i * a.dx.time_stride, dx[i]);
-                }
-            }
-
-            to += STEP * a.dx.time_stride;
-        }
-
-        if (inside)
-        {
-            block_barrier();
-            store_factor_sums(memory.sums[step % 2], z_sums, runs, step);
-        }
-
-        places.x = ring_add<X_RING>(places.x, 1);
-        places.other = ring_add<RING>(places.other, 1);
+        WeightGradients gradients(a, memory, runs, channel, column, lane);
+        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
+        block_barrier();
+        walk(gradients, steps);
+        store_weight_sums(a, gradients.sums, token_block, channel, lane);
     }
 
     copy_async_wait<0>();
-    store_weight_sums(a, sums, token_block, channel, lane);
 }

@@ -1,13 +1,12 @@
 // y[b,t,d] = sum_w (sum_r z[b,t,r] U[r,w,d] + s[w,d]) x[b,t-w,d] (+ x) in bfloat16, the filters mixed on tensor cores.
 //
-// A block takes GROUPS warps' channels of one batch entry and WARPS / GROUPS warps' tokens. The filters of its channels
-// stay in shared memory; each warp walks along its runs of tokens (low_rank_tiles.cuh) and keeps AHEAD steps of x and z on
-// their way. x and y move once; filters live in registers only. Macros besides: WARPS, GROUPS, AHEAD.
+// A block takes COLUMNS warps' channels of one batch entry and WARPS / COLUMNS warps' tokens. Each warp walks along its runs
+// of tokens (low_rank_tiles.cuh), keeps AHEAD steps of x and z on their way, and, with KEPT, the filters of its channels in
+// registers. x and y move once; mixed filters live in registers only. Macros besides: WARPS, COLUMNS, AHEAD, KEPT.
 #include "low_rank_tiles.cuh"
 
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
-static constexpr int X_RING = RING + PAST_STEPS;
 
 struct LowRankForward
 {
@@ -18,42 +17,30 @@ struct LowRankForward
     Sequences sequences;
     Weights weights;
     int channels;
-    int run; // tokens of a run, a multiple of STEP
+    int run; // tokens of a run, a multiple of STEP * RING
 };
 
 struct WarpMemory
 {
-    RowStep x[X_RING];
+    RowStep x[RING];
     FactorStep z[RING];
 };
 
 struct BlockMemory
 {
-    Basis basis[GROUPS];
-    StaticPart statics[GROUPS];
+    Basis basis[COLUMNS];
+    StaticPart statics[COLUMNS];
     WarpMemory warps[WARPS];
 };
 
 // The results of STEP tokens of each run: x in rows -PAST .. STEP - 1, counted from the step's first token.
 template <bool NEAR_START>
 DEVICE void convolve(
-    uint32 (&y)[STEP][PAIRS], const uint32 (&x)[STEP + PAST][PAIRS], const FactorStep& z, const Basis& basis,
-    const StaticPart& statics, const Positions& positions)
+    uint32 (&y)[STEP][PAIRS], const uint32 (&x)[PAST + STEP][PAIRS], const FactorStep& z, const Filters<KEPT != 0>& filters,
+    const Positions& positions)
 {
-    int lane = threadIdx.x % WARP;
-    uint32 one[2] = {lane % 4 == 0 ? ONES : 0u, lane % 4 == 0 ? ONES : 0u};
-    const float zero[4] = {0.f, 0.f, 0.f, 0.f};
     uint32 factors[TILES][RANK_TILES][4];
-#pragma unroll
-    for (int m = 0; m < TILES; m++)
-    {
-#pragma unroll
-        for (int k = 0; k < RANK_TILES; k++)
-        {
-            z.rows(factors[m][k], m, k, lane);
-        }
-    }
-
+    load_factors(factors, z, filters.lane);
 #pragma unroll
     for (int j = 0; j < PAIRS; j++)
     {
@@ -61,28 +48,19 @@ DEVICE void convolve(
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
         {
-            uint32 filters[RANK_TILES][2];
-            basis.by_rank(filters, w * PAIRS + j, lane);
-            uint32 fixed = statics.words[w][lane / 4][j];
+            float f[TILES][4];
+            filters.mix(f, factors, w, j);
 #pragma unroll
-            for (int m = 0; m < TILES; m++)
+            for (int i = 0; i < STEP; i++)
             {
-                float f[4];
-                multiply_tiles(f, one, fixed, zero);
-                mix_filters(f, factors[m], filters);
-#pragma unroll
-                for (int e = 0; e < 2; e++)
+                uint32 pair = x[PAST + i - w][j];
+                if (NEAR_START && w > positions.at[i])
                 {
-                    int i = 2 * m + e;
-                    uint32 pair = x[PAST + i - w][j];
-                    if (NEAR_START && w > positions.at[i])
-                    {
-                        pair = 0;
-                    }
-
-                    sums[i][0] = fused_multiply_add(f[2 * e], low_float(pair), sums[i][0]);
-                    sums[i][1] = fused_multiply_add(f[2 * e + 1], high_float(pair), sums[i][1]);
+                    pair = 0;
                 }
+
+                sums[i][0] = fused_multiply_add(f[i / 2][i % 2 * 2], low_float(pair), sums[i][0]);
+                sums[i][1] = fused_multiply_add(f[i / 2][i % 2 * 2 + 1], high_float(pair), sums[i][1]);
             }
         }
 
@@ -100,39 +78,39 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
     int lane = threadIdx.x % WARP;
     int warp = threadIdx.x / WARP;
-    int group = warp % GROUPS;
+    int column = warp % COLUMNS;
 
     // Channels first: blocks that run together read whole rows.
-    int64 channel_blocks = (a.channels + GROUPS * WARP_CHANNELS - 1) / (GROUPS * WARP_CHANNELS);
-    int64 token_blocks = (a.sequences.time + (int64)(WARPS / GROUPS * RUNS) * a.run - 1) / ((WARPS / GROUPS * RUNS) * (int64)a.run);
+    int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);
+    int64 token_blocks = (a.sequences.time + (int64)(WARPS / COLUMNS * RUNS) * a.run - 1) / ((WARPS / COLUMNS * RUNS) * (int64)a.run);
     int64 block = blockIdx.x;
-    int first_channel = (int)(block % channel_blocks) * (GROUPS * WARP_CHANNELS);
+    int first_channel = (int)(block % channel_blocks) * (COLUMNS * WARP_CHANNELS);
     block /= channel_blocks;
     Runs runs;
     runs.batch = block / token_blocks;
     runs.run = a.run;
-    runs.first = ((block % token_blocks) * (WARPS / GROUPS) + warp / GROUPS) * RUNS * a.run;
+    runs.first = ((block % token_blocks) * (WARPS / COLUMNS) + warp / COLUMNS) * RUNS * a.run;
     runs.end = a.sequences.time;
-    int64 channel = first_channel + group * WARP_CHANNELS;
+    int64 channel = first_channel + column * WARP_CHANNELS;
 
     WarpMemory& own = memory.warps[warp];
-    RowStream x_stream;
-    FactorStream z_stream;
-    x_stream.start(a.x, runs, channel, a.channels, lane);
-    z_stream.start(a.z, runs, lane);
-    x_stream.copy_past(own.x, a.state, runs, channel);
+    RowStream x_stream(a.x, runs, channel, a.channels, lane);
+    FactorStream z_stream(a.z, runs, a.run, lane);
 #pragma unroll
     for (int step = 0; step < AHEAD; step++)
     {
-        x_stream.copy(own.x[PAST_STEPS + step]);
+        x_stream.copy(own.x[step]);
         z_stream.copy(own.z[step]);
         copy_async_commit();
     }
 
-    fill_weights<THREADS>(memory.basis, memory.statics, GROUPS, a.weights, first_channel, a.channels);
+    int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
+    uint32 x[PAST + STEP][PAIRS];
+    load_past(x, a.x, a.state, runs, own_channel, a.channels, lane);
+    fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
     block_barrier();
 
-    int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
+    const Filters<KEPT != 0> filters(memory.basis[column], memory.statics[column], lane);
     int64 token = runs.token(lane / 4);
     bf16* to = a.y.at(runs.batch, token) + own_channel;
     int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
@@ -143,61 +121,71 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
         next.load(a.sequences, token, runs.end);
     }
 
-    int x_place = PAST_STEPS;
-    int place = 0;
     int steps = a.run / STEP;
-    for (int step = 0; step < steps; step++)
+#pragma unroll 1
+    for (int first_step = 0; first_step < steps; first_step += RING)
     {
-        // What the step AHEAD - 1 before this one read is free again once every lane has passed here.
-        warp_barrier();
-        if (step + AHEAD < steps)
-        {
-            x_stream.copy(own.x[ring_add<X_RING>(x_place, AHEAD)]);
-            z_stream.copy(own.z[ring_add<RING>(place, AHEAD)]);
-        }
-
-        copy_async_commit();
-        positions = next;
-        if (PACKED && step + 1 < steps)
-        {
-            next.load(a.sequences, token + STEP, runs.end);
-        }
-
-        copy_async_wait<AHEAD>();
-        warp_barrier();
-
-        uint32 x[STEP + PAST][PAIRS];
 #pragma unroll
-        for (int i = -PAST; i < STEP; i++)
+        for (int place = 0; place < RING; place++)
         {
-            int back = (i + PAST_STEPS * STEP) / STEP - PAST_STEPS;
-            own.x[ring_add<X_RING>(x_place, back)].own(x[PAST + i], i - back * STEP, lane);
-        }
+            int step = first_step + place;
+            copy_async_wait<AHEAD - 1>();
 
-        uint32 y[STEP][PAIRS];
-        if (PACKED && positions.reach_behind())
-        {
-            convolve<true>(y, x, own.z[place], memory.basis[group], memory.statics[group], positions);
-        }
-        else
-        {
-            convolve<false>(y, x, own.z[place], memory.basis[group], memory.statics[group], positions);
-        }
-
-#pragma unroll
-        for (int i = 0; i < STEP; i++)
-        {
-            if (i < left)
+            // Every lane's copies are there, and every lane has read what the next copies overwrite.
+            warp_barrier();
+            if (step + AHEAD < steps)
             {
-                store_pairs(to + i * a.y.time_stride, y[i]);
+                x_stream.copy(own.x[(place + AHEAD) % RING]);
+                z_stream.copy(own.z[(place + AHEAD) % RING]);
             }
-        }
 
-        to += STEP * a.y.time_stride;
-        token += STEP;
-        left -= STEP;
-        x_place = ring_add<X_RING>(x_place, 1);
-        place = ring_add<RING>(place, 1);
+            copy_async_commit();
+            positions = next;
+            if (PACKED && step + 1 < steps)
+            {
+                next.load(a.sequences, token + STEP, runs.end);
+            }
+
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                own.x[place].own(x[PAST + i], i, lane);
+            }
+
+            uint32 y[STEP][PAIRS];
+            if (PACKED && positions.reach_behind())
+            {
+                convolve<true>(y, x, own.z[place], filters, positions);
+            }
+            else
+            {
+                convolve<false>(y, x, own.z[place], filters, positions);
+            }
+
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                if (i < left)
+                {
+                    store_pairs(to, y[i]);
+                }
+
+                to += a.y.time_stride;
+            }
+
+#pragma unroll
+            for (int i = 0; i < PAST; i++)
+            {
+#pragma unroll
+                for (int j = 0; j < PAIRS; j++)
+                {
+                    x[i][j] = x[STEP + i][j];
+                }
+            }
+
+            token += STEP;
+            left -= STEP;
+        }
     }
 
     // A run shorter than AHEAD steps has asked for more than it used, and may not end before it is there.

@@ -1,11 +1,16 @@
-// What a warp of low_rank_backward_tensor.cu does in a step of its walk: it adds to dU and ds, sums its channels' part of dz
-// and its tokens' part of dx. Macros besides those of low_rank_tiles.cuh: WARPS, AHEAD.
+// What the warps of low_rank_backward_tensor.cu do in a step of their walk. Macros besides those of low_rank_tiles.cuh:
+// COLUMNS, AHEAD, ACCUMULATE.
+//
+// A column is a warp's channels, and has two warps: one computes what belongs to tokens, dx and the column's part of dz, the
+// other what is summed over them, dU and ds. The two wait for different things, and neither has to hold in registers what
+// only the other needs. They read the same rows from shared memory, and meet once a step.
 #pragma once
 #include "low_rank_tiles.cuh"
 
-static constexpr int THREADS = WARPS * WARP;
-static constexpr int RING = AHEAD + 1;
-static constexpr int X_RING = RING + PAST_STEPS;
+static constexpr int COLUMN_THREADS = 2 * WARP;
+static constexpr int TOKEN_THREADS = COLUMNS * WARP; // of the warps that compute what belongs to tokens
+static constexpr int THREADS = COLUMNS * COLUMN_THREADS;
+static constexpr int RING = AHEAD + 1 + PAST_STEPS;
 static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;     // products of a tap and 8 channels
 static constexpr int PRODUCT_PAIRS = PRODUCT_TILES / 2;  // fill the rows of a tensor core's tile
 static constexpr int STATIC_TILES = (PRODUCT_PAIRS + 7) / 8;
@@ -17,19 +22,25 @@ struct FactorSums
     float quads[TILES][HALVES][WARP][4];
 };
 
-struct WarpMemory
+struct StepMemory
 {
-    RowStep x[X_RING];
-    RowStep dy[RING];
-    FactorStep z[RING];
+    RowStep x;
+    RowStep dy;
+    FactorStep z;
+};
+
+// Step s stands in place s % RING.
+struct ColumnMemory
+{
+    StepMemory steps[RING];
 };
 
 struct BlockMemory
 {
-    Basis basis[WARPS];
-    StaticPart statics[WARPS];
-    WarpMemory warps[WARPS];
-    alignas(16) FactorSums sums[2][WARPS];
+    Basis basis[COLUMNS];
+    StaticPart statics[COLUMNS];
+    ColumnMemory columns[COLUMNS];
+    alignas(16) FactorSums sums[2][COLUMNS];
 };
 
 // The runs' sums over tokens. Rows of a pair's sums are the channels of its two tiles of products, columns ranks; each
@@ -40,101 +51,30 @@ struct Sums
     float fixed[STATIC_TILES][4];
 };
 
-// The places of the rings that a step reads.
-struct Places
+// The place some steps, at most RING, before or behind another.
+DEVICE int moved(int place, int steps)
 {
-    int x;
-    int other;
+    int sum = place + steps;
+    return sum >= RING ? sum - RING : sum < 0 ? sum + RING : sum;
+}
 
-    DEVICE const RowStep& x_step(const WarpMemory& own, int i, int& row) const
-    {
-        int back = (i + PAST_STEPS * STEP) / STEP - PAST_STEPS;
-        row = i - back * STEP;
-        return own.x[ring_add<X_RING>(x, back)];
-    }
-};
+// Where the rows of x of token i of the step in `place` are, -PAST_STEPS * STEP <= i < STEP.
+DEVICE const RowStep& inputs_of(const ColumnMemory& own, int place, int i)
+{
+    int back = (i + PAST_STEPS * STEP) / STEP - PAST_STEPS;
+    return own.steps[back == 0 ? place : moved(place, back)].x;
+}
+
+DEVICE constexpr int row_of(int i) { return (i + PAST_STEPS * STEP) % STEP; }
 
 DEVICE uint32 select_pair(uint32 pair, bool low, bool high) { return pair & ((low ? 0xffffu : 0u) | (high ? 0xffff0000u : 0u)); }
 
 // dU and ds of a step.
 template <bool NEAR_START>
-DEVICE void add_weight_gradients(Sums& sums, const WarpMemory& own, const Places& places, const Positions& positions, int lane)
+DEVICE void add_weight_gradients(
+    Sums& sums, const ColumnMemory& own, int place, const Positions& positions, int lane)
 {
-    uint32 x[STEP + PAST][CHUNKS];
-#pragma unroll
-    for (int i = -PAST; i < STEP; i++)
-    {
-        int row;
-        const RowStep& step = places.x_step(own, i, row);
-        step.transposed(x[PAST + i], row, lane);
-    }
-
-#pragma unroll
-    for (int m = 0; m < TILES; m++)
-    {
-        uint32 dy[2][CHUNKS];
-        uint32 factors[RANK_TILES][4];
-        own.dy[places.other].transposed(dy[0], 2 * m, lane);
-        own.dy[places.other].transposed(dy[1], 2 * m + 1, lane);
-#pragma unroll
-        for (int k = 0; k < RANK_TILES; k++)
-        {
-            own.z[places.other].columns(factors[k], m, k, lane);
-        }
-
-        int low[2];
-        int high[2];
-        if (NEAR_START)
-        {
-#pragma unroll
-            for (int e = 0; e < 2; e++)
-            {
-                low[e] = (int)shuffle((uint32)positions.at[2 * m + e], lane % 4 * 8);
-                high[e] = (int)shuffle((uint32)positions.at[2 * m + e], lane % 4 * 8 + 4);
-            }
-        }
-
-#pragma unroll
-        for (int pair = 0; pair < PRODUCT_PAIRS; pair++)
-        {
-            uint32 products[4];
-#pragma unroll
-            for (int k = 0; k < 4; k++)
-            {
-                int n = 2 * pair + k % 2;
-                int e = k / 2;
-                int w = n / CHUNKS;
-                uint32 inputs = x[PAST + 2 * m + e - w][n % CHUNKS];
-                if (NEAR_START)
-                {
-                    inputs = select_pair(inputs, w <= low[e], w <= high[e]);
-                }
-
-                products[k] = multiply_bf16x2(dy[e][n % CHUNKS], inputs);
-            }
-
-#pragma unroll
-            for (int k = 0; k < RANK_TILES; k++)
-            {
-                multiply_tiles(sums.u[pair][2 * k], products, factors[k][0], factors[k][1], sums.u[pair][2 * k]);
-                multiply_tiles(sums.u[pair][2 * k + 1], products, factors[k][2], factors[k][3], sums.u[pair][2 * k + 1]);
-            }
-
-            uint32 column = lane / 4 == pair % 8 ? ONES : 0u;
-            multiply_tiles(sums.fixed[pair / 8], products, column, column, sums.fixed[pair / 8]);
-        }
-    }
-}
-
-// What a step's tokens give to dx: rows -PAST .. -1 are complete then, with what `carried` brought; rows STEP - PAST .. are
-// carried on. To add, dx has what is there already.
-template <bool NEAR_START>
-DEVICE void correlate(
-    uint32 (&dx)[STEP][PAIRS], float (&carried)[PAIRS][PAST + 1][2], const uint32 (&dy)[STEP][PAIRS], const FactorStep& z,
-    const Basis& basis, const StaticPart& statics, const Positions& positions, bool accumulate, int lane)
-{
-    uint32 one[2] = {lane % 4 == 0 ? ONES : 0u, lane % 4 == 0 ? ONES : 0u};
-    const float zero[4] = {0.f, 0.f, 0.f, 0.f};
+    constexpr int first = -(PAST + 1) / 2 * 2; // rows are read two at a time
     uint32 factors[TILES][RANK_TILES][4];
 #pragma unroll
     for (int m = 0; m < TILES; m++)
@@ -142,88 +82,82 @@ DEVICE void correlate(
 #pragma unroll
         for (int k = 0; k < RANK_TILES; k++)
         {
-            z.rows(factors[m][k], m, k, lane);
+            own.steps[place].z.columns(factors[m][k], m, k, lane);
         }
     }
 
 #pragma unroll
-    for (int j = 0; j < PAIRS; j++)
+    for (int c = 0; c < CHUNKS; c += 2)
     {
-        float sums[PAST + STEP][2] = {};
+        uint32 x[(STEP - first) / 2][4];
+        uint32 dy[TILES][4];
 #pragma unroll
-        for (int i = 0; i < PAST; i++)
+        for (int i = first; i < STEP; i += 2)
         {
-            sums[i][0] = carried[j][i][0];
-            sums[i][1] = carried[j][i][1];
+            inputs_of(own, place, i).transposed(x[(i - first) / 2], row_of(i), c, lane);
+        }
+
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+        {
+            own.steps[place].dy.transposed(dy[m], 2 * m, c, lane);
         }
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
         {
-            uint32 filters[RANK_TILES][2];
-            basis.by_rank(filters, w * PAIRS + j, lane);
-            uint32 fixed = statics.words[w][lane / 4][j];
+            int pair = (w * CHUNKS + c) / 2;
+            uint32 column = lane / 4 == pair % 8 ? ONES : 0u;
 #pragma unroll
             for (int m = 0; m < TILES; m++)
             {
-                float f[4];
-                multiply_tiles(f, one, fixed, zero);
-                mix_filters(f, factors[m], filters);
+                uint32 products[4];
 #pragma unroll
-                for (int e = 0; e < 2; e++)
+                for (int k = 0; k < 4; k++)
                 {
-                    int i = 2 * m + e;
-                    uint32 pair = dy[i][j];
-                    if (NEAR_START && w > positions.at[i])
+                    int i = 2 * m + k / 2;
+                    uint32 inputs = x[(i - w - first) / 2][(i - w - first) % 2 * 2 + k % 2];
+                    if (NEAR_START)
                     {
-                        pair = 0;
+                        int low = (int)shuffle((uint32)positions.at[i], lane % 4 * 8);
+                        int high = (int)shuffle((uint32)positions.at[i], lane % 4 * 8 + 4);
+                        inputs = select_pair(inputs, w <= low, w <= high);
                     }
 
-                    float* sum = sums[PAST + i - w];
-                    sum[0] = fused_multiply_add(f[2 * e], low_float(pair), sum[0]);
-                    sum[1] = fused_multiply_add(f[2 * e + 1], high_float(pair), sum[1]);
+                    products[k] = multiply_bf16x2(dy[m][k], inputs);
                 }
+
+#pragma unroll
+                for (int k = 0; k < RANK_TILES; k++)
+                {
+                    multiply_tiles(sums.u[pair][2 * k], products, factors[m][k][0], factors[m][k][1], sums.u[pair][2 * k]);
+                    multiply_tiles(
+                        sums.u[pair][2 * k + 1], products, factors[m][k][2], factors[m][k][3], sums.u[pair][2 * k + 1]);
+                }
+
+                multiply_tiles(sums.fixed[pair / 8], products, column, column, sums.fixed[pair / 8]);
             }
-        }
-
-        if (accumulate)
-        {
-#pragma unroll
-            for (int i = 0; i < STEP; i++)
-            {
-                sums[i][0] += low_float(dx[i][j]);
-                sums[i][1] += high_float(dx[i][j]);
-            }
-        }
-
-#pragma unroll
-        for (int i = 0; i < STEP; i++)
-        {
-            dx[i][j] = pack_bf16(sums[i][0], sums[i][1]);
-        }
-
-#pragma unroll
-        for (int i = 0; i < PAST; i++)
-        {
-            carried[j][i][0] = sums[STEP + i][0];
-            carried[j][i][1] = sums[STEP + i][1];
         }
     }
 }
 
-// dz of a step: the warp's channels' part.
+// dz of a step: the column's part.
 template <bool NEAR_START>
 DEVICE void sum_factors(
-    FactorSums& to, const uint32 (&dy)[STEP][PAIRS], const WarpMemory& own, const Places& places, const Basis& basis,
-    const Positions& positions, int lane)
+    FactorSums& to, const ColumnMemory& own, const Basis& basis, int place, const Positions& positions, int lane)
 {
-    uint32 x[STEP + PAST][PAIRS];
+    uint32 x[PAST + STEP][PAIRS];
+    uint32 dy[STEP][PAIRS];
 #pragma unroll
     for (int i = -PAST; i < STEP; i++)
     {
-        int row;
-        const RowStep& step = places.x_step(own, i, row);
-        step.own(x[PAST + i], row, lane);
+        inputs_of(own, place, i).own(x[PAST + i], row_of(i), lane);
+    }
+
+#pragma unroll
+    for (int i = 0; i < STEP; i++)
+    {
+        own.steps[place].dy.own(dy[i], i, lane);
     }
 
     float sums[TILES][HALVES][4] = {};
@@ -242,22 +176,18 @@ DEVICE void sum_factors(
         {
             uint32 products[4];
 #pragma unroll
-            for (int h = 0; h < 2; h++)
+            for (int k = 0; k < 4; k++)
             {
-                int w = (n + h) / PAIRS;
-                int j = (n + h) % PAIRS;
-#pragma unroll
-                for (int e = 0; e < 2; e++)
+                int w = (n + k / 2) / PAIRS;
+                int j = (n + k / 2) % PAIRS;
+                int i = 2 * m + k % 2;
+                uint32 pair = x[PAST + i - w][j];
+                if (NEAR_START && w > positions.at[i])
                 {
-                    int i = 2 * m + e;
-                    uint32 pair = x[PAST + i - w][j];
-                    if (NEAR_START && w > positions.at[i])
-                    {
-                        pair = 0;
-                    }
-
-                    products[2 * h + e] = multiply_bf16x2(dy[i][j], pair);
+                    pair = 0;
                 }
+
+                products[k] = multiply_bf16x2(dy[i][j], pair);
             }
 
 #pragma unroll
@@ -275,10 +205,77 @@ DEVICE void sum_factors(
 #pragma unroll
         for (int h = 0; h < HALVES; h++)
         {
-            float* quad = to.quads[m][h][lane];
-            *reinterpret_cast<Bits128*>(quad) = Bits128{
+            *reinterpret_cast<Bits128*>(to.quads[m][h][lane]) = Bits128{
                 bits_of_float(sums[m][h][0]), bits_of_float(sums[m][h][1]), bits_of_float(sums[m][h][2]),
                 bits_of_float(sums[m][h][3])};
+        }
+    }
+}
+
+// What a step's tokens give to dx: rows -PAST .. -1 are complete then, with what `carried` brought; rows STEP - PAST .. are
+// carried on. With ACCUMULATE, dx has what is there already.
+template <bool NEAR_START>
+DEVICE void correlate(
+    uint32 (&dx)[STEP][PAIRS], float (&carried)[PAIRS][PAST + 1][2], const ColumnMemory& own, int place,
+    const Filters<false>& filters, const Positions& positions)
+{
+    uint32 factors[TILES][RANK_TILES][4];
+    load_factors(factors, own.steps[place].z, filters.lane);
+    uint32 dy[STEP][PAIRS];
+#pragma unroll
+    for (int i = 0; i < STEP; i++)
+    {
+        own.steps[place].dy.own(dy[i], i, filters.lane);
+    }
+
+#pragma unroll
+    for (int j = 0; j < PAIRS; j++)
+    {
+        float sums[PAST + STEP][2] = {};
+#pragma unroll
+        for (int i = 0; i < PAST; i++)
+        {
+            sums[i][0] = carried[j][i][0];
+            sums[i][1] = carried[j][i][1];
+        }
+
+#pragma unroll
+        for (int w = 0; w < WIDTH; w++)
+        {
+            float f[TILES][4];
+            filters.mix(f, factors, w, j);
+#pragma unroll
+            for (int i = 0; i < STEP; i++)
+            {
+                uint32 pair = dy[i][j];
+                if (NEAR_START && w > positions.at[i])
+                {
+                    pair = 0;
+                }
+
+                float* sum = sums[PAST + i - w];
+                sum[0] = fused_multiply_add(f[i / 2][i % 2 * 2], low_float(pair), sum[0]);
+                sum[1] = fused_multiply_add(f[i / 2][i % 2 * 2 + 1], high_float(pair), sum[1]);
+            }
+        }
+
+#pragma unroll
+        for (int i = 0; i < STEP; i++)
+        {
+            if (ACCUMULATE)
+            {
+                sums[i][0] += low_float(dx[i][j]);
+                sums[i][1] += high_float(dx[i][j]);
+            }
+
+            dx[i][j] = pack_bf16(sums[i][0], sums[i][1]);
+        }
+
+#pragma unroll
+        for (int i = 0; i < PAST; i++)
+        {
+            carried[j][i][0] = sums[STEP + i][0];
+            carried[j][i][1] = sums[STEP + i][1];
         }
     }
 }

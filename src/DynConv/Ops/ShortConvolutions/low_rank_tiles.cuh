@@ -57,7 +57,9 @@ DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
 // matrices of 8 runs by one chunk meet twice in a bank.
 struct RowStep
 {
-    Bits128 chunks[STEP][RUNS * CHUNKS];
+    static constexpr int TOKEN = RUNS * CHUNKS; // chunks of a token
+
+    Bits128 chunks[STEP * TOKEN];
 
     DEVICE static int place(int run, int chunk) { return run * CHUNKS + (chunk ^ ((run * CHUNKS / 8) % CHUNKS)); }
 
@@ -66,32 +68,35 @@ struct RowStep
     {
         constexpr int lanes = CHUNK / LANE_CHANNELS;
         int t = lane % 4;
-        const Bits128* chunk = &chunks[i][place(lane / 4, t / lanes)];
+        const Bits128* chunk = &chunks[i * TOKEN + place(lane / 4, t / lanes)];
         load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
-    // Token i of all runs with runs as pairs: lane 4 g + t gets channel 8 c + g of runs 2 t and 2 t + 1.
-    DEVICE void transposed(uint32 (&columns)[CHUNKS], int i, int lane) const
+    // Tokens i and i + 1 of all runs in chunks c and c + 1, with runs as pairs: lane 4 g + t gets channel g of runs 2 t and
+    // 2 t + 1 of each token and chunk, chunks of a token side by side.
+    DEVICE void transposed(uint32 (&columns)[4], int i, int c, int lane) const
     {
-        load_matrices_transposed(columns, &chunks[i][place(lane % 8, lane / 8 % CHUNKS)]);
+        load_matrices_transposed(columns, &chunks[(i + lane / 16) * TOKEN + place(lane % 8, c + lane / 8 % 2)]);
     }
 };
 
 // STEP rows of factors for each run, in chunks of 8 ranks.
 struct FactorStep
 {
-    Bits128 chunks[STEP][HALVES][RUNS];
+    Bits128 chunks[STEP * HALVES * RUNS];
+
+    DEVICE static int place(int token, int half, int run) { return (token * HALVES + half) * RUNS + run; }
 
     // The m-tile of tokens 2 m and 2 m + 1 by 16 ranks as the first factor of a product.
     DEVICE void rows(uint32 (&a)[4], int m, int rank_tile, int lane) const
     {
-        load_matrices(a, &chunks[2 * m + lane / 8 % 2][2 * rank_tile + lane / 16][lane % 8]);
+        load_matrices(a, &chunks[place(2 * m + lane / 8 % 2, 2 * rank_tile + lane / 16, lane % 8)]);
     }
 
     // The same as second factors of products over tokens: two registers for ranks 0 to 7, two for ranks 8 to 15.
     DEVICE void columns(uint32 (&b)[4], int m, int rank_tile, int lane) const
     {
-        load_matrices_transposed(b, &chunks[2 * m + lane / 8 % 2][2 * rank_tile + lane / 16][lane % 8]);
+        load_matrices_transposed(b, &chunks[place(2 * m + lane / 8 % 2, 2 * rank_tile + lane / 16, lane % 8)]);
     }
 };
 
@@ -131,10 +136,17 @@ struct Basis
     }
 };
 
-// The static part of a warp's channels, the residual's 1 included, as two bfloat16 that add up to it.
+// The static part of a warp's channels, the residual's 1 included: for each n-tile the summand of a product, two channels of
+// lane t in both rows.
 struct StaticPart
 {
-    alignas(16) uint32 words[WIDTH][8][PAIRS];
+    alignas(16) float quads[FILTER_TILES][4][4];
+
+    DEVICE void read(float (&c)[4], int tile, int lane) const
+    {
+        Bits128 v = *reinterpret_cast<const Bits128*>(quads[tile][lane % 4]);
+        c[0] = float_of_bits(v.x), c[1] = float_of_bits(v.y), c[2] = float_of_bits(v.z), c[3] = float_of_bits(v.w);
+    }
 };
 
 struct Weights
@@ -147,47 +159,131 @@ struct Weights
     int residual;
 };
 
-// Fills the basis and the static part of `warps` warps, whose channels begin at `first` of `channels`.
-template <int THREADS>
-DEVICE void fill_weights(Basis* basis, StaticPart* statics, int warps, const Weights& weights, int first, int channels)
+// Fills the basis and the static part of WARPS_FILLED warps, whose channels begin at `first` of `channels`.
+template <int THREADS_FILLING, int WARPS_FILLED>
+DEVICE void fill_weights(Basis* basis, StaticPart* statics, const Weights& weights, int first, int channels)
 {
-    int pairs = warps * WARP_CHANNELS / 2;
-#pragma unroll 16
-    for (int i = threadIdx.x; i < RANKS * WIDTH * pairs; i += THREADS)
+    // So many are read before the first is used: one after the other, they would wait for memory each by itself.
+    constexpr int BATCH = 8;
+    constexpr int pairs = WARPS_FILLED * WARP_CHANNELS / 2;
+    constexpr int count = RANKS * WIDTH * pairs;
+#pragma unroll 1
+    for (int start = threadIdx.x; start < count; start += BATCH * THREADS_FILLING)
     {
-        int pair = i % pairs;
-        int w = i / pairs % WIDTH;
-        int r = i / pairs / WIDTH;
-        int d = first + 2 * pair;
-        bool inside = r < weights.rank && d < channels;
-        const WEIGHT* from = weights.u + (inside ? r * weights.u_stride + (int64)w * channels + d : 0);
-        uint32 two = inside ? pack_bf16(to_float(from[0]), to_float(from[1])) : 0u;
-        int warp = pair / (WARP_CHANNELS / 2);
-        int lane = pair % (WARP_CHANNELS / 2) / PAIRS;
-        reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + pair % PAIRS][r])[lane] = two;
+        uint32 two[BATCH];
+#pragma unroll
+        for (int k = 0; k < BATCH; k++)
+        {
+            int i = start + k * THREADS_FILLING;
+            int r = i / pairs / WIDTH;
+            int d = first + i % pairs * 2;
+            bool inside = i < count && r < weights.rank && d < channels;
+            const WEIGHT* from = weights.u + (inside ? r * weights.u_stride + (int64)(i / pairs % WIDTH) * channels + d : 0);
+            two[k] = pack_bf16(to_float(from[0]), to_float(from[1])) & (inside ? 0xffffffffu : 0u);
+        }
+
+#pragma unroll
+        for (int k = 0; k < BATCH; k++)
+        {
+            int i = start + k * THREADS_FILLING;
+            int pair = i % pairs;
+            int w = i / pairs % WIDTH;
+            int r = i / pairs / WIDTH;
+            int warp = pair / (WARP_CHANNELS / 2);
+            int lane = pair % (WARP_CHANNELS / 2) / PAIRS;
+            if (count % (BATCH * THREADS_FILLING) == 0 || i < count)
+            {
+                reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + pair % PAIRS][r])[lane] = two[k];
+            }
+        }
     }
 
-    for (int i = threadIdx.x; i < WIDTH * warps * WARP_CHANNELS; i += THREADS)
+#pragma unroll 4
+    for (int i = threadIdx.x; i < WIDTH * WARPS_FILLED * WARP_CHANNELS; i += THREADS_FILLING)
     {
-        int channel = i % (warps * WARP_CHANNELS);
-        int w = i / (warps * WARP_CHANNELS);
+        int channel = i % (WARPS_FILLED * WARP_CHANNELS);
+        int w = i / (WARPS_FILLED * WARP_CHANNELS);
         int d = first + channel;
         float value = weights.s != nullptr && d < channels ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
         value += weights.residual != 0 && w == 0 ? 1.f : 0.f;
-        float high = to_float(from_float<bf16>(value));
         int own = channel % WARP_CHANNELS;
-        int column = own / LANE_CHANNELS * 2 + own % 2;
-        statics[channel / WARP_CHANNELS].words[w][column][own % LANE_CHANNELS / 2] = pack_bf16(high, value - high);
+        float* quad = statics[channel / WARP_CHANNELS].quads[w * PAIRS + own % LANE_CHANNELS / 2][own / LANE_CHANNELS];
+        quad[own % 2] = value;
+        quad[own % 2 + 2] = value;
     }
 }
 
-// d = c + the filters of an m-tile for one n-tile.
-DEVICE void mix_filters(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], const uint32 (&basis)[RANK_TILES][2])
+// The filters of a warp's channels, mixed as they are needed. The learned ones, second factors of products over ranks, stay
+// in registers where there is room for them (IN_REGISTERS), or else are read from shared memory each time.
+template <bool IN_REGISTERS>
+struct Filters
+{
+    static constexpr int KEPT_TILES = IN_REGISTERS ? FILTER_TILES : 1;
+
+    const Basis& basis;
+    const StaticPart& statics;
+    int lane;
+    uint32 kept[KEPT_TILES][RANK_TILES][2];
+
+    DEVICE Filters(const Basis& basis, const StaticPart& statics, int lane) : basis(basis), statics(statics), lane(lane)
+    {
+        if constexpr (IN_REGISTERS)
+        {
+#pragma unroll
+            for (int tile = 0; tile < FILTER_TILES; tile++)
+            {
+                basis.by_rank(kept[tile], tile, lane);
+            }
+        }
+    }
+
+    // d = the static part and what `factors` mix of n-tile (w, j), for each m-tile.
+    DEVICE void mix(float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], int w, int j) const
+    {
+        int tile = w * PAIRS + j;
+        float fixed[4];
+        statics.read(fixed, tile, lane);
+        if constexpr (IN_REGISTERS)
+        {
+            mix(d, factors, kept[tile], fixed);
+        }
+        else
+        {
+            uint32 read[RANK_TILES][2];
+            basis.by_rank(read, tile, lane);
+            mix(d, factors, read, fixed);
+        }
+    }
+
+private:
+    DEVICE static void mix(
+        float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], const uint32 (&learned)[RANK_TILES][2],
+        const float (&fixed)[4])
+    {
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
+        {
+            multiply_tiles(d[m], factors[m][0], learned[0][0], learned[0][1], fixed);
+#pragma unroll
+            for (int k = 1; k < RANK_TILES; k++)
+            {
+                multiply_tiles(d[m], factors[m][k], learned[k][0], learned[k][1], d[m]);
+            }
+        }
+    }
+};
+
+// The factors of a step as first factors of products.
+DEVICE void load_factors(uint32 (&factors)[TILES][RANK_TILES][4], const FactorStep& z, int lane)
 {
 #pragma unroll
-    for (int k = 0; k < RANK_TILES; k++)
+    for (int m = 0; m < TILES; m++)
     {
-        multiply_tiles(d, factors[k], basis[k][0], basis[k][1], d);
+#pragma unroll
+        for (int k = 0; k < RANK_TILES; k++)
+        {
+            z.rows(factors[m][k], m, k, lane);
+        }
     }
 }
 
@@ -205,27 +301,22 @@ struct Runs
     DEVICE int tokens_left(int64 token) const { return (int)maximum((int64)NONE, minimum((int64)-NONE, end - token)); }
 };
 
-// Copies rows of the warp's channels.
+// Copies rows of the warp's channels. Held through the whole walk: what the launch's parameters give is not kept.
 struct RowStream
 {
     static constexpr int APART = STEP / CHUNKS; // tokens between the rows that a lane copies in a step
 
+    const Rows<const bf16>& rows;
     const bf16* next; // the lane's first chunk of the next step
-    int64 stride;
-    int left; // tokens from there to the end, less than none behind it; NONE where the channels are not there
-    int run;
-    int chunk;
-    int row;
+    int at;           // its place in a step
+    int left;         // tokens from there to the end, less than none behind it; NONE where the channels are not there
 
-    DEVICE void start(const Rows<const bf16>& from, const Runs& runs, int64 first_channel, int channels, int lane)
+    DEVICE RowStream(const Rows<const bf16>& rows, const Runs& runs, int64 first_channel, int channels, int lane) : rows(rows)
     {
-        chunk = lane % CHUNKS;
-        run = lane / CHUNKS % RUNS;
-        row = lane / (CHUNKS * RUNS);
-        int64 token = runs.token(run) + row;
-        int64 d = first_channel + chunk * CHUNK;
-        next = from.at(runs.batch, token) + d;
-        stride = from.time_stride;
+        int64 token = runs.token(run_of(lane)) + row_of(lane);
+        int64 d = first_channel + chunk_of(lane) * CHUNK;
+        next = rows.at(runs.batch, token) + d;
+        at = row_of(lane) * RowStep::TOKEN + RowStep::place(run_of(lane), chunk_of(lane));
         left = d < channels ? runs.tokens_left(token) : NONE;
     }
 
@@ -234,56 +325,87 @@ struct RowStream
 #pragma unroll
         for (int k = 0; k < CHUNKS; k++)
         {
-            copy_async16(
-                &to.chunks[row + k * APART][RowStep::place(run, chunk)], next + k * APART * stride, k * APART < left);
+            copy_async16(&to.chunks[k * APART * RowStep::TOKEN + at], next, k * APART < left);
+            next += APART * rows.time_stride;
         }
 
-        next += STEP * stride;
         left -= STEP;
     }
 
-    // The steps before the first, oldest first, as far as filters reach: tokens before the batch entry's first come from
-    // the initial state, or are zeros.
-    DEVICE void copy_past(RowStep* to, const Rows<const bf16>& state, const Runs& runs, int64 first_channel) const
+    // The PAST_STEPS steps before the first, oldest first, as far as filters reach: tokens before the batch entry's first
+    // come from the initial state, or are zeros.
+    template <typename Step>
+    DEVICE void copy_past(Step* to, const Rows<const bf16>& state, const Runs& runs, int64 first_channel, int lane) const
     {
-        int64 token = runs.token(run) + row;
+        int64 token = runs.token(run_of(lane)) + row_of(lane);
 #pragma unroll
         for (int k = -PAST_STEPS * CHUNKS; k < 0; k++)
         {
             int64 t = token + k * APART;
             bool stands_before = t < 0 && t >= -PAST && state.first != nullptr;
-            const bf16* from = stands_before ? state.at(runs.batch, PAST + t) + first_channel + chunk * CHUNK
-                                             : next + k * APART * stride;
-            int at = PAST_STEPS * CHUNKS + k;
+            const bf16* from = stands_before ? state.at(runs.batch, PAST + t) + first_channel + chunk_of(lane) * CHUNK
+                                             : next + k * APART * rows.time_stride;
+            int place = PAST_STEPS * CHUNKS + k;
             copy_async16(
-                &to[at / CHUNKS].chunks[row + at % CHUNKS * APART][RowStep::place(run, chunk)], from,
-                row + k * APART >= -PAST && k * APART < left && (stands_before || t >= 0));
+                &to[place / CHUNKS].x.chunks[place % CHUNKS * APART * RowStep::TOKEN + at], from,
+                row_of(lane) + k * APART >= -PAST && k * APART < left && (stands_before || t >= 0));
         }
     }
+
+private:
+    DEVICE static int chunk_of(int lane) { return lane % CHUNKS; }
+    DEVICE static int run_of(int lane) { return lane / CHUNKS % RUNS; }
+    DEVICE static int row_of(int lane) { return lane / (CHUNKS * RUNS); }
 };
+
+// The rows that filters reach back to from the lane's first token, oldest first: tokens before the batch entry's first
+// come from the initial state, or are zeros.
+DEVICE void load_past(
+    uint32 (&rows)[PAST + STEP][PAIRS], const Rows<const bf16>& x, const Rows<const bf16>& state, const Runs& runs,
+    int64 channel, int channels, int lane)
+{
+    int64 token = runs.token(lane / 4);
+#pragma unroll
+    for (int i = 0; i < PAST; i++)
+    {
+        int64 t = token - PAST + i;
+#pragma unroll
+        for (int j = 0; j < PAIRS; j++)
+        {
+            rows[i][j] = 0;
+        }
+
+        if (channel < channels && t < runs.end && (t >= 0 || (t >= -PAST && state.first != nullptr)))
+        {
+            load_pairs(rows[i], (t >= 0 ? x.at(runs.batch, t) : state.at(runs.batch, PAST + t)) + channel);
+        }
+    }
+}
 
 // Copies rows of factors.
 struct FactorStream
 {
+    // Several copies make up a token of all runs where rows are wide.
     static constexpr int COPIES = STEP * RUNS * HALVES / WARP;
+    static constexpr int RUNS_A_COPY = HALVES * RUNS > WARP ? WARP / HALVES : RUNS;
+    static constexpr int TOKENS_A_COPY = HALVES * RUNS > WARP ? 1 : WARP / (HALVES * RUNS);
+    static constexpr int COPIES_A_TOKEN = RUNS / RUNS_A_COPY;
 
+    const Rows<const bf16>& rows;
+    const int& run_length;
     const bf16* next;
-    int64 stride;
+    int at;
     int left;
-    int apart;
-    int half;
-    int run;
-    int row;
 
-    DEVICE void start(const Rows<const bf16>& from, const Runs& runs, int lane)
+    DEVICE FactorStream(const Rows<const bf16>& rows, const Runs& runs, const int& run_length, int lane)
+        : rows(rows), run_length(run_length)
     {
-        half = lane % HALVES;
-        run = lane / HALVES % RUNS;
-        row = lane / (HALVES * RUNS);
+        int half = lane % HALVES;
+        int run = lane / HALVES % RUNS;
+        int row = lane / (HALVES * RUNS);
         int64 token = runs.token(run) + row;
-        next = from.at(runs.batch, token) + half * CHUNK;
-        stride = from.time_stride;
-        apart = runs.run;
+        next = rows.at(runs.batch, token) + half * CHUNK;
+        at = FactorStep::place(row, half, run);
         left = runs.tokens_left(token);
     }
 
@@ -292,28 +414,18 @@ struct FactorStream
 #pragma unroll
         for (int k = 0; k < COPIES; k++)
         {
-            // Several copies make up a token of all runs where rows are wide.
-            constexpr int runs_a_copy = HALVES * RUNS > WARP ? WARP / HALVES : RUNS;
-            constexpr int tokens_a_copy = HALVES * RUNS > WARP ? 1 : WARP / (HALVES * RUNS);
-            constexpr int copies_a_token = RUNS / runs_a_copy;
-            int more_runs = k % copies_a_token * runs_a_copy;
-            int more_tokens = k / copies_a_token * tokens_a_copy;
-            int ahead = more_runs * apart + more_tokens;
-            copy_async16_cached(&to.chunks[row + more_tokens][half][run + more_runs], next + ahead * stride, ahead < left);
+            int more_runs = k % COPIES_A_TOKEN * RUNS_A_COPY;
+            int more_tokens = k / COPIES_A_TOKEN * TOKENS_A_COPY;
+            copy_async16_cached(
+                &to.chunks[FactorStep::place(more_tokens, 0, more_runs) + at],
+                next + (more_runs * run_length + more_tokens) * rows.time_stride,
+                more_runs * run_length + more_tokens < left);
         }
 
-        next += STEP * stride;
+        next += STEP * rows.time_stride;
         left -= STEP;
     }
 };
-
-// Places in a ring of N, one step after the other.
-template <int N>
-DEVICE int ring_add(int place, int steps)
-{
-    int sum = place + steps;
-    return sum >= N ? sum - N : sum < 0 ? sum + N : sum;
-}
 
 // Positions in their sequences of the next STEP tokens of lane's run; those behind the end do not count.
 struct Positions
