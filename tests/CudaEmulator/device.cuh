@@ -164,6 +164,8 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
     *to = v;
 }
 
+DEVICE uint32 unknown(uint32 value) { return value; }
+
 DEVICE uint32 shared_address(const void* pointer) { return emulator::number_of_shared(pointer, 1); }
 
 DEVICE void copy_async16(void* shared, const void* global, bool valid = true)

@@ -178,6 +178,13 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
                  : "memory");
 }
 
+// The same number, which compilers take for another one.
+DEVICE uint32 unknown(uint32 value)
+{
+    asm("mov.b32 %0, %0;" : "+r"(value));
+    return value;
+}
+
 // The address of shared memory as instructions take it. Compilers see through it, so that addresses which differ by a
 // constant share a register.
 DEVICE uint32 shared_address(const void* pointer)

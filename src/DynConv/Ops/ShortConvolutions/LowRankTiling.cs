@@ -42,11 +42,13 @@ internal readonly record struct LowRankTiling(
 
     private int FactorStepBytes => Step * Runs * 2 * RankTiles * Chunk;
 
-    private int FilterBytes => Width * Pairs * (Ranks + 4) * Chunk;
+    private int BasisBytes => Width * Pairs * Ranks * Chunk;
 
-    public int ForwardBytes => (Columns * FilterBytes) + (Warps * (Ahead + 1) * (RowStepBytes + FactorStepBytes));
+    private int StaticBytes => Width * 8 * Pairs * sizeof(uint);
 
-    public int BackwardBytes => Columns * (FilterBytes
+    public int ForwardBytes => (Columns * (BasisBytes + StaticBytes)) + (Warps * (Ahead + 1) * (RowStepBytes + FactorStepBytes));
+
+    public int BackwardBytes => Columns * ((2 * BasisBytes) + StaticBytes
         + ((Ahead + 1 + Past) * ((2 * RowStepBytes) + FactorStepBytes))
         + (2 * Step * Runs * Ranks * sizeof(float)));
 

@@ -28,14 +28,14 @@ struct LowRankBackward
 
 // Named barriers: 0 is the block's.
 DEVICE void meet_column(int column) { block_barrier(1 + column, COLUMN_THREADS); }
-DEVICE void meet_columns() { block_barrier(1 + COLUMNS, TOKEN_THREADS); }
+DEVICE void meet_columns() { block_barrier(1 + COLUMNS, PRODUCT_THREADS); }
 
 // Adds up the columns' parts of dz of a step, in their order. A thread takes the same two ranks of the same token of every
 // step, or of several.
 struct FactorSumming
 {
     static constexpr int PIECES = TILES * HALVES * WARP * 2;
-    static constexpr int SHARE = (PIECES + TOKEN_THREADS - 1) / TOKEN_THREADS;
+    static constexpr int SHARE = (PIECES + PRODUCT_THREADS - 1) / PRODUCT_THREADS;
 
     float* to; // dz's parts of the block's channels, of the step's first token of the first run
     int thread;
@@ -46,12 +46,12 @@ struct FactorSumming
 #pragma unroll
         for (int k = 0; k < SHARE; k++)
         {
-            int piece = k * TOKEN_THREADS + thread;
+            int piece = k * PRODUCT_THREADS + thread;
             int lane = piece / 2 % WARP;
             int half = piece / 2 / WARP % HALVES;
             int m = piece / 2 / WARP / HALVES;
             int token = lane / 4 * run + 2 * m + piece % 2;
-            if ((PIECES % TOKEN_THREADS == 0 || piece < PIECES) && token < end)
+            if ((PIECES % PRODUCT_THREADS == 0 || piece < PIECES) && token < end)
             {
                 float low = 0.f;
                 float high = 0.f;
@@ -110,8 +110,8 @@ DEVICE void store_weight_sums(const LowRankBackward& a, const Sums& sums, int64 
     }
 }
 
-// The warp of a column that computes dx and the column's part of dz. It also copies dy and z.
-struct TokenGradients
+// The warp of a column that computes dx. It also copies dy and z.
+struct InputGradients
 {
     const LowRankBackward& a;
     BlockMemory& block;
@@ -119,19 +119,16 @@ struct TokenGradients
     int lane;
     RowStream dy_stream;
     FactorStream z_stream;
-    FactorSumming summing;
     int64 token; // of the run
     Positions positions;
     bf16* to; // the lane's channels of the row PAST tokens before the step
     int end;  // tokens of the run whose rows are written
     float carried[PAIRS][PAST + 1][2];
 
-    DEVICE TokenGradients(
-        const LowRankBackward& a, BlockMemory& block, const Runs& runs, float* z_sums, int64 channel, int column, int lane)
+    DEVICE InputGradients(
+        const LowRankBackward& a, BlockMemory& block, const Runs& runs, int64 channel, int column, int lane)
         : a(a), block(block), column(column), lane(lane), dy_stream(a.dy, runs, channel, a.channels, lane),
-          z_stream(a.z, runs, a.run, lane),
-          summing{z_sums + runs.first * RANKS, column * WARP + lane, runs.tokens_left(runs.first)},
-          token(runs.token(lane / 4)), carried{}
+          z_stream(a.z, runs, a.run, lane), token(runs.token(lane / 4)), carried{}
     {
         int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
         to = a.dx.at(runs.batch, token - PAST) + own_channel;
@@ -166,45 +163,7 @@ struct TokenGradients
             near_start = positions.reach_behind();
         }
 
-        add_to_inputs(step, place, near_start);
-        if (INSIDE)
-        {
-            // Parts of dz are added up a step late: by then the other columns have written theirs and nobody waits for long.
-            meet_columns();
-            if (step > 0)
-            {
-                summing.add_up(block.sums[(step - 1) % 2], a.run);
-            }
-
-            FactorSums& sums = block.sums[step % 2][column];
-            if (PACKED && near_start)
-            {
-                sum_factors<true>(sums, own, block.basis[column], place, positions, lane);
-            }
-            else
-            {
-                sum_factors<false>(sums, own, block.basis[column], place, positions, lane);
-            }
-        }
-    }
-
-    DEVICE void finish(int steps)
-    {
-        meet_columns();
-        summing.add_up(block.sums[(steps - 1) % 2], a.run);
-    }
-
-private:
-    DEVICE void copy(StepMemory& to)
-    {
-        dy_stream.copy(to.dy);
-        z_stream.copy(to.z);
-    }
-
-    DEVICE void add_to_inputs(int step, int place, bool near_start)
-    {
         const Filters<false> filters(block.basis[column], block.statics[column], lane);
-        const ColumnMemory& own = block.columns[column];
         uint32 dx[STEP][PAIRS];
         bool written[STEP];
 #pragma unroll
@@ -238,23 +197,32 @@ private:
             to += a.dx.time_stride;
         }
     }
+
+private:
+    DEVICE void copy(StepMemory& to)
+    {
+        dy_stream.copy(to.dy);
+        z_stream.copy(to.z);
+    }
 };
 
-// The warp of a column that computes dU and ds. It also copies x.
-struct WeightGradients
+// The warp of a column that computes dU, ds and the column's part of dz. It also copies x.
+struct ParameterGradients
 {
     const LowRankBackward& a;
     BlockMemory& block;
     int column;
     int lane;
     RowStream x_stream;
+    FactorSumming summing;
     int64 token; // of the run
     Positions positions;
     Sums sums;
 
-    DEVICE WeightGradients(
-        const LowRankBackward& a, BlockMemory& block, const Runs& runs, int64 channel, int column, int lane)
+    DEVICE ParameterGradients(
+        const LowRankBackward& a, BlockMemory& block, const Runs& runs, float* z_sums, int64 channel, int column, int lane)
         : a(a), block(block), column(column), lane(lane), x_stream(a.x, runs, channel, a.channels, lane),
+          summing{z_sums + runs.first * RANKS, column * WARP + lane, runs.tokens_left(runs.first)},
           token(runs.token(lane / 4)), sums{}
     {
         // The steps before the first stand where the ring ends.
@@ -300,6 +268,29 @@ struct WeightGradients
         {
             add_weight_gradients<false>(sums, own, place, positions, lane);
         }
+
+        // Parts of dz are added up a step late: by then the other columns have written theirs and nobody waits for long.
+        meet_columns();
+        if (step > 0)
+        {
+            summing.add_up(block.sums[(step - 1) % 2], a.run);
+        }
+
+        FactorSums& to = block.sums[step % 2][column];
+        if (PACKED && near_start)
+        {
+            sum_factors<true>(to, own, block.by_channel[column], place, positions, lane);
+        }
+        else
+        {
+            sum_factors<false>(to, own, block.by_channel[column], place, positions, lane);
+        }
+    }
+
+    DEVICE void finish(int steps)
+    {
+        meet_columns();
+        summing.add_up(block.sums[(steps - 1) % 2], a.run);
     }
 };
 
@@ -346,19 +337,19 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     int64 channel = first_channel + column * WARP_CHANNELS;
     if (warp < COLUMNS)
     {
-        float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
-        TokenGradients gradients(a, memory, runs, z_sums, channel, column, lane);
-        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
+        InputGradients gradients(a, memory, runs, channel, column, lane);
+        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, memory.by_channel, a.weights, first_channel, a.channels);
         block_barrier();
         walk(gradients, steps);
-        gradients.finish(steps);
     }
     else
     {
-        WeightGradients gradients(a, memory, runs, channel, column, lane);
-        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
+        float* z_sums = a.z_sums + (channel_block * a.sequences.batch + runs.batch) * a.sequences.time * RANKS;
+        ParameterGradients gradients(a, memory, runs, z_sums, channel, column, lane);
+        fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, memory.by_channel, a.weights, first_channel, a.channels);
         block_barrier();
         walk(gradients, steps);
+        gradients.finish(steps);
         store_weight_sums(a, gradients.sums, token_block, channel, lane);
     }
 

@@ -107,7 +107,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
     uint32 x[PAST + STEP][PAIRS];
     load_past(x, a.x, a.state, runs, own_channel, a.channels, lane);
-    fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, a.weights, first_channel, a.channels);
+    fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, nullptr, a.weights, first_channel, a.channels);
     block_barrier();
 
     const Filters<KEPT != 0> filters(memory.basis[column], memory.statics[column], lane);

@@ -1,19 +1,20 @@
 // What the warps of low_rank_backward_tensor.cu do in a step of their walk. Macros besides those of low_rank_tiles.cuh:
 // COLUMNS, AHEAD, ACCUMULATE.
 //
-// A column is a warp's channels, and has two warps: one computes what belongs to tokens, dx and the column's part of dz, the
-// other what is summed over them, dU and ds. The two wait for different things, and neither has to hold in registers what
-// only the other needs. They read the same rows from shared memory, and meet once a step.
+// A column is a warp's channels, and has two warps: one computes dx, from the filters, the other dU, ds and the column's part
+// of dz, from the products of dy and x. Each has about half of the work, and neither has to hold in registers what only the
+// other needs. They read the same rows from shared memory, and meet once a step.
 #pragma once
 #include "low_rank_tiles.cuh"
 
 static constexpr int COLUMN_THREADS = 2 * WARP;
-static constexpr int TOKEN_THREADS = COLUMNS * WARP; // of the warps that compute what belongs to tokens
+static constexpr int PRODUCT_THREADS = COLUMNS * WARP; // of the columns' second warps
 static constexpr int THREADS = COLUMNS * COLUMN_THREADS;
 static constexpr int RING = AHEAD + 1 + PAST_STEPS;
 static constexpr int PRODUCT_TILES = WIDTH * CHUNKS;     // products of a tap and 8 channels
 static constexpr int PRODUCT_PAIRS = PRODUCT_TILES / 2;  // fill the rows of a tensor core's tile
 static constexpr int STATIC_TILES = (PRODUCT_PAIRS + 7) / 8;
+static constexpr int FIRST = -(PAST + 1) / 2 * 2; // the first row of x that is read for a step: two at a time
 
 // What a warp's lanes have for dz of a step: quads of lane 4 g + t are ranks 2 t, 2 t + 1 of the first token of m-tile m of
 // run g, then of the second.
@@ -38,6 +39,7 @@ struct ColumnMemory
 struct BlockMemory
 {
     Basis basis[COLUMNS];
+    ChannelBasis by_channel[COLUMNS];
     StaticPart statics[COLUMNS];
     ColumnMemory columns[COLUMNS];
     alignas(16) FactorSums sums[2][COLUMNS];
@@ -74,7 +76,6 @@ template <bool NEAR_START>
 DEVICE void add_weight_gradients(
     Sums& sums, const ColumnMemory& own, int place, const Positions& positions, int lane)
 {
-    constexpr int first = -(PAST + 1) / 2 * 2; // rows are read two at a time
     uint32 factors[TILES][RANK_TILES][4];
 #pragma unroll
     for (int m = 0; m < TILES; m++)
@@ -89,18 +90,18 @@ DEVICE void add_weight_gradients(
 #pragma unroll
     for (int c = 0; c < CHUNKS; c += 2)
     {
-        uint32 x[(STEP - first) / 2][4];
+        uint32 x[(STEP - FIRST) / 2][4];
         uint32 dy[TILES][4];
 #pragma unroll
-        for (int i = first; i < STEP; i += 2)
+        for (int i = FIRST; i < STEP; i += 2)
         {
-            inputs_of(own, place, i).transposed(x[(i - first) / 2], row_of(i), c, lane);
+            inputs_of(own, place, i).by_run(x[(i - FIRST) / 2], row_of(i), c, lane);
         }
 
 #pragma unroll
         for (int m = 0; m < TILES; m++)
         {
-            own.steps[place].dy.transposed(dy[m], 2 * m, c, lane);
+            own.steps[place].dy.by_run(dy[m], 2 * m, c, lane);
         }
 
 #pragma unroll
@@ -116,7 +117,7 @@ DEVICE void add_weight_gradients(
                 for (int k = 0; k < 4; k++)
                 {
                     int i = 2 * m + k / 2;
-                    uint32 inputs = x[(i - w - first) / 2][(i - w - first) % 2 * 2 + k % 2];
+                    uint32 inputs = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k % 2];
                     if (NEAR_START)
                     {
                         int low = (int)shuffle((uint32)positions.at[i], lane % 4 * 8);
@@ -144,57 +145,59 @@ DEVICE void add_weight_gradients(
 // dz of a step: the column's part.
 template <bool NEAR_START>
 DEVICE void sum_factors(
-    FactorSums& to, const ColumnMemory& own, const Basis& basis, int place, const Positions& positions, int lane)
+    FactorSums& to, const ColumnMemory& own, const ChannelBasis& basis, int place, const Positions& positions, int lane)
 {
-    uint32 x[PAST + STEP][PAIRS];
-    uint32 dy[STEP][PAIRS];
-#pragma unroll
-    for (int i = -PAST; i < STEP; i++)
-    {
-        inputs_of(own, place, i).own(x[PAST + i], row_of(i), lane);
-    }
-
-#pragma unroll
-    for (int i = 0; i < STEP; i++)
-    {
-        own.steps[place].dy.own(dy[i], i, lane);
-    }
-
     float sums[TILES][HALVES][4] = {};
 #pragma unroll
-    for (int n = 0; n < FILTER_TILES; n += 2)
+    for (int c = 0; c < CHUNKS; c += 2)
     {
-        uint32 filters[RANK_TILES][4];
+        uint32 x[(STEP - FIRST) / 2][4];
+        uint32 dy[TILES][4];
 #pragma unroll
-        for (int k = 0; k < RANK_TILES; k++)
+        for (int i = FIRST; i < STEP; i += 2)
         {
-            basis.by_channel(filters[k], n, k, lane);
+            inputs_of(own, place, i).by_channel(x[(i - FIRST) / 2], row_of(i), c, lane);
         }
 
 #pragma unroll
         for (int m = 0; m < TILES; m++)
         {
-            uint32 products[4];
+            own.steps[place].dy.by_channel(dy[m], 2 * m, c, lane);
+        }
+
 #pragma unroll
-            for (int k = 0; k < 4; k++)
-            {
-                int w = (n + k / 2) / PAIRS;
-                int j = (n + k / 2) % PAIRS;
-                int i = 2 * m + k % 2;
-                uint32 pair = x[PAST + i - w][j];
-                if (NEAR_START && w > positions.at[i])
-                {
-                    pair = 0;
-                }
-
-                products[k] = multiply_bf16x2(dy[i][j], pair);
-            }
-
+        for (int w = 0; w < WIDTH; w++)
+        {
+            uint32 filters[RANK_TILES][4];
 #pragma unroll
             for (int k = 0; k < RANK_TILES; k++)
             {
-                multiply_tiles(sums[m][2 * k], products, filters[k][0], filters[k][1], sums[m][2 * k]);
-                multiply_tiles(sums[m][2 * k + 1], products, filters[k][2], filters[k][3], sums[m][2 * k + 1]);
+                basis.by_channel(filters[k], w, c, k, lane);
+            }
+
+#pragma unroll
+            for (int m = 0; m < TILES; m++)
+            {
+                uint32 products[4];
+#pragma unroll
+                for (int k = 0; k < 4; k++)
+                {
+                    int i = 2 * m + k % 2;
+                    uint32 pair = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k / 2];
+                    if (NEAR_START && w > positions.at[i])
+                    {
+                        pair = 0;
+                    }
+
+                    products[k] = multiply_bf16x2(dy[m][k % 2 * 2 + k / 2], pair);
+                }
+
+#pragma unroll
+                for (int k = 0; k < RANK_TILES; k++)
+                {
+                    multiply_tiles(sums[m][2 * k], products, filters[k][0], filters[k][1], sums[m][2 * k]);
+                    multiply_tiles(sums[m][2 * k + 1], products, filters[k][2], filters[k][3], sums[m][2 * k + 1]);
+                }
             }
         }
     }

@@ -72,11 +72,23 @@ struct RowStep
         load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
-    // Tokens i and i + 1 of all runs in chunks c and c + 1, with runs as pairs: lane 4 g + t gets channel g of runs 2 t and
-    // 2 t + 1 of each token and chunk, chunks of a token side by side.
-    DEVICE void transposed(uint32 (&columns)[4], int i, int c, int lane) const
+    // Tokens i and i + 1 of all runs in chunks c and c + 1: lane 4 g + t gets channels 2 t and 2 t + 1 of run g of each token
+    // and chunk, chunks of a token side by side.
+    DEVICE void by_channel(uint32 (&pairs)[4], int i, int c, int lane) const
     {
-        load_matrices_transposed(columns, &chunks[(i + lane / 16) * TOKEN + place(lane % 8, c + lane / 8 % 2)]);
+        load_matrices(pairs, &chunks[matrix_row(i, c, lane)]);
+    }
+
+    // The same with runs as pairs: lane 4 g + t gets channel g of runs 2 t and 2 t + 1.
+    DEVICE void by_run(uint32 (&pairs)[4], int i, int c, int lane) const
+    {
+        load_matrices_transposed(pairs, &chunks[matrix_row(i, c, lane)]);
+    }
+
+private:
+    DEVICE static int matrix_row(int i, int c, int lane)
+    {
+        return (i + lane / 16) * TOKEN + place(lane % 8, c + lane / 8 % 2);
     }
 };
 
@@ -85,7 +97,8 @@ struct FactorStep
 {
     Bits128 chunks[STEP * HALVES * RUNS];
 
-    DEVICE static int place(int token, int half, int run) { return (token * HALVES + half) * RUNS + run; }
+    // Runs of every second half change places by four: neither copies of neighbouring halves nor matrices meet in a bank.
+    DEVICE static int place(int token, int half, int run) { return (token * HALVES + half) * RUNS + (run ^ (half % 2 * 4)); }
 
     // The m-tile of tokens 2 m and 2 m + 1 by 16 ranks as the first factor of a product.
     DEVICE void rows(uint32 (&a)[4], int m, int rank_tile, int lane) const
@@ -127,26 +140,25 @@ struct Basis
             }
         }
     }
+};
 
-    // An n-tile and the next, the two halves of a sum over channels, by 16 ranks as second factors: two registers for
+// The same filters in the order of their channels: for each tap, chunk and rank.
+struct ChannelBasis
+{
+    Bits128 rows[WIDTH * CHUNKS][RANKS];
+
+    // Tap w of chunks c and c + 1, the two halves of a sum over channels, by 16 ranks as second factors: two registers for
     // ranks 0 to 7, two for ranks 8 to 15.
-    DEVICE void by_channel(uint32 (&b)[4], int tile, int rank_tile, int lane) const
+    DEVICE void by_channel(uint32 (&b)[4], int w, int c, int rank_tile, int lane) const
     {
-        load_matrices(b, &rows[tile + lane / 8 % 2][16 * rank_tile + lane / 16 * 8 + lane % 8]);
+        load_matrices(b, &rows[w * CHUNKS + c + lane / 8 % 2][16 * rank_tile + lane / 16 * 8 + lane % 8]);
     }
 };
 
-// The static part of a warp's channels, the residual's 1 included: for each n-tile the summand of a product, two channels of
-// lane t in both rows.
+// The static part of a warp's channels, the residual's 1 included, as two bfloat16 that add up to it.
 struct StaticPart
 {
-    alignas(16) float quads[FILTER_TILES][4][4];
-
-    DEVICE void read(float (&c)[4], int tile, int lane) const
-    {
-        Bits128 v = *reinterpret_cast<const Bits128*>(quads[tile][lane % 4]);
-        c[0] = float_of_bits(v.x), c[1] = float_of_bits(v.y), c[2] = float_of_bits(v.z), c[3] = float_of_bits(v.w);
-    }
+    alignas(16) uint32 words[WIDTH][8][PAIRS];
 };
 
 struct Weights
@@ -159,9 +171,10 @@ struct Weights
     int residual;
 };
 
-// Fills the basis and the static part of WARPS_FILLED warps, whose channels begin at `first` of `channels`.
+// Fills the filters of WARPS_FILLED warps, whose channels begin at `first` of `channels`; by_channel may be null.
 template <int THREADS_FILLING, int WARPS_FILLED>
-DEVICE void fill_weights(Basis* basis, StaticPart* statics, const Weights& weights, int first, int channels)
+DEVICE void fill_weights(
+    Basis* basis, StaticPart* statics, ChannelBasis* by_channel, const Weights& weights, int first, int channels)
 {
     // So many are read before the first is used: one after the other, they would wait for memory each by itself.
     constexpr int BATCH = 8;
@@ -186,14 +199,17 @@ DEVICE void fill_weights(Basis* basis, StaticPart* statics, const Weights& weigh
         for (int k = 0; k < BATCH; k++)
         {
             int i = start + k * THREADS_FILLING;
-            int pair = i % pairs;
-            int w = i / pairs % WIDTH;
-            int r = i / pairs / WIDTH;
-            int warp = pair / (WARP_CHANNELS / 2);
-            int lane = pair % (WARP_CHANNELS / 2) / PAIRS;
             if (count % (BATCH * THREADS_FILLING) == 0 || i < count)
             {
-                reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + pair % PAIRS][r])[lane] = two[k];
+                int warp = i % pairs / (WARP_CHANNELS / 2);
+                int own = i % (WARP_CHANNELS / 2);
+                int w = i / pairs % WIDTH;
+                int r = i / pairs / WIDTH;
+                reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + own % PAIRS][r])[own / PAIRS] = two[k];
+                if (by_channel != nullptr)
+                {
+                    reinterpret_cast<uint32*>(&by_channel[warp].rows[w * CHUNKS + own / 4][r])[own % 4] = two[k];
+                }
             }
         }
     }
@@ -206,15 +222,15 @@ DEVICE void fill_weights(Basis* basis, StaticPart* statics, const Weights& weigh
         int d = first + channel;
         float value = weights.s != nullptr && d < channels ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
         value += weights.residual != 0 && w == 0 ? 1.f : 0.f;
+        float high = to_float(from_float<bf16>(value));
         int own = channel % WARP_CHANNELS;
-        float* quad = statics[channel / WARP_CHANNELS].quads[w * PAIRS + own % LANE_CHANNELS / 2][own / LANE_CHANNELS];
-        quad[own % 2] = value;
-        quad[own % 2 + 2] = value;
+        int column = own / LANE_CHANNELS * 2 + own % 2;
+        statics[channel / WARP_CHANNELS].words[w][column][own % LANE_CHANNELS / 2] = pack_bf16(high, value - high);
     }
 }
 
-// The filters of a warp's channels, mixed as they are needed. The learned ones, second factors of products over ranks, stay
-// in registers where there is room for them (IN_REGISTERS), or else are read from shared memory each time.
+// The filters of a warp's channels, mixed as they are needed: in registers where there is room for them (IN_REGISTERS), or
+// else read from shared memory each time.
 template <bool IN_REGISTERS>
 struct Filters
 {
@@ -223,16 +239,21 @@ struct Filters
     const Basis& basis;
     const StaticPart& statics;
     int lane;
-    uint32 kept[KEPT_TILES][RANK_TILES][2];
+    uint32 ones[2]; // that lanes 4 g multiply the static part's two summands by
+    uint32 learned[KEPT_TILES][RANK_TILES][2];
+    uint32 fixed[KEPT_TILES];
 
     DEVICE Filters(const Basis& basis, const StaticPart& statics, int lane) : basis(basis), statics(statics), lane(lane)
     {
+        // Two registers side by side, which a product wants, and not one that is copied each time.
+        ones[0] = lane % 4 == 0 ? ONES : 0u;
+        ones[1] = unknown(ones[0]);
         if constexpr (IN_REGISTERS)
         {
 #pragma unroll
             for (int tile = 0; tile < FILTER_TILES; tile++)
             {
-                basis.by_rank(kept[tile], tile, lane);
+                read(learned[tile], fixed[tile], tile);
             }
         }
     }
@@ -241,33 +262,38 @@ struct Filters
     DEVICE void mix(float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], int w, int j) const
     {
         int tile = w * PAIRS + j;
-        float fixed[4];
-        statics.read(fixed, tile, lane);
         if constexpr (IN_REGISTERS)
         {
-            mix(d, factors, kept[tile], fixed);
+            mix(d, factors, learned[tile], fixed[tile]);
         }
         else
         {
-            uint32 read[RANK_TILES][2];
-            basis.by_rank(read, tile, lane);
-            mix(d, factors, read, fixed);
+            uint32 own[RANK_TILES][2];
+            uint32 word;
+            read(own, word, tile);
+            mix(d, factors, own, word);
         }
     }
 
 private:
-    DEVICE static void mix(
-        float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], const uint32 (&learned)[RANK_TILES][2],
-        const float (&fixed)[4])
+    DEVICE void read(uint32 (&b)[RANK_TILES][2], uint32& word, int tile) const
     {
+        basis.by_rank(b, tile, lane);
+        word = statics.words[tile / PAIRS][lane / 4][tile % PAIRS];
+    }
+
+    DEVICE void mix(
+        float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], const uint32 (&b)[RANK_TILES][2], uint32 word) const
+    {
+        const float zero[4] = {0.f, 0.f, 0.f, 0.f};
 #pragma unroll
         for (int m = 0; m < TILES; m++)
         {
-            multiply_tiles(d[m], factors[m][0], learned[0][0], learned[0][1], fixed);
+            multiply_tiles(d[m], ones, word, zero);
 #pragma unroll
-            for (int k = 1; k < RANK_TILES; k++)
+            for (int k = 0; k < RANK_TILES; k++)
             {
-                multiply_tiles(d[m], factors[m][k], learned[k][0], learned[k][1], d[m]);
+                multiply_tiles(d[m], factors[m][k], b[k][0], b[k][1], d[m]);
             }
         }
     }
@@ -417,7 +443,7 @@ struct FactorStream
             int more_runs = k % COPIES_A_TOKEN * RUNS_A_COPY;
             int more_tokens = k / COPIES_A_TOKEN * TOKENS_A_COPY;
             copy_async16_cached(
-                &to.chunks[FactorStep::place(more_tokens, 0, more_runs) + at],
+                &to.chunks[FactorStep::place(more_tokens, 0, 0) + (at ^ more_runs)],
                 next + (more_runs * run_length + more_tokens) * rows.time_stride,
                 more_runs * run_length + more_tokens < left);
         }
