@@ -4,9 +4,8 @@
 //   dk[t, head, w] = sum over the head's channels of dy[t] x[t - w]
 //   ds[w] = sum_t dy[t] x[t - w], left as one partial sum a block
 //
-// How the work is split, and the compiler's options: head_wise_convolution.cuh; besides, LANES: lanes that share a head,
-// a power of two; 0 where dk is not computed here.
-#include "head_wise_convolution.cuh"
+// How the work is split, and the compiler's options: head_wise_walk.cuh. With LANES = 0, dk is not computed here.
+#include "head_wise_walk.cuh"
 
 // What the backward pass writes; a null pointer where nothing is wanted. `static_partials` is [blocks along tokens, W, D].
 struct Gradients
@@ -125,11 +124,11 @@ struct PendingRows
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
         {
-            sums[0][c] = tap(constant, heads, 0, c) * dy[c];
+            sums[0][c] = tap(constant[0][c], heads, 0, c) * dy[c];
 #pragma unroll
             for (int w = 1; w < WIDTH; w++)
             {
-                sums[w][c] = fused_multiply_add(tap(constant, heads, w, c), dy[c], sums[w][c]);
+                sums[w][c] = fused_multiply_add(tap(constant[w][c], heads, w, c), dy[c], sums[w][c]);
             }
         }
     }
@@ -213,6 +212,7 @@ DEVICE void store_static(const Taps& sums, float (&shared)[WARPS][WIDTH][GROUP],
 
 struct BackwardPass
 {
+    const Rows<const ELEMENT>& x;
     const Filters& filters;
     const Rows<const ELEMENT>& state;
     const Gradients& gradients;
@@ -258,7 +258,9 @@ struct BackwardPass
         if (position == 0 && i > 0)
         {
             pending.flush(gradients, sequences, part, i);
-            restart_window(window, state, sequences, part, i);
+            Row before[WIDTH];
+            load_before(before, nullptr, x, state, sequences, part.batch, part.begin + i, part.channel, 0);
+            set_window(window, before);
         }
 
         pending.add(constant, own, dy);
@@ -295,11 +297,32 @@ struct BackwardPass
         shift(pending.sums);
     }
 
+    // What the first token needs besides its own rows: all of it is under way before any of it is waited for.
+    DEVICE void prepare()
+    {
+        const ELEMENT* from = x.at(part.batch, part.begin) + part.channel;
+        Constant taps;
+        Row before[WIDTH];
+        taps.load(filters, part.channel);
+        load_before(
+            before, from, x, state, sequences, part.batch, part.begin, part.channel, sequences.position(part.begin));
+        set_window(window, before);
+#pragma unroll
+        for (int w = 0; w < WIDTH; w++)
+        {
+#pragma unroll
+            for (int c = 0; c < CHANNELS; c++)
+            {
+                constant[w][c] = taps.at(w, c);
+            }
+        }
+    }
+
     // Tokens after the part add to its last rows.
     DEVICE void finish()
     {
         Walk<const ELEMENT> upstream(gradients.y, part.batch, part.begin + part.length, part.channel);
-        Walk<const ELEMENT> heads(filters.heads, part.batch, part.begin + part.length, filter_column(filters, part));
+        Walk<const ELEMENT> heads(filters.heads, part.batch, part.begin + part.length, filters.column(part.channel));
         int i = part.length;
         int last = (int)minimum((int64)i + WIDTH - 1, sequences.time - part.begin);
         for (; i < last && sequences.position(part.begin + i) > i - part.length; i++)
@@ -329,9 +352,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
 {
     __shared__ BackwardMemory memory;
     Part part(sequences, channels, part_length, parts);
-    int64 column = filter_column(filters, part);
+    int64 column = filters.column(part.channel);
     BackwardPass pass{
-        filters, state, gradients, sequences, part,
+        x, filters, state, gradients, sequences, part,
         memory.queues.rows, memory.queues.upstream, memory.queues.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
@@ -341,8 +364,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     if (part.length > 0)
     {
         fill(pass, part);
-        load_constant(pass.constant, filters, part);
-        load_window(pass.window, x, state, sequences, part);
+        pass.prepare();
         walk(pass, part);
         pass.finish();
     }
