@@ -164,6 +164,30 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
     *to = v;
 }
 
+DEVICE void store_streaming(Bits64* to, Bits64 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(Bits64));
+    *to = v;
+}
+
+DEVICE void store_streaming(uint32* to, uint32 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(uint32));
+    *to = v;
+}
+
+DEVICE void store_streaming(uint16* to, uint16 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(uint16));
+    *to = v;
+}
+
+template <typename T>
+DEVICE T* advance(T* from, int64 bytes)
+{
+    return reinterpret_cast<T*>(reinterpret_cast<uint64>(from) + bytes);
+}
+
 DEVICE uint32 shared_address(const void* pointer) { return emulator::number_of_shared(pointer, 1); }
 
 DEVICE void copy_async16(void* shared, const void* global, bool valid = true)

@@ -105,6 +105,16 @@ DEVICE float reciprocal_fast(float x)
     return y;
 }
 
+// The address so many bytes further on, as a sum that stays where it is: along a walk in an unrolled loop, compilers would
+// rather compute each address from the first, in more instructions.
+template <typename T>
+DEVICE T* advance(T* from, int64 bytes)
+{
+    uint64 to;
+    asm("add.s64 %0, %1, %2;" : "=l"(to) : "l"(from), "l"(bytes));
+    return reinterpret_cast<T*>(to);
+}
+
 // Waits for all threads of the block and makes their shared-memory writes seen.
 DEVICE void block_barrier()
 {
@@ -176,6 +186,21 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
 {
     asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                  : "memory");
+}
+
+DEVICE void store_streaming(Bits64* to, Bits64 v)
+{
+    asm volatile("st.global.cs.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory");
+}
+
+DEVICE void store_streaming(uint32* to, uint32 v)
+{
+    asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(to), "r"(v) : "memory");
+}
+
+DEVICE void store_streaming(uint16* to, uint16 v)
+{
+    asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(to), "h"(v) : "memory");
 }
 
 // The address of shared memory as instructions take it.

@@ -118,6 +118,7 @@ DEVICE void store_heads(ELEMENT* to, const float (&dy)[CHANNELS], const Taps& wi
 struct PendingRows
 {
     Taps sums;
+    bool wanted;
 
     DEVICE void add(const Taps& constant, const HeadRow& heads, const float (&dy)[CHANNELS])
     {
@@ -133,18 +134,14 @@ struct PendingRows
         }
     }
 
-    // Writes row w.
-    DEVICE void store(ELEMENT* to, const Gradients& gradients, const Part& part, int w)
-    {
-        if (part.active && gradients.x.first != nullptr)
-        {
-            put<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
-        }
-    }
-
     // Writes the rows of the part that come before its token i, whose sequence ends there or adds nothing more.
     DEVICE void flush(const Gradients& gradients, const Sequences& sequences, const Part& part, int i)
     {
+        if (!wanted)
+        {
+            return;
+        }
+
         int reach = minimum(i, sequences.position(part.begin + i - 1) + 1);
         ELEMENT* to = gradients.x.at(part.batch, part.begin + i) + part.channel;
 #pragma unroll
@@ -153,7 +150,7 @@ struct PendingRows
             to -= gradients.x.time_stride;
             if (w <= reach && i - w < part.length)
             {
-                store(to, gradients, part, w);
+                put<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
             }
         }
     }
@@ -218,6 +215,7 @@ struct BackwardPass
     const Gradients& gradients;
     const Sequences& sequences;
     const Part& part;
+    int reach; // tokens from the part's first to the last that adds to one of its rows
     RowQueue row_queue;
     RowQueue upstream_queue;
     HeadQueue head_queue;
@@ -239,11 +237,25 @@ struct BackwardPass
         if (i < part.length)
         {
             row_queue.push(slot, row);
+        }
+
+        if (i < reach)
+        {
             upstream_queue.push(slot, upstream_row);
             head_queue.push(slot, head_row);
         }
 
         copy_async_commit();
+    }
+
+    // Writes the row that token i, with so many tokens of its sequence before it, was the last to add to.
+    DEVICE void store_oldest(int i, int position)
+    {
+        ELEMENT* to = input_gradients.next();
+        if (pending.wanted && i >= BEFORE && position >= BEFORE)
+        {
+            put<CHANNELS>(to, pending.sums[BEFORE], gradients.accumulate_x != 0);
+        }
     }
 
     DEVICE void token(int slot, int i)
@@ -264,15 +276,7 @@ struct BackwardPass
         }
 
         pending.add(constant, own, dy);
-        if (i >= WIDTH - 1)
-        {
-            ELEMENT* to = input_gradients.next();
-            if (position >= WIDTH - 1)
-            {
-                pending.store(to, gradients, part, WIDTH - 1);
-            }
-        }
-
+        store_oldest(i, position);
 #if HEADS > 0 && LANES > 0
         ELEMENT* to = head_gradients.next();
         if (gradients.heads.first != nullptr)
@@ -319,29 +323,34 @@ struct BackwardPass
     }
 
     // Tokens after the part add to its last rows.
-    DEVICE void finish()
+    DEVICE void finish(int slot)
     {
-        Walk<const ELEMENT> upstream(gradients.y, part.batch, part.begin + part.length, part.channel);
-        Walk<const ELEMENT> heads(filters.heads, part.batch, part.begin + part.length, filters.column(part.channel));
         int i = part.length;
-        int last = (int)minimum((int64)i + WIDTH - 1, sequences.time - part.begin);
-        for (; i < last && sequences.position(part.begin + i) > i - part.length; i++)
+        for (; i < reach && sequences.position(part.begin + i) > i - part.length; i++)
         {
             float dy[CHANNELS];
-            unpack(dy, Row::load(upstream.next()));
-            pending.add(constant, load_heads(heads.next()), dy);
-            if (i >= WIDTH - 1)
+            HeadRow own;
+            if constexpr (FIXED_SLOTS)
             {
-                ELEMENT* to = input_gradients.next();
-                if (sequences.position(part.begin + i) >= WIDTH - 1)
-                {
-                    pending.store(to, gradients, part, WIDTH - 1);
-                }
+                unpack(dy, Row::load(gradients.y.at(part.batch, part.begin + i) + part.channel));
+                own = load_heads(filters.heads.at(part.batch, part.begin + i) + filters.column(part.channel));
+            }
+            else
+            {
+                slot %= AHEAD;
+                copy_async_wait<AHEAD - 1>();
+                unpack(dy, upstream_queue.take(slot));
+                own = head_queue.take(slot);
+                push(slot++, i + AHEAD);
             }
 
+            pending.add(constant, own, dy);
+            store_oldest(i, sequences.position(part.begin + i));
             shift(pending.sums);
         }
 
+        // The static sums take the place of rows that may still be under way.
+        copy_async_wait<0>();
         pending.flush(gradients, sequences, part, i);
     }
 };
@@ -355,18 +364,19 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     int64 column = filters.column(part.channel);
     BackwardPass pass{
         x, filters, state, gradients, sequences, part,
+        (int)minimum((int64)part.length + BEFORE, sequences.time - part.begin),
         memory.queues.rows, memory.queues.upstream, memory.queues.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, column),
-        Walk<ELEMENT>(gradients.x, part.batch, part.begin, part.channel),
+        Walk<ELEMENT>(gradients.x, part.batch, part.begin - BEFORE, part.channel),
         Walk<ELEMENT>(gradients.heads, part.batch, part.begin, column)};
     if (part.length > 0)
     {
         fill(pass, part);
+        pass.pending.wanted = part.active && gradients.x.first != nullptr;
         pass.prepare();
-        walk(pass, part);
-        pass.finish();
+        pass.finish(walk(pass, part));
     }
 
     if (HAS_STATIC && gradients.static_partials != nullptr)

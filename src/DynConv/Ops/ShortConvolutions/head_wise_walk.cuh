@@ -125,17 +125,17 @@ template <typename T>
 struct Walk
 {
     T* at;
-    int64 stride;
+    int64 stride_bytes;
 
     DEVICE Walk(const Rows<T>& rows, int64 b, int64 t, int64 column)
-        : at(rows.at(b, t) + column), stride(rows.time_stride)
+        : at(rows.at(b, t) + column), stride_bytes(rows.time_stride * (int64)sizeof(T))
     {
     }
 
     DEVICE T* next()
     {
         T* here = at;
-        at += stride;
+        at = advance(at, stride_bytes);
         return here;
     }
 };
@@ -179,9 +179,9 @@ DEVICE int position_inside(const Sequences& sequences, const Part& part, int i)
     return PACKED ? sequences.positions[part.begin + i] : MOST_BEFORE;
 }
 
-// Takes every token of the part, whose rows lie in a slot of the queues.
+// Takes every token of the part, whose rows lie in a slot of the queues. The slot of the token after the part.
 template <typename Pass>
-DEVICE void walk(Pass& pass, const Part& part)
+DEVICE int walk(Pass& pass, const Part& part)
 {
     int slot = 0;
     int i = 0;
@@ -215,6 +215,8 @@ DEVICE void walk(Pass& pass, const Part& part)
             pass.token(slot++, i);
         }
     }
+
+    return slot;
 }
 
 template <typename Pass>
