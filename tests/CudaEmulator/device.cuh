@@ -127,6 +127,9 @@ DEVICE void block_barrier() { emulator::meet(0, 0); }
 
 DEVICE void block_barrier(int barrier, int threads) { emulator::meet(barrier, threads); }
 
+// One launch after the other, here.
+DEVICE void after_earlier_launches() {}
+
 DEVICE void warp_barrier() { emulator::exchange("warp_barrier", 0); }
 
 DEVICE void device_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
@@ -165,6 +168,30 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
 }
 
 DEVICE uint32 unknown(uint32 value) { return value; }
+
+DEVICE void store_streaming(Bits64* to, Bits64 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(Bits64));
+    *to = v;
+}
+
+DEVICE void store_streaming(uint32* to, uint32 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(uint32));
+    *to = v;
+}
+
+DEVICE void store_streaming(uint16* to, uint16 v)
+{
+    emulator::check_aligned("store_streaming", to, sizeof(uint16));
+    *to = v;
+}
+
+template <typename T>
+DEVICE T* advance(T* from, int64 bytes)
+{
+    return reinterpret_cast<T*>(reinterpret_cast<uint64>(from) + bytes);
+}
 
 DEVICE uint32 shared_address(const void* pointer) { return emulator::number_of_shared(pointer, 1); }
 

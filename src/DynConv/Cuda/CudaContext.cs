@@ -10,6 +10,10 @@ internal sealed unsafe class CudaContext
     private const int OldestArchitecture = 80;
     private const uint NonBlockingStream = 1;
 
+    // Kernels wait for earlier launches by themselves from compute capability 9.0 on; CUDA graphs know it since 12.3.
+    private const int OldestOverlappingArchitecture = 90;
+    private const int OldestOverlappingDriver = 12030;
+
     [ThreadStatic]
     private static nint _current;
 
@@ -31,6 +35,7 @@ internal sealed unsafe class CudaContext
                 $"{Name} has compute capability {Capability(Architecture)}; {OldestCapability} or newer is needed. Use --device cpu.");
         }
 
+        LaunchesOverlap = Architecture >= OldestOverlappingArchitecture && ReadDriverVersion() >= OldestOverlappingDriver;
         TotalBytes = ReadMemory(device);
         Multiprocessors = Ask(device, CudaDeviceAttribute.MultiprocessorCount);
         L2Bytes = Ask(device, CudaDeviceAttribute.L2CacheSize);
@@ -61,6 +66,9 @@ internal sealed unsafe class CudaContext
 
     /// <summary>What the compiler is asked for; sm_90a has Hopper's own instructions.</summary>
     public string CompilerTarget => Architecture == 90 ? "90a" : $"{Architecture}";
+
+    /// <summary>Whether a launch may take its place on the card while the one before it ends.</summary>
+    public bool LaunchesOverlap { get; }
 
     public int Multiprocessors { get; }
 
@@ -108,8 +116,7 @@ internal sealed unsafe class CudaContext
     {
         get
         {
-            int version;
-            CudaDriver.Check(CudaDriver.cuDriverGetVersion(&version), "asking for the driver's version");
+            int version = ReadDriverVersion();
             return $"{version / 1000}.{version % 1000 / 10}";
         }
     }
@@ -265,6 +272,13 @@ internal sealed unsafe class CudaContext
         int device;
         CudaDriver.Check(CudaDriver.cuDeviceGet(&device, index), $"finding card {index}");
         return device;
+    }
+
+    private static int ReadDriverVersion()
+    {
+        int version;
+        CudaDriver.Check(CudaDriver.cuDriverGetVersion(&version), "asking for the driver's version");
+        return version;
     }
 
     private static string ReadName(int device)

@@ -121,18 +121,7 @@ internal static unsafe partial class CudaDriver
         int* blocks, nint function, int threads, nuint sharedBytes);
 
     [LibraryImport(CudaLibraries.Driver)]
-    public static partial int cuLaunchKernel(
-        nint function,
-        uint gridX,
-        uint gridY,
-        uint gridZ,
-        uint blockX,
-        uint blockY,
-        uint blockZ,
-        uint sharedBytes,
-        nint stream,
-        void** parameters,
-        void** extra);
+    public static partial int cuLaunchKernelEx(CudaLaunch* launch, nint function, void** parameters, void** extra);
 
     [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuStreamBeginCapture_v2(nint stream, int mode);

@@ -62,18 +62,21 @@ internal sealed unsafe class CudaKernel
             parameters[i] = KernelArgument.Address(copies + i);
         }
 
-        int status = CudaDriver.cuLaunchKernel(
-            _function,
-            checked((uint)grid.X),
-            checked((uint)grid.Y),
-            checked((uint)grid.Z),
-            (uint)grid.Threads,
-            1,
-            1,
-            (uint)grid.SharedBytes,
-            _context.Stream,
-            parameters,
-            null);
+        CudaLaunchAttribute overlap = new() { Id = CudaLaunchAttribute.ProgrammaticStreamSerialization, Value = 1 };
+        CudaLaunch launch = new()
+        {
+            GridX = checked((uint)grid.X),
+            GridY = checked((uint)grid.Y),
+            GridZ = checked((uint)grid.Z),
+            BlockX = (uint)grid.Threads,
+            BlockY = 1,
+            BlockZ = 1,
+            SharedBytes = (uint)grid.SharedBytes,
+            Stream = _context.Stream,
+            Attributes = &overlap,
+            AttributeCount = _context.LaunchesOverlap ? 1u : 0u,
+        };
+        int status = CudaDriver.cuLaunchKernelEx(&launch, _function, parameters, null);
         if (status != CudaDriver.Success)
         {
             CudaDriver.Check(status, $"the launch of {_name} with {grid}");

@@ -245,4 +245,21 @@ EXPORT Status cuLaunchKernel(Function* function, unsigned grid_x, unsigned grid_
                    : report(launch_failed, failure);
     });
 }
+
+// CUlaunchConfig. Its attributes say what may overlap, and nothing does here.
+struct LaunchConfiguration
+{
+    unsigned grid_x, grid_y, grid_z;
+    unsigned block_x, block_y, block_z;
+    unsigned shared_bytes;
+    Stream* stream;
+    const void* attributes;
+    unsigned attribute_count;
+};
+
+EXPORT Status cuLaunchKernelEx(const LaunchConfiguration* launch, Function* function, void** arguments, void** extra)
+{
+    return cuLaunchKernel(function, launch->grid_x, launch->grid_y, launch->grid_z, launch->block_x, launch->block_y,
+                          launch->block_z, launch->shared_bytes, launch->stream, arguments, extra);
+}
 }

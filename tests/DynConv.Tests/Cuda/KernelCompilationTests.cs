@@ -50,6 +50,20 @@ public sealed class KernelCompilationTests
         Assert.Empty(missing);
     }
 
+    /// <summary>Launches overlap: a kernel that did not wait would read what the one before it has yet to write.</summary>
+    [Theory(SkipTestWithoutData = true)]
+    [MemberData(nameof(Files))]
+    public void Every_entry_point_waits_for_earlier_launches_first(string file)
+    {
+        string text = KernelSources.Text(file);
+        foreach (string entryPoint in KernelTables.EntryPoints(file))
+        {
+            int signature = text.IndexOf($" {entryPoint}(", StringComparison.Ordinal);
+            string body = text[(text.IndexOf('{', signature) + 1)..];
+            Assert.StartsWith("after_earlier_launches();", body.TrimStart(), StringComparison.Ordinal);
+        }
+    }
+
     [Fact]
     public void Every_table_names_an_entry_point_that_there_is() => Assert.All(
         KernelTables.All.Select(table => (table.File, table.EntryPoint)),

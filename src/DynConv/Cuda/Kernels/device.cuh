@@ -105,6 +105,16 @@ DEVICE float reciprocal_fast(float x)
     return y;
 }
 
+// The address so many bytes further on, as a sum that stays where it is: along a walk in an unrolled loop, compilers would
+// rather compute each address from the first, in more instructions.
+template <typename T>
+DEVICE T* advance(T* from, int64 bytes)
+{
+    uint64 to;
+    asm("add.s64 %0, %1, %2;" : "=l"(to) : "l"(from), "l"(bytes));
+    return reinterpret_cast<T*>(to);
+}
+
 // Waits for all threads of the block and makes their shared-memory writes seen.
 DEVICE void block_barrier()
 {
@@ -115,6 +125,16 @@ DEVICE void block_barrier()
 DEVICE void block_barrier(int barrier, int threads)
 {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+// Every kernel's first line. A launch may take its place on the card while the one before it ends (CudaKernel.Launch): this
+// waits until all that was queued before is done, and lets the next launch do the same in turn.
+DEVICE void after_earlier_launches()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+    asm volatile("griddepcontrol.launch_dependents;");
+#endif
 }
 
 DEVICE void warp_barrier()
@@ -176,6 +196,21 @@ DEVICE void store_streaming(Bits128* to, Bits128 v)
 {
     asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                  : "memory");
+}
+
+DEVICE void store_streaming(Bits64* to, Bits64 v)
+{
+    asm volatile("st.global.cs.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory");
+}
+
+DEVICE void store_streaming(uint32* to, uint32 v)
+{
+    asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(to), "r"(v) : "memory");
+}
+
+DEVICE void store_streaming(uint16* to, uint16 v)
+{
+    asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(to), "h"(v) : "memory");
 }
 
 // The same number, which compilers take for another one.

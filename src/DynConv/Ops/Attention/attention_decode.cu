@@ -129,6 +129,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_decode(
     HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, float* parts, AttentionShape shape,
     int splits, int keys_of_split)
 {
+    after_earlier_launches();
     __shared__ float tops[GROUPS];
     __shared__ float totals[GROUPS];
     __shared__ float sums[GROUPS][PIECES * LANES * VECTOR];
@@ -203,6 +204,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_decode(
 extern "C" __global__ void __launch_bounds__(THREADS) attention_join(
     const float* parts, HeadRows<Element> y, float* statistics, int heads, int queries, int splits)
 {
+    after_earlier_launches();
     int row = blockIdx.x;
     const float* own = parts + row * (int64)splits * PART;
     float top = largest(own + HEAD, PART, splits);

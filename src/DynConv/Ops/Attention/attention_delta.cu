@@ -12,6 +12,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_delta(
     HeadRows<const Element> y, HeadRows<const Element> dy, const float* logarithms, float* pairs, int heads,
     int queries, int padded_queries, int64 rows, float unit)
 {
+    after_earlier_launches();
     int64 row = blockIdx.x * (int64)(THREADS / WARP) + threadIdx.x / WARP;
     if (row >= rows)
     {

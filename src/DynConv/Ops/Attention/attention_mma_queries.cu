@@ -49,6 +49,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
     HeadRows<const bf16> q, HeadRows<const bf16> k, HeadRows<const bf16> v, HeadRows<const bf16> dy,
     const float* statistics, int padded_queries, HeadRows<bf16> dq, int accumulate, AttentionShape shape, int together)
 {
+    after_earlier_launches();
     bf16* queries = reinterpret_cast<bf16*>(shared_memory);
     bf16* upstream = queries + ROWS * PITCH;
     bf16* stages = upstream + ROWS * PITCH;

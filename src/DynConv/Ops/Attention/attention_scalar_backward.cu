@@ -18,6 +18,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_queries(
     const float* statistics, int padded_queries, HeadRows<Element> dq, int accumulate, AttentionShape shape,
     int together)
 {
+    after_earlier_launches();
     float* queries = reinterpret_cast<float*>(shared_memory);
     float* upstream = queries + TILE_FLOATS;
     float* keys = upstream + TILE_FLOATS;
@@ -71,6 +72,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_keys(
     const float* statistics, int padded_queries, HeadRows<Element> dk, HeadRows<Element> dv, int accumulate_dk,
     int accumulate_dv, AttentionShape shape, int together)
 {
+    after_earlier_launches();
     float* keys = reinterpret_cast<float*>(shared_memory);
     float* values = keys + TILE_FLOATS;
     float* queries = values + TILE_FLOATS;

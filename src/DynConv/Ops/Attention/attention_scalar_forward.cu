@@ -29,6 +29,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_scalar_forward(
     HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<Element> y,
     float* statistics, AttentionShape shape, int together)
 {
+    after_earlier_launches();
     float* queries = reinterpret_cast<float*>(shared_memory);
     float* rows = queries + TILE_FLOATS;
     float* weights = rows + TILE_FLOATS;

@@ -103,18 +103,21 @@ struct FindNonFinite
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     strided_copy(const __grid_constant__ ElementWalk walk, const SOURCE* source, TARGET* target)
 {
+    after_earlier_launches();
     run_elements(walk, Copy{source, target});
 }
 
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     strided_add(const __grid_constant__ ElementWalk walk, const SOURCE* source, TARGET* target)
 {
+    after_earlier_launches();
     run_elements(walk, AddTo{source, target});
 }
 
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     strided_clear(const __grid_constant__ ElementWalk walk, TARGET* target)
 {
+    after_earlier_launches();
     run_elements(walk, Clear{target});
 }
 
@@ -122,5 +125,6 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     find_non_finite(const __grid_constant__ ElementWalk walk, const SOURCE* source, uint32* found)
 {
+    after_earlier_launches();
     run_elements(walk, FindNonFinite{source, found});
 }

@@ -102,6 +102,7 @@ struct SoftmaxSum
 extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows(
     const TYPE* logits, int64 stride, int64 classes, const int* targets, int ignored, float* rows, float* statistics)
 {
+    after_earlier_launches();
     __shared__ float scratch[2][WARPS];
     int64 n = blockIdx.x;
     int target = targets[n];
@@ -149,6 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
     int64 gradient_stride,
     int accumulate)
 {
+    after_earlier_launches();
     int64 n = blockIdx.x;
     int target = targets[n];
     const TYPE* row = logits + n * stride;

@@ -80,17 +80,20 @@ struct Scale
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     elementwise_add(const __grid_constant__ ElementWalk walk, const TYPE* a, const TYPE* b, TYPE* sum)
 {
+    after_earlier_launches();
     run_elements(walk, Add{a, b, sum});
 }
 
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) elementwise_multiply(
     const __grid_constant__ ElementWalk walk, const TYPE* a, const TYPE* b, TYPE* product, int accumulate)
 {
+    after_earlier_launches();
     run_elements(walk, Multiply{a, b, product, accumulate != 0});
 }
 
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) elementwise_scale(
     const __grid_constant__ ElementWalk walk, const TYPE* x, TYPE* scaled, float factor, int accumulate)
 {
+    after_earlier_launches();
     run_elements(walk, Scale{x, scaled, factor, accumulate != 0});
 }

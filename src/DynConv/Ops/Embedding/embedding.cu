@@ -10,6 +10,7 @@ typedef Elements<TYPE, VECTOR> Chunk;
 extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS) embedding_forward(
     const TABLE* table, int64 table_stride, int64 table_rows, const int* ids, int64 tokens, int64 columns, TYPE* y)
 {
+    after_earlier_launches();
     uint64 item = (uint64)blockIdx.x * EMBEDDING_THREADS + threadIdx.x;
     int64 token = (int64)quotient(item, columns / VECTOR);
     int64 column = ((int64)item - token * (columns / VECTOR)) * VECTOR;

@@ -12,6 +12,7 @@ static constexpr uint32 NOWHERE = 0xffffffffu;
 extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS)
     embedding_count(const int* ids, int64 tokens, int64 table_rows, uint32* counts, uint32* slots)
 {
+    after_earlier_launches();
     int64 n = (int64)blockIdx.x * EMBEDDING_THREADS + threadIdx.x;
     if (n < tokens)
     {
@@ -25,6 +26,7 @@ extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS)
 extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS) embedding_place(
     const int* ids, int64 tokens, const uint32* counts, const uint32* slots, uint32* starts, uint32* taken)
 {
+    after_earlier_launches();
     int64 n = (int64)blockIdx.x * EMBEDDING_THREADS + threadIdx.x;
     int lane = threadIdx.x % WARP;
     bool speaks = n < tokens && slots[n] == 0;
@@ -49,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS) embedding_place(
 extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS)
     embedding_list(const int* ids, int64 tokens, const uint32* slots, const uint32* starts, uint32* list)
 {
+    after_earlier_launches();
     int64 n = (int64)blockIdx.x * EMBEDDING_THREADS + threadIdx.x;
     if (n < tokens && slots[n] != NOWHERE)
     {
@@ -66,6 +69,7 @@ extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS) embedding_order(
     const uint32* list,
     uint32* ordered)
 {
+    after_earlier_launches();
     int64 n = (int64)blockIdx.x * EMBEDDING_THREADS + threadIdx.x;
     if (n >= tokens || slots[n] == NOWHERE)
     {

@@ -24,6 +24,7 @@ extern "C" __global__ void __launch_bounds__(WARPS * WARP) embedding_sum(
     int64 target_stride,
     int64 columns)
 {
+    after_earlier_launches();
     __shared__ float sums[WARPS][VECTOR][WARP];
     if (slots[blockIdx.x] != 0)
     {

@@ -65,6 +65,7 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) adamw_step(
     float* first_moment,
     float* second_moment)
 {
+    after_earlier_launches();
     float scale = gradient_scale == nullptr ? factors.gradient : factors.gradient * *gradient_scale;
     if (scale != scale)
     {

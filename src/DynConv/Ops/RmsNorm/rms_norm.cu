@@ -54,6 +54,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_forward(
     TYPE* y,
     float* inverse_rms)
 {
+    after_earlier_launches();
     __shared__ float scratch[WARPS];
     int lane = threadIdx.x % GROUP;
     int64 row = (int64)blockIdx.x * GROUPS + threadIdx.x / GROUP;
@@ -146,6 +147,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
     float* partials,
     int64 partial_stride)
 {
+    after_earlier_launches();
     __shared__ float scratch[2][WARPS];
     int lane = threadIdx.x % GROUP;
     int group = threadIdx.x / GROUP;

@@ -25,6 +25,7 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
     float direction,
     int accumulate)
 {
+    after_earlier_launches();
     uint64 item = (uint64)blockIdx.x * ROPE_THREADS + threadIdx.x;
     uint64 row = quotient(item, shape.half / VECTOR);
     int64 i = (int64)(item - row * (shape.half / VECTOR)) * VECTOR;

@@ -10,6 +10,7 @@ static constexpr int LANES = 32;
 extern "C" __global__ void __launch_bounds__(COLUMNS * LANES)
     partial_sums(const float* partials, TARGET* target, int64 parts, int64 columns, int accumulate)
 {
+    after_earlier_launches();
     __shared__ float sums[LANES][COLUMNS];
     int c = threadIdx.x % COLUMNS;
     int lane = threadIdx.x / COLUMNS;

@@ -62,6 +62,7 @@ DEVICE double block_total(double value, double (&scratch)[COUNT])
 extern "C" __global__ void __launch_bounds__(SUM_THREADS)
     tensor_sums(const __grid_constant__ TensorTable table, double* sums)
 {
+    after_earlier_launches();
     __shared__ double scratch[SUM_THREADS];
     int tensor = table.find(blockIdx.x);
     int64 first = (blockIdx.x - table.first_block[tensor]) * BLOCK_ELEMENTS;
@@ -99,6 +100,7 @@ extern "C" __global__ void __launch_bounds__(SUM_THREADS)
 extern "C" __global__ void __launch_bounds__(TOTAL_THREADS)
     tensor_sums_total(const double* sums, int64 count, float* result)
 {
+    after_earlier_launches();
     __shared__ double scratch[TOTAL_THREADS];
     double sum = 0;
     for (int64 i = threadIdx.x; i < count; i += TOTAL_THREADS)

@@ -5,27 +5,30 @@ namespace DynConv.Ops;
 /// <summary>Head-wise and static convolutions on a card: the launches.</summary>
 internal static class HeadWiseKernels
 {
-    /// <summary>Threads of a block.</summary>
+    /// <summary>Threads of a block of the backward kernel.</summary>
     public const int Threads = 32 * HeadWiseKey.Warps;
 
-    private const int SmallThreads = 256;
+    // Of the other kernels.
+    private const int BlockThreads = 256;
+    private const long MostBlocksAlongY = 65_535;
 
     private static readonly HeadWiseKey[] Examples =
     [
-        new(DType.BFloat16, DType.BFloat16, 4, 8, 0, 0, 1, true, false),
-        new(DType.BFloat16, DType.Float32, 4, 8, 1, 2, 4, true, true),
-        new(DType.BFloat16, null, 4, 8, 2, 1, 8, false, false),
-        new(DType.BFloat16, null, 4, 2, 2, 1, 8, true, false),
-        new(DType.BFloat16, DType.Float32, 3, 1, 1, 8, 1, true, true),
-        new(DType.Float32, DType.Float32, 16, 2, 1, 0, 4, false, true),
-        new(DType.Float32, DType.Float32, 1, 4, 1, 32, 1, true, false),
+        new(DType.BFloat16, DType.BFloat16, 4, 8, 0, 0, 1, 8, true, false),
+        new(DType.BFloat16, DType.BFloat16, 4, 4, 0, 0, 1, 4, false, false),
+        new(DType.BFloat16, DType.Float32, 4, 8, 1, 2, 4, 4, true, true),
+        new(DType.BFloat16, null, 4, 8, 2, 1, 8, 0, false, false),
+        new(DType.BFloat16, null, 4, 2, 2, 1, 8, 0, true, false),
+        new(DType.BFloat16, DType.Float32, 3, 1, 1, 8, 1, 1, true, true),
+        new(DType.Float32, DType.Float32, 16, 2, 1, 0, 4, 2, false, true),
+        new(DType.Float32, DType.Float32, 1, 4, 1, 32, 1, 4, true, false),
     ];
 
     private static readonly KernelTable<HeadWiseKey> ForwardKernel =
-        new("head_wise_forward.cu", "head_wise_forward", key => key.Macros, Examples);
+        new("head_wise_forward.cu", "head_wise_forward", key => key.ForwardMacros, Examples);
 
     private static readonly KernelTable<HeadWiseKey> BackwardKernel =
-        new("head_wise_backward.cu", "head_wise_backward", key => key.Macros, Examples);
+        new("head_wise_backward.cu", "head_wise_backward", key => key.BackwardMacros, Examples);
 
     private static readonly KernelTable<(DType Type, DType Static, int Width)> WeightGradientKernel = new(
         "head_wise_gradients.cu", "head_wise_weight_gradient", SmallMacros, (DType.BFloat16, DType.Float32, 4));
@@ -44,24 +47,24 @@ internal static class HeadWiseKernels
             return;
         }
 
-        HeadWiseKey key = HeadWiseKey.Of(inputs, weight, [y]);
-        CudaKernel kernel = ForwardKernel[y.Device, key];
-        var parts = HeadWiseParts.Of(inputs, key, kernel, rows: 1);
+        HeadWiseKey key = HeadWiseKey.Forward(inputs, weight, y);
+        long columns = inputs.Channels / key.Channels;
+        long threads = (inputs.Sequences.Time + key.Tokens - 1) / key.Tokens * columns;
+        long batch = inputs.Sequences.Batch;
+        long along = Math.Min(batch, MostBlocksAlongY);
         var x = new KernelRows(inputs.X);
         var filters = new KernelFilters(weight, inputs.StaticWeight, inputs.Channels);
         var state = new KernelRows(inputs.InitialState);
         var to = new KernelRows(y);
         var sequences = new KernelSequences(inputs.Sequences, y.Device);
-        kernel.Launch(
-            new CudaGrid(parts.Blocks, Threads),
+        ForwardKernel[y.Device, key].Launch(
+            CudaGrid.Covering(threads, BlockThreads) with { Y = along, Z = (batch + along - 1) / along },
             KernelArgument.Of(in x),
             KernelArgument.Of(in filters),
             KernelArgument.Of(in state),
             KernelArgument.Of(in to),
             KernelArgument.Of(in sequences),
-            inputs.Channels,
-            parts.Length,
-            parts.Count);
+            columns);
     }
 
     /// <summary>Computes the gradients that are wanted.</summary>
@@ -91,10 +94,10 @@ internal static class HeadWiseKernels
     private static void Main(ConvolutionInputs inputs, Tensor? weight, GradientRows weightGradient, ConvolutionTargets targets)
     {
         Device device = inputs.X.Device;
-        HeadWiseKey key = HeadWiseKey.Of(inputs, weight, [targets.Dy, targets.X.Tensor], weightGradient.Tensor);
+        HeadWiseKey key = HeadWiseKey.Backward(inputs, weight, targets.Dy, targets.X.Tensor, weightGradient.Tensor);
         bool isSeparate = weightGradient.Tensor is not null && key.Lanes == 0;
         CudaKernel kernel = BackwardKernel[device, key];
-        var parts = HeadWiseParts.Of(inputs, key, kernel, rows: 2);
+        var parts = HeadWiseParts.Of(inputs, key, kernel);
         var x = new KernelRows(inputs.X);
         var filters = new KernelFilters(weight, inputs.StaticWeight, inputs.Channels);
         var state = new KernelRows(inputs.InitialState);
@@ -126,7 +129,7 @@ internal static class HeadWiseKernels
         var dk = new KernelRows(gradient.Tensor);
         var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
         WeightGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
-            CudaGrid.Covering(inputs.Sequences.Tokens * heads * 32, SmallThreads),
+            CudaGrid.Covering(inputs.Sequences.Tokens * heads * 32, BlockThreads),
             KernelArgument.Of(in x),
             KernelArgument.Of(in state),
             KernelArgument.Of(in dy),
@@ -144,7 +147,7 @@ internal static class HeadWiseKernels
         var dState = new KernelRows(targets.State.Tensor);
         var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
         StateGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
-            CudaGrid.Covering(targets.State.Tensor!.Count, SmallThreads),
+            CudaGrid.Covering(targets.State.Tensor!.Count, BlockThreads),
             KernelArgument.Of(in k),
             inputs.StaticWeight,
             inputs.StaticWeight?.Strides[0] ?? 0,

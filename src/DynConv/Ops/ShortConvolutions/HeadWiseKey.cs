@@ -10,24 +10,61 @@ namespace DynConv.Ops;
 /// <param name="Heads">Heads that a lane's channels belong to; 0 in a static convolution.</param>
 /// <param name="Lanes">Lanes that share a head; 0 where no power of two up to 32 of them does.</param>
 /// <param name="FilterPack">Elements of k read at a time.</param>
+/// <param name="StaticPack">Elements of the static part read at a time; 0 without one.</param>
 /// <param name="Residual">Whether x is added.</param>
 /// <param name="Packed">Whether sequences are packed.</param>
 internal readonly record struct HeadWiseKey(
-    DType Type, DType? Static, int Width, int Channels, int Heads, int Lanes, int FilterPack, bool Residual, bool Packed)
+    DType Type,
+    DType? Static,
+    int Width,
+    int Channels,
+    int Heads,
+    int Lanes,
+    int FilterPack,
+    int StaticPack,
+    bool Residual,
+    bool Packed)
 {
-    /// <summary>Warps of a block.</summary>
+    /// <summary>Warps of a block of the backward kernel.</summary>
     public const int Warps = 4;
 
     private const int Lane = 32;
     private const int AccessBytes = 16;
 
-    // A lane keeps W rows of its channels four times over: filters, inputs, gradients of inputs and of filters.
+    // Backward, a lane keeps W rows of its channels four times over: filters, inputs, gradients of inputs and of filters.
     private const int MostTaps = 32;
+
+    // Without heads a lane of 4 channels has few enough registers for twice the warps, and is faster so.
+    private const int MostChannelsBackward = 4;
+
+    // Forward, a thread keeps its rows of x, its filters and the static part in registers, of which it has 128.
+    private const int MostTokens = 8;
+    private const int MostWords = 96;
+    private const int WordBytes = 4;
 
     /// <summary>Channels of a warp.</summary>
     public long GroupChannels => Lane * Channels;
 
-    public (string Name, object Value)[] Macros =>
+    /// <summary>Tokens of a thread of the forward kernel.</summary>
+    public int Tokens
+    {
+        get
+        {
+            int tokens = MostTokens;
+            while (tokens > 1 && Words(tokens) > MostWords)
+            {
+                tokens /= 2;
+            }
+
+            return tokens;
+        }
+    }
+
+    public (string Name, object Value)[] ForwardMacros => [.. Macros, ("TOKENS", Tokens)];
+
+    public (string Name, object Value)[] BackwardMacros => [.. Macros, ("WARPS", Warps)];
+
+    private (string Name, object Value)[] Macros =>
     [
         ("ELEMENT", Type.CudaName()),
         ("WIDTH", Width),
@@ -35,32 +72,49 @@ internal readonly record struct HeadWiseKey(
         ("HEADS", Heads),
         ("LANES", Lanes),
         ("FILTER_PACK", FilterPack),
-        .. Static is { } type ? new (string, object)[] { ("STATIC", type.CudaName()) } : [],
+        .. Static is { } type ? new (string, object)[] { ("STATIC", type.CudaName()), ("STATIC_PACK", StaticPack) } : [],
         ("RESIDUAL", Residual ? 1 : 0),
         ("PACKED", Packed ? 1 : 0),
-        ("WARPS", Warps),
     ];
 
-    /// <summary>
-    /// The widest accesses that shapes and alignment allow.
-    /// </summary>
+    /// <summary>The widest accesses forward that shapes and alignment allow.</summary>
     /// <param name="inputs">The convolution.</param>
     /// <param name="heads">Its filters k, if any.</param>
-    /// <param name="rows">What is read and written of x's shape.</param>
+    /// <param name="y">The result.</param>
+    public static HeadWiseKey Forward(ConvolutionInputs inputs, Tensor? heads, Tensor y) =>
+        Of(inputs, heads, [y], null, AccessBytes / inputs.X.DType.SizeInBytes(), fillsWarps: false);
+
+    /// <summary>The widest accesses backward that shapes, alignment and a lane's registers allow.</summary>
+    /// <param name="inputs">The convolution.</param>
+    /// <param name="heads">Its filters k, if any.</param>
+    /// <param name="dy">The gradient of the result.</param>
+    /// <param name="dx">Where the gradient of x goes.</param>
     /// <param name="headGradient">Where the gradient of k goes.</param>
-    public static HeadWiseKey Of(
-        ConvolutionInputs inputs, Tensor? heads, ReadOnlySpan<Tensor?> rows, Tensor? headGradient = null)
+    public static HeadWiseKey Backward(ConvolutionInputs inputs, Tensor? heads, Tensor dy, Tensor? dx, Tensor? headGradient)
+    {
+        int most = AccessBytes / inputs.X.DType.SizeInBytes();
+        int channels = heads is null ? Math.Min(most, MostChannelsBackward) : most;
+        return Of(inputs, heads, [dy, dx], headGradient, channels, fillsWarps: true);
+    }
+
+    private static HeadWiseKey Of(
+        ConvolutionInputs inputs,
+        Tensor? heads,
+        ReadOnlySpan<Tensor?> rows,
+        Tensor? headGradient,
+        int mostChannels,
+        bool fillsWarps)
     {
         DType type = inputs.X.DType;
         int most = AccessBytes / type.SizeInBytes();
         long headSize = heads is null ? 0 : inputs.Channels / heads.Shape[2];
-        int channels = KernelRows.Pack(inputs.InitialState, KernelRows.Pack(inputs.X, most));
+        int channels = KernelRows.Pack(inputs.InitialState, KernelRows.Pack(inputs.X, mostChannels));
         foreach (Tensor? tensor in rows)
         {
             channels = KernelRows.Pack(tensor, channels);
         }
 
-        while (channels > 1 && !Suits(inputs, headSize, channels, most))
+        while (channels > 1 && !Suits(inputs, headSize, channels, most, fillsWarps))
         {
             channels /= 2;
         }
@@ -81,16 +135,29 @@ internal readonly record struct HeadWiseKey(
             count,
             lanes <= Lane && long.IsPow2(lanes) ? (int)lanes : 0,
             pack,
+            inputs.StaticWeight is { } s
+                ? KernelRows.Pack(s, Math.Min(channels, AccessBytes / s.DType.SizeInBytes()), outerDimensions: 1)
+                : 0,
             inputs.Residual,
             inputs.Sequences.Packed is not null);
     }
 
-    private static bool Suits(ConvolutionInputs inputs, long headSize, int channels, int most)
+    private static bool Suits(ConvolutionInputs inputs, long headSize, int channels, int most, bool fillsWarps)
     {
         bool fits = inputs.Channels % channels == 0 && channels * inputs.Width <= MostTaps;
-        bool fillsWarp = inputs.Channels > Lane * channels / 2;
+        bool isNarrow = fillsWarps && inputs.Channels <= Lane * channels / 2;
         bool dividesHeads = headSize == 0 || headSize % channels == 0;
         bool gathersHeads = headSize > 0 && channels % headSize == 0 && channels / headSize * inputs.Width <= most;
-        return fits && fillsWarp && (dividesHeads || gathersHeads);
+        return fits && !isNarrow && (dividesHeads || gathersHeads);
     }
+
+    private int Words(int tokens)
+    {
+        int row = WordsOf(Channels, Type);
+        int filters = WordsOf(Heads * Width, Type);
+        int constant = Static is { } type ? WordsOf(Channels, type) : 0;
+        return ((tokens + Width - 1) * row) + (tokens * filters) + (Width * constant);
+    }
+
+    private static int WordsOf(int elements, DType type) => ((elements * type.SizeInBytes()) + WordBytes - 1) / WordBytes;
 }

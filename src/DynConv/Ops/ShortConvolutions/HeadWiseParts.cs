@@ -2,7 +2,7 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-/// <summary>How the tokens of each batch entry are cut into parts, one a warp, so that the multiprocessors end together.</summary>
+/// <summary>How the backward kernel cuts the tokens of each batch entry into parts, one a warp, so that the multiprocessors end together.</summary>
 /// <param name="Length">Tokens of a part, except the last of a batch entry.</param>
 /// <param name="Count">Parts of a batch entry.</param>
 /// <param name="BlocksAlong">Blocks along the tokens: each has a partial sum of the static part's gradient.</param>
@@ -13,6 +13,7 @@ internal readonly record struct HeadWiseParts(int Length, long Count, long Block
     // would only mean shorter parts, and so more rows that two of them read.
     private const int BytesUnderWay = 48 << 10;
     private const int TokensAhead = 8;
+    private const int RowsRead = 2;
     private const int LeastBlocks = 2;
     private const int LeastTokens = 8;
     private const int MostTokens = 1 << 30;
@@ -22,13 +23,12 @@ internal readonly record struct HeadWiseParts(int Length, long Count, long Block
     /// <param name="inputs">The convolution.</param>
     /// <param name="key">The kernel's key.</param>
     /// <param name="kernel">The kernel.</param>
-    /// <param name="rows">How many rows of x's shape it reads a token.</param>
-    public static HeadWiseParts Of(ConvolutionInputs inputs, HeadWiseKey key, CudaKernel kernel, int rows)
+    public static HeadWiseParts Of(ConvolutionInputs inputs, HeadWiseKey key, CudaKernel kernel)
     {
         CudaContext context = inputs.X.Device.Context;
         (long batch, long time) = (inputs.Sequences.Batch, inputs.Sequences.Time);
         long groups = (inputs.Channels + key.GroupChannels - 1) / key.GroupChannels;
-        int bytes = ((rows * key.Channels) + (key.Heads * key.Width)) * key.Type.SizeInBytes() * HeadWiseKernels.Threads * TokensAhead;
+        int bytes = ((RowsRead * key.Channels) + (key.Heads * key.Width)) * key.Type.SizeInBytes() * HeadWiseKernels.Threads * TokensAhead;
         int blocks = Math.Max(LeastBlocks, (BytesUnderWay + bytes - 1) / bytes);
         blocks = Math.Min(blocks, kernel.MaximumBlocksPerMultiprocessor(HeadWiseKernels.Threads));
         long slots = (long)context.Multiprocessors * blocks * HeadWiseKey.Warps;

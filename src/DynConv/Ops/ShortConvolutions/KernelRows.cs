@@ -24,7 +24,10 @@ internal readonly struct KernelRows
     /// The most elements, a power of two up to <paramref name="most"/>, that every row can be read in at a time: it
     /// starts at a multiple of their size.
     /// </summary>
-    public static int Pack(Tensor? tensor, int most)
+    /// <param name="tensor">The tensor; null restricts nothing.</param>
+    /// <param name="most">A power of two.</param>
+    /// <param name="outerDimensions">Dimensions that tell rows apart.</param>
+    public static int Pack(Tensor? tensor, int most, int outerDimensions = 2)
     {
         if (tensor is null)
         {
@@ -32,7 +35,7 @@ internal readonly struct KernelRows
         }
 
         long places = tensor.Address / tensor.DType.SizeInBytes();
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < outerDimensions; i++)
         {
             places |= tensor.Shape[i] > 1 ? tensor.Strides[i] : 0;
         }

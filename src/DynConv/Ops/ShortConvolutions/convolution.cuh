@@ -175,15 +175,15 @@ struct Packet
             }
             else if constexpr (bytes == 8)
             {
-                *reinterpret_cast<Bits64*>(to + i) = Bits64{from[0], from[1]};
+                store_streaming(reinterpret_cast<Bits64*>(to + i), Bits64{from[0], from[1]});
             }
             else if constexpr (bytes == 4)
             {
-                *reinterpret_cast<uint32*>(to + i) = from[0];
+                store_streaming(reinterpret_cast<uint32*>(to + i), from[0]);
             }
             else
             {
-                *reinterpret_cast<uint16*>(to + i) = (uint16)(i % 2 == 0 ? from[0] : from[0] >> 16);
+                store_streaming(reinterpret_cast<uint16*>(to + i), (uint16)(i % 2 == 0 ? from[0] : from[0] >> 16));
             }
         }
     }

@@ -34,6 +34,7 @@ struct StatePlace
 extern "C" __global__ void __launch_bounds__(THREADS) final_state(
     Rows<const ELEMENT> x, Rows<const ELEMENT> state, Rows<ELEMENT> last, Sequences sequences, int64 channels)
 {
+    after_earlier_launches();
     StatePlace place(sequences, channels);
     if (place.n < sequences.count)
     {
@@ -55,6 +56,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) final_state(
 extern "C" __global__ void __launch_bounds__(THREADS) final_state_gradient(
     Rows<const ELEMENT> dlast, Rows<ELEMENT> dx, Rows<ELEMENT> dstate, Sequences sequences, int64 channels)
 {
+    after_earlier_launches();
     StatePlace place(sequences, channels);
     if (place.n < sequences.count)
     {

@@ -4,9 +4,8 @@
 //   dk[t, head, w] = sum over the head's channels of dy[t] x[t - w]
 //   ds[w] = sum_t dy[t] x[t - w], left as one partial sum a block
 //
-// How the work is split, and the compiler's options: head_wise_convolution.cuh; besides, LANES: lanes that share a head,
-// a power of two; 0 where dk is not computed here.
-#include "head_wise_convolution.cuh"
+// How the work is split, and the compiler's options: head_wise_walk.cuh. With LANES = 0, dk is not computed here.
+#include "head_wise_walk.cuh"
 
 // What the backward pass writes; a null pointer where nothing is wanted. `static_partials` is [blocks along tokens, W, D].
 struct Gradients
@@ -119,33 +118,30 @@ DEVICE void store_heads(ELEMENT* to, const float (&dy)[CHANNELS], const Taps& wi
 struct PendingRows
 {
     Taps sums;
+    bool wanted;
 
     DEVICE void add(const Taps& constant, const HeadRow& heads, const float (&dy)[CHANNELS])
     {
 #pragma unroll
         for (int c = 0; c < CHANNELS; c++)
         {
-            sums[0][c] = tap(constant, heads, 0, c) * dy[c];
+            sums[0][c] = tap(constant[0][c], heads, 0, c) * dy[c];
 #pragma unroll
             for (int w = 1; w < WIDTH; w++)
             {
-                sums[w][c] = fused_multiply_add(tap(constant, heads, w, c), dy[c], sums[w][c]);
+                sums[w][c] = fused_multiply_add(tap(constant[w][c], heads, w, c), dy[c], sums[w][c]);
             }
-        }
-    }
-
-    // Writes row w.
-    DEVICE void store(ELEMENT* to, const Gradients& gradients, const Part& part, int w)
-    {
-        if (part.active && gradients.x.first != nullptr)
-        {
-            put<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
         }
     }
 
     // Writes the rows of the part that come before its token i, whose sequence ends there or adds nothing more.
     DEVICE void flush(const Gradients& gradients, const Sequences& sequences, const Part& part, int i)
     {
+        if (!wanted)
+        {
+            return;
+        }
+
         int reach = minimum(i, sequences.position(part.begin + i - 1) + 1);
         ELEMENT* to = gradients.x.at(part.batch, part.begin + i) + part.channel;
 #pragma unroll
@@ -154,7 +150,7 @@ struct PendingRows
             to -= gradients.x.time_stride;
             if (w <= reach && i - w < part.length)
             {
-                store(to, gradients, part, w);
+                put<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
             }
         }
     }
@@ -213,11 +209,13 @@ DEVICE void store_static(const Taps& sums, float (&shared)[WARPS][WIDTH][GROUP],
 
 struct BackwardPass
 {
+    const Rows<const ELEMENT>& x;
     const Filters& filters;
     const Rows<const ELEMENT>& state;
     const Gradients& gradients;
     const Sequences& sequences;
     const Part& part;
+    int reach; // tokens from the part's first to the last that adds to one of its rows
     RowQueue row_queue;
     RowQueue upstream_queue;
     HeadQueue head_queue;
@@ -239,11 +237,25 @@ struct BackwardPass
         if (i < part.length)
         {
             row_queue.push(slot, row);
+        }
+
+        if (i < reach)
+        {
             upstream_queue.push(slot, upstream_row);
             head_queue.push(slot, head_row);
         }
 
         copy_async_commit();
+    }
+
+    // Writes the row that token i, with so many tokens of its sequence before it, was the last to add to.
+    DEVICE void store_oldest(int i, int position)
+    {
+        ELEMENT* to = input_gradients.next();
+        if (pending.wanted && i >= BEFORE && position >= BEFORE)
+        {
+            put<CHANNELS>(to, pending.sums[BEFORE], gradients.accumulate_x != 0);
+        }
     }
 
     DEVICE void token(int slot, int i)
@@ -258,19 +270,13 @@ struct BackwardPass
         if (position == 0 && i > 0)
         {
             pending.flush(gradients, sequences, part, i);
-            restart_window(window, state, sequences, part, i);
+            Row before[WIDTH];
+            load_before(before, nullptr, x, state, sequences, part.batch, part.begin + i, part.channel, 0);
+            set_window(window, before);
         }
 
         pending.add(constant, own, dy);
-        if (i >= WIDTH - 1)
-        {
-            ELEMENT* to = input_gradients.next();
-            if (position >= WIDTH - 1)
-            {
-                pending.store(to, gradients, part, WIDTH - 1);
-            }
-        }
-
+        store_oldest(i, position);
 #if HEADS > 0 && LANES > 0
         ELEMENT* to = head_gradients.next();
         if (gradients.heads.first != nullptr)
@@ -295,30 +301,56 @@ struct BackwardPass
         shift(pending.sums);
     }
 
-    // Tokens after the part add to its last rows.
-    DEVICE void finish()
+    // What the first token needs besides its own rows: all of it is under way before any of it is waited for.
+    DEVICE void prepare()
     {
-        Walk<const ELEMENT> upstream(gradients.y, part.batch, part.begin + part.length, part.channel);
-        Walk<const ELEMENT> heads(filters.heads, part.batch, part.begin + part.length, filter_column(filters, part));
+        const ELEMENT* from = x.at(part.batch, part.begin) + part.channel;
+        Constant taps;
+        Row before[WIDTH];
+        taps.load(filters, part.channel);
+        load_before(
+            before, from, x, state, sequences, part.batch, part.begin, part.channel, sequences.position(part.begin));
+        set_window(window, before);
+#pragma unroll
+        for (int w = 0; w < WIDTH; w++)
+        {
+#pragma unroll
+            for (int c = 0; c < CHANNELS; c++)
+            {
+                constant[w][c] = taps.at(w, c);
+            }
+        }
+    }
+
+    // Tokens after the part add to its last rows.
+    DEVICE void finish(int slot)
+    {
         int i = part.length;
-        int last = (int)minimum((int64)i + WIDTH - 1, sequences.time - part.begin);
-        for (; i < last && sequences.position(part.begin + i) > i - part.length; i++)
+        for (; i < reach && sequences.position(part.begin + i) > i - part.length; i++)
         {
             float dy[CHANNELS];
-            unpack(dy, Row::load(upstream.next()));
-            pending.add(constant, load_heads(heads.next()), dy);
-            if (i >= WIDTH - 1)
+            HeadRow own;
+            if constexpr (FIXED_SLOTS)
             {
-                ELEMENT* to = input_gradients.next();
-                if (sequences.position(part.begin + i) >= WIDTH - 1)
-                {
-                    pending.store(to, gradients, part, WIDTH - 1);
-                }
+                unpack(dy, Row::load(gradients.y.at(part.batch, part.begin + i) + part.channel));
+                own = load_heads(filters.heads.at(part.batch, part.begin + i) + filters.column(part.channel));
+            }
+            else
+            {
+                slot %= AHEAD;
+                copy_async_wait<AHEAD - 1>();
+                unpack(dy, upstream_queue.take(slot));
+                own = head_queue.take(slot);
+                push(slot++, i + AHEAD);
             }
 
+            pending.add(constant, own, dy);
+            store_oldest(i, sequences.position(part.begin + i));
             shift(pending.sums);
         }
 
+        // The static sums take the place of rows that may still be under way.
+        copy_async_wait<0>();
         pending.flush(gradients, sequences, part, i);
     }
 };
@@ -327,24 +359,25 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     Rows<const ELEMENT> x, Filters filters, Rows<const ELEMENT> state, Gradients gradients, Sequences sequences,
     int64 channels, int part_length, int64 parts)
 {
+    after_earlier_launches();
     __shared__ BackwardMemory memory;
     Part part(sequences, channels, part_length, parts);
-    int64 column = filter_column(filters, part);
+    int64 column = filters.column(part.channel);
     BackwardPass pass{
-        filters, state, gradients, sequences, part,
+        x, filters, state, gradients, sequences, part,
+        (int)minimum((int64)part.length + BEFORE, sequences.time - part.begin),
         memory.queues.rows, memory.queues.upstream, memory.queues.heads,
         Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(gradients.y, part.batch, part.begin, part.channel),
         Walk<const ELEMENT>(filters.heads, part.batch, part.begin, column),
-        Walk<ELEMENT>(gradients.x, part.batch, part.begin, part.channel),
+        Walk<ELEMENT>(gradients.x, part.batch, part.begin - BEFORE, part.channel),
         Walk<ELEMENT>(gradients.heads, part.batch, part.begin, column)};
     if (part.length > 0)
     {
         fill(pass, part);
-        load_constant(pass.constant, filters, part);
-        load_window(pass.window, x, state, sequences, part);
-        walk(pass, part);
-        pass.finish();
+        pass.pending.wanted = part.active && gradients.x.first != nullptr;
+        pass.prepare();
+        pass.finish(walk(pass, part));
     }
 
     if (HAS_STATIC && gradients.static_partials != nullptr)

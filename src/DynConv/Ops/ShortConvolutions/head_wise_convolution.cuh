@@ -1,20 +1,14 @@
 // What the kernels share whose filters are read: those of head-wise convolutions, and of static ones (HEADS = 0).
 //
-// A warp takes a part of a batch entry's tokens and WARP * CHANNELS channels, CHANNELS of them a lane, and walks along
-// the tokens: the rows that the filter reaches back to stay in registers, so that every row is read once (W - 1 rows are
-// read again where a part begins, backward where it ends, too). Rows come through shared memory, where every lane copies
-// its own channels AHEAD tokens before it needs them; no lane waits for another. A block's WARPS warps take successive
-// parts of the same channels; blocks lie side by side along the channels first.
-//
-// Of the compiler's options: ELEMENT (float or bf16), WIDTH (W), CHANNELS, HEADS (heads that a lane's channels belong to),
-// FILTER_PACK (elements of k read at a time), STATIC (type of s; not defined where there is none), RESIDUAL (0 or 1),
-// PACKED (0 or 1), WARPS.
+// Of the compiler's options: ELEMENT (float or bf16), WIDTH (W), CHANNELS (neighbouring ones that a thread owns), HEADS
+// (heads that they belong to), LANES (threads that share a head; 0 where they are no power of two up to 32), FILTER_PACK
+// (elements of k read at a time), STATIC (type of s; not defined where there is none), STATIC_PACK (its elements read at a
+// time), RESIDUAL (0 or 1), PACKED (0 or 1).
 #pragma once
 #include "convolution.cuh"
 
-static constexpr int GROUP = WARP * CHANNELS;
-static constexpr int THREADS = WARP * WARPS;
 static constexpr int FILTERS = HEADS * WIDTH;
+static constexpr int BEFORE = WIDTH - 1;
 
 #ifdef STATIC
 static constexpr bool HAS_STATIC = true;
@@ -22,94 +16,11 @@ typedef STATIC StaticElement;
 #else
 static constexpr bool HAS_STATIC = false;
 typedef float StaticElement;
+#define STATIC_PACK 1
 #endif
 
 typedef Packet<ELEMENT, CHANNELS> Row;
 typedef Packet<ELEMENT, FILTERS == 0 ? 1 : FILTERS> HeadRow;
-typedef float Taps[WIDTH][CHANNELS];
-
-// No copy of 2 bytes runs on its own: such elements wait in registers, whose slots have to be known at compile time.
-static constexpr bool ROWS_IN_REGISTERS = CHANNELS * sizeof(ELEMENT) < 4;
-static constexpr bool HEADS_IN_REGISTERS = HEADS > 0 && FILTER_PACK * sizeof(ELEMENT) < 4;
-static constexpr bool FIXED_SLOTS = ROWS_IN_REGISTERS || HEADS_IN_REGISTERS;
-
-// Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for.
-static constexpr int TURN = 4;
-static constexpr int TOKEN_BYTES = (2 * CHANNELS + FILTERS) * sizeof(ELEMENT) * THREADS;
-static constexpr int AHEAD = !FIXED_SLOTS && 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
-
-// A lane's COUNT elements of the next AHEAD tokens of one tensor, PACK at a time, on their way through shared memory.
-template <int COUNT, int PACK, bool IN_REGISTERS>
-struct Queue
-{
-    static constexpr int PIECES = COUNT / PACK;
-    static constexpr int BYTES = PACK * sizeof(ELEMENT);
-
-    struct alignas(BYTES) Piece { ELEMENT at[PACK]; };
-
-    typedef Piece Memory[AHEAD][PIECES][THREADS];
-
-    Memory& memory;
-    uint32 address;
-
-    DEVICE Queue(Memory& memory) : memory(memory), address(shared_address(&memory[0][0][threadIdx.x])) {}
-
-    DEVICE void push(int slot, const ELEMENT* from)
-    {
-#pragma unroll
-        for (int i = 0; i < PIECES; i++)
-        {
-            copy_async<BYTES>(address + (slot * PIECES + i) * THREADS * BYTES, from + i * PACK);
-        }
-    }
-
-    DEVICE Packet<ELEMENT, COUNT> take(int slot) const
-    {
-        Packet<ELEMENT, COUNT> packet;
-#pragma unroll
-        for (int i = 0; i < PIECES; i++)
-        {
-            packet.template set<PACK>(i * PACK, memory[slot][i][threadIdx.x].at);
-        }
-
-        return packet;
-    }
-};
-
-// The same, waiting in registers.
-template <int COUNT, int PACK>
-struct Queue<COUNT, PACK, true>
-{
-    typedef char Memory;
-
-    Packet<ELEMENT, COUNT> packets[AHEAD];
-
-    DEVICE Queue(Memory&) {}
-
-    DEVICE void push(int slot, const ELEMENT* from)
-    {
-        packets[slot] = Packet<ELEMENT, COUNT>::template load<PACK>(from);
-    }
-
-    DEVICE Packet<ELEMENT, COUNT> take(int slot) const { return packets[slot]; }
-};
-
-typedef Queue<CHANNELS, CHANNELS, ROWS_IN_REGISTERS> RowQueue;
-
-#if HEADS > 0
-typedef Queue<FILTERS, FILTER_PACK, HEADS_IN_REGISTERS> HeadQueue;
-#else
-struct HeadQueue
-{
-    typedef char Memory;
-
-    DEVICE HeadQueue(Memory&) {}
-
-    DEVICE void push(int, const ELEMENT*) {}
-
-    DEVICE HeadRow take(int) const { return HeadRow{}; }
-};
-#endif
 
 // The filters' sources: k as rows of [B, T, H * W], s as W rows.
 struct Filters
@@ -118,72 +29,39 @@ struct Filters
     const StaticElement* constant;
     int64 constant_stride;
     int64 head_size;
-};
 
-// Where tokens of this warp begin and end, and its lane's channels.
-struct Part
-{
-    int64 batch;
-    int64 begin;
-    int length;
-    int64 channel;
-    bool active;
-
-    DEVICE Part(const Sequences& sequences, int64 channels, int most, int64 parts)
+    // Where the filters of a thread's channels stand in a row of k.
+    DEVICE int64 column(int64 channel) const
     {
-        int64 groups = (channels + GROUP - 1) / GROUP;
-        int64 index = (int64)blockIdx.x / groups * WARPS + threadIdx.x / WARP;
-        batch = index / parts;
-        begin = index % parts * most;
-        length = batch < sequences.batch ? (int)maximum(minimum(sequences.time - begin, (int64)most), (int64)0) : 0;
-        channel = (int64)blockIdx.x % groups * GROUP + threadIdx.x % WARP * CHANNELS;
-        active = channel < channels;
-        channel = active ? channel : 0;
+        return HEADS == 0 ? 0 : LANES > 0 ? channel / (CHANNELS * LANES) * FILTERS : channel / head_size * WIDTH;
     }
 };
 
-// Walks along the rows of one tensor.
-template <typename T>
-struct Walk
+// What the filters of a thread's channels have in common at all tokens: the static part and 1 for the residual. It stays
+// packed until it is needed.
+struct Constant
 {
-    T* at;
-    int64 stride;
+    Packet<StaticElement, CHANNELS> rows[WIDTH];
 
-    DEVICE Walk(const Rows<T>& rows, int64 b, int64 t, int64 column)
-        : at(rows.at(b, t) + column), stride(rows.time_stride)
+    DEVICE void load(const Filters& filters, int64 channel)
     {
-    }
-
-    DEVICE T* next()
-    {
-        T* here = at;
-        at += stride;
-        return here;
-    }
-};
-
-// The static part of the lane's filters, with 1 for the residual.
-DEVICE void load_constant(Taps& constant, const Filters& filters, const Part& part)
-{
-#pragma unroll
-    for (int w = 0; w < WIDTH; w++)
-    {
-#pragma unroll
-        for (int c = 0; c < CHANNELS; c++)
+        if constexpr (HAS_STATIC)
         {
-            constant[w][c] = RESIDUAL && w == 0 ? 1.f : 0.f;
-            if (HAS_STATIC)
+#pragma unroll
+            for (int w = 0; w < WIDTH; w++)
             {
-                constant[w][c] += to_float(filters.constant[w * filters.constant_stride + part.channel + c]);
+                const StaticElement* from = filters.constant + w * filters.constant_stride + channel;
+                rows[w] = Packet<StaticElement, CHANNELS>::template load<STATIC_PACK>(from);
             }
         }
     }
-}
 
-DEVICE int64 filter_column(const Filters& filters, const Part& part)
-{
-    return HEADS == 0 ? 0 : part.channel / filters.head_size * WIDTH;
-}
+    DEVICE float at(int w, int c) const
+    {
+        float residual = RESIDUAL && w == 0 ? 1.f : 0.f;
+        return !HAS_STATIC ? residual : RESIDUAL && w == 0 ? residual + rows[w].at(c) : rows[w].at(c);
+    }
+};
 
 DEVICE HeadRow load_heads(const ELEMENT* from)
 {
@@ -197,124 +75,47 @@ DEVICE HeadRow load_heads(const ELEMENT* from)
     }
 }
 
-// Tap w of the filter of the lane's channel c.
-DEVICE float tap(const Taps& constant, const HeadRow& heads, int w, int c)
+// Tap w of the filter of the thread's channel c.
+DEVICE float tap(float constant, const HeadRow& heads, int w, int c)
 {
     if constexpr (HEADS == 0)
     {
-        return constant[w][c];
+        return constant;
     }
     else
     {
         float own = heads.at(c * HEADS / CHANNELS * WIDTH + w);
-        return HAS_STATIC || (RESIDUAL && w == 0) ? own + constant[w][c] : own;
+        return HAS_STATIC || (RESIDUAL && w == 0) ? own + constant : own;
     }
 }
 
-DEVICE void unpack(float (&values)[CHANNELS], const Row& row)
+// The rows before token t of a batch entry, whose own row is at `from` and whose sequence has `position` tokens before it:
+// so many rows of x and then those of the initial state, or zeros. Row w stands w tokens before; row 0 is left alone.
+DEVICE void load_before(
+    Row (&before)[WIDTH], const ELEMENT* from, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state,
+    const Sequences& sequences, int64 batch, int64 t, int64 channel, int position)
 {
-#pragma unroll
-    for (int c = 0; c < CHANNELS; c++)
+    if (position >= BEFORE)
     {
-        values[c] = row.at(c);
+#pragma unroll
+        for (int w = 1; w < WIDTH; w++)
+        {
+            from -= x.time_stride;
+            before[w] = Row::load(from);
+        }
+
+        return;
     }
-}
 
-// The lane's channels of a row, or zeros.
-DEVICE void load_row(float (&values)[CHANNELS], const ELEMENT* row, const Part& part)
-{
-    unpack(values, row == nullptr ? Row{} : Row::load(row + part.channel));
-}
-
-// Row w of the window becomes what lies w tokens before the part; row 0 is left alone.
-DEVICE void load_window(
-    Taps& window, const Rows<const ELEMENT>& x, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part)
-{
+    int64 sequence = PACKED ? sequences.index(batch, t) : batch;
+    const ELEMENT* state_from = state.at(sequence, BEFORE + position) + channel;
 #pragma unroll
     for (int w = 1; w < WIDTH; w++)
     {
-        load_row(window[w], input_before<WIDTH>(x, state, sequences, part.batch, part.begin, w), part);
-    }
-}
-
-// The same before the part's token i, with which a sequence begins.
-DEVICE void restart_window(
-    Taps& window, const Rows<const ELEMENT>& state, const Sequences& sequences, const Part& part, int i)
-{
-    const ELEMENT* newest =
-        state.first == nullptr ? nullptr : state.at(sequences.index(part.batch, part.begin + i), WIDTH - 2);
-#pragma unroll
-    for (int w = 1; w < WIDTH; w++)
-    {
-        load_row(window[w], newest, part);
-        newest = newest == nullptr ? nullptr : newest - state.time_stride;
-    }
-}
-
-// Rows move one token away; row 0 is free.
-DEVICE void shift(Taps& rows)
-{
-#pragma unroll
-    for (int w = WIDTH - 1; w > 0; w--)
-    {
-#pragma unroll
-        for (int c = 0; c < CHANNELS; c++)
-        {
-            rows[w][c] = rows[w - 1][c];
-        }
-    }
-}
-
-// The position of the part's token i in its sequence; where sequences are not packed, none begins inside of a part.
-DEVICE int position_inside(const Sequences& sequences, const Part& part, int i)
-{
-    return PACKED ? sequences.positions[part.begin + i] : MOST_BEFORE;
-}
-
-// Takes every token of the part, whose rows lie in a slot of the queues.
-template <typename Pass>
-DEVICE void walk(Pass& pass, const Part& part)
-{
-    int slot = 0;
-    int i = 0;
-    for (; i + TURN <= part.length; i += TURN)
-    {
-#pragma unroll
-        for (int j = 0; j < TURN; j++)
-        {
-            pass.token(slot + j, i + j);
-        }
-
-        slot = (slot + TURN) % AHEAD;
-    }
-
-    if constexpr (FIXED_SLOTS)
-    {
-#pragma unroll
-        for (int j = 0; j < TURN - 1; j++)
-        {
-            if (i + j < part.length)
-            {
-                pass.token(j, i + j);
-            }
-        }
-    }
-    else
-    {
-#pragma unroll 1
-        for (; i < part.length; i++)
-        {
-            pass.token(slot++, i);
-        }
-    }
-}
-
-template <typename Pass>
-DEVICE void fill(Pass& pass, const Part& part)
-{
-#pragma unroll
-    for (int i = 0; i < AHEAD; i++)
-    {
-        pass.push(i, i);
+        from -= x.time_stride;
+        state_from -= state.time_stride;
+        before[w] = w <= position            ? Row::load(from)
+                    : state.first != nullptr ? Row::load(state_from)
+                                             : Row{};
     }
 }

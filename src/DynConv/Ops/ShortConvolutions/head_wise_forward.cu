@@ -1,90 +1,98 @@
 // Head-wise and static convolutions: y[t] = sum_w f_w(t) x[t - w] with f_w(t) = k[t, head, w] + s[w] (+ 1 at w = 0).
-// How the work is split, and the compiler's options: head_wise_convolution.cuh.
+//
+// A thread owns CHANNELS neighbouring channels of TOKENS successive tokens; neighbouring threads lie side by side along
+// the channels first. All that a thread needs is under way to its registers, packed as it lies in memory, before it
+// computes anything: bytes under way are what hides a busy memory's latency. The W - 1 rows before its tokens are other
+// threads', too, and come from a cache as a rule.
+//
+// The compiler's options: head_wise_convolution.cuh; besides, TOKENS.
 #include "head_wise_convolution.cuh"
 
-struct ForwardMemory
-{
-    RowQueue::Memory rows;
-    HeadQueue::Memory heads;
-};
+static constexpr int THREADS = 256;
 
-struct ForwardPass
-{
-    const Rows<const ELEMENT>& state;
-    const Sequences& sequences;
-    const Part& part;
-    RowQueue row_queue;
-    HeadQueue head_queue;
-    Walk<const ELEMENT> inputs;
-    Walk<const ELEMENT> heads;
-    Walk<ELEMENT> outputs;
-    Taps constant;
-    Taps window;
+// The rows of a thread's tokens from number BEFORE on, and those before them.
+typedef Row Inputs[BEFORE + TOKENS];
 
-    DEVICE void push(int slot, int i)
+DEVICE void set_before(Inputs& rows, int token, const Row (&before)[WIDTH])
+{
+#pragma unroll
+    for (int w = 1; w < WIDTH; w++)
     {
-        const ELEMENT* row = inputs.next();
-        const ELEMENT* head_row = heads.next();
-        if (i < part.length)
-        {
-            row_queue.push(slot, row);
-            head_queue.push(slot, head_row);
-        }
+        rows[BEFORE + token - w] = before[w];
+    }
+}
 
-        copy_async_commit();
+DEVICE Row convolve(const Constant& constant, const HeadRow& heads, const Inputs& rows, int token)
+{
+    float sums[CHANNELS];
+#pragma unroll
+    for (int c = 0; c < CHANNELS; c++)
+    {
+        sums[c] = tap(constant.at(0, c), heads, 0, c) * rows[BEFORE + token].at(c);
+#pragma unroll
+        for (int w = 1; w < WIDTH; w++)
+        {
+            sums[c] = fused_multiply_add(tap(constant.at(w, c), heads, w, c), rows[BEFORE + token - w].at(c), sums[c]);
+        }
     }
 
-    DEVICE void token(int slot, int i)
-    {
-        int position = position_inside(sequences, part, i);
-        copy_async_wait<AHEAD - 1>();
-        unpack(window[0], row_queue.take(slot));
-        HeadRow own = head_queue.take(slot);
-        push(slot, i + AHEAD);
-        if (position == 0 && i > 0)
-        {
-            restart_window(window, state, sequences, part, i);
-        }
+    return Row::of(sums);
+}
 
-        float sums[CHANNELS];
-#pragma unroll
-        for (int c = 0; c < CHANNELS; c++)
-        {
-            sums[c] = tap(constant, own, 0, c) * window[0][c];
-#pragma unroll
-            for (int w = 1; w < WIDTH; w++)
-            {
-                sums[c] = fused_multiply_add(tap(constant, own, w, c), window[w][c], sums[c]);
-            }
-        }
-
-        shift(window);
-        ELEMENT* to = outputs.next();
-        if (part.active)
-        {
-            Row::of(sums).store(to);
-        }
-    }
-};
-
-extern "C" __global__ void __launch_bounds__(THREADS) head_wise_forward(
-    Rows<const ELEMENT> x, Filters filters, Rows<const ELEMENT> state, Rows<ELEMENT> y, Sequences sequences,
-    int64 channels, int part_length, int64 parts)
+extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
+    Rows<const ELEMENT> x, Filters filters, Rows<const ELEMENT> state, Rows<ELEMENT> y, Sequences sequences, int64 columns)
 {
-    __shared__ ForwardMemory memory;
-    Part part(sequences, channels, part_length, parts);
-    if (part.length == 0)
+    after_earlier_launches();
+    int64 index = (int64)blockIdx.x * THREADS + threadIdx.x;
+    int64 channel = index % columns * CHANNELS;
+    int64 begin = index / columns * TOKENS;
+    int64 batch = (int64)blockIdx.z * gridDim.y + blockIdx.y;
+    int count = (int)minimum(sequences.time - begin, (int64)TOKENS);
+    if (count <= 0 || batch >= sequences.batch)
     {
         return;
     }
 
-    ForwardPass pass{
-        state, sequences, part, memory.rows, memory.heads,
-        Walk<const ELEMENT>(x, part.batch, part.begin, part.channel),
-        Walk<const ELEMENT>(filters.heads, part.batch, part.begin, filter_column(filters, part)),
-        Walk<ELEMENT>(y, part.batch, part.begin, part.channel)};
-    fill(pass, part);
-    load_constant(pass.constant, filters, part);
-    load_window(pass.window, x, state, sequences, part);
-    walk(pass, part);
+    int position = PACKED ? sequences.positions[begin] : (int)minimum(begin, (int64)BEFORE);
+    bool restarts = PACKED && sequences.positions[begin + count - 1] < count - 1;
+    const ELEMENT* from = x.at(batch, begin) + channel;
+    const ELEMENT* heads_from = filters.heads.at(batch, begin) + filters.column(channel);
+    const ELEMENT* next = from;
+    Inputs rows;
+    HeadRow heads[TOKENS];
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++)
+    {
+        if (i < count)
+        {
+            rows[BEFORE + i] = Row::load(next);
+            heads[i] = load_heads(heads_from);
+        }
+
+        next += x.time_stride;
+        heads_from += filters.heads.time_stride;
+    }
+
+    Row before[WIDTH];
+    load_before(before, from, x, state, sequences, batch, begin, channel, position);
+    set_before(rows, 0, before);
+    Constant constant;
+    constant.load(filters, channel);
+    ELEMENT* to = y.at(batch, begin) + channel;
+#pragma unroll
+    for (int i = 0; i < TOKENS; i++)
+    {
+        if (i < count)
+        {
+            if (restarts && i > 0 && sequences.positions[begin + i] == 0)
+            {
+                load_before(before, nullptr, x, state, sequences, batch, begin + i, channel, 0);
+                set_before(rows, i, before);
+            }
+
+            convolve(constant, heads[i], rows, i).store(to);
+        }
+
+        to += y.time_stride;
+    }
 }

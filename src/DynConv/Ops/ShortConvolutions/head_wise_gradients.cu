@@ -14,6 +14,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_weight_gradient(
     Rows<const ELEMENT> x, Rows<const ELEMENT> state, Rows<const ELEMENT> dy, Rows<ELEMENT> dk, Sequences sequences,
     int64 heads, int64 head_size, int accumulate)
 {
+    after_earlier_launches();
     int64 index = (int64)blockIdx.x * (THREADS / WARP) + threadIdx.x / WARP;
     int64 head = index % heads;
     int64 token = index / heads;
@@ -63,6 +64,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_state_gradient(
     Rows<const ELEMENT> k, const STATIC* constant, int64 constant_stride, Rows<const ELEMENT> dy,
     Rows<ELEMENT> dstate, Sequences sequences, int64 channels, int64 head_size, int accumulate)
 {
+    after_earlier_launches();
     int64 element = (int64)blockIdx.x * THREADS + threadIdx.x;
     int64 c = element % channels;
     int64 j = element / channels % STATE_ROWS;

@@ -316,6 +316,7 @@ DEVICE void walk(Gradients& gradients, int steps)
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tensor(const LowRankBackward a)
 {
+    after_earlier_launches();
     extern __shared__ Bits128 shared_memory[];
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
     int lane = threadIdx.x % WARP;

@@ -76,6 +76,7 @@ DEVICE float operand(const LowRankConvolution& a, int64 b, int64 t, int w, int64
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_convolution(const LowRankConvolution a)
 {
+    after_earlier_launches();
     __shared__ Factors factors;
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
     int64 token_blocks = (a.sequences.time + TOKENS - 1) / TOKENS;

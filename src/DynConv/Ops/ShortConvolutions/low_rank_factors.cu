@@ -44,6 +44,7 @@ DEVICE float product(const LowRankFactors& a, int64 b, int64 t, int w, int64 d)
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_factors(const LowRankFactors a)
 {
+    after_earlier_launches();
     __shared__ BlockMemory memory;
     int64 rank_blocks = (a.basis.rank + RANKS - 1) / RANKS;
     int64 token_blocks = (a.sequences.time + TOKENS - 1) / TOKENS;

@@ -74,6 +74,7 @@ DEVICE void convolve(
 
 extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor(const LowRankForward a)
 {
+    after_earlier_launches();
     extern __shared__ Bits128 shared_memory[];
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
     int lane = threadIdx.x % WARP;

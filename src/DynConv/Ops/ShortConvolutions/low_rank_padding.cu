@@ -15,6 +15,7 @@ struct LowRankPadding
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_padding(const LowRankPadding a)
 {
+    after_earlier_launches();
     int64 i = (int64)blockIdx.x * THREADS + threadIdx.x;
     int64 token = i / WIDE;
     int64 r = i % WIDE;

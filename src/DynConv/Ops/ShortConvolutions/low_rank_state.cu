@@ -21,6 +21,7 @@ struct LowRankState
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_state(const LowRankState a)
 {
+    after_earlier_launches();
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
     int64 d = blockIdx.x % channel_blocks * THREADS + threadIdx.x;
     int64 row = blockIdx.x / channel_blocks;

@@ -70,6 +70,7 @@ DEVICE void add_up(const PartialSums& job, int64 quad)
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_sums(const LowRankSums a)
 {
+    after_earlier_launches();
     int64 quad = (int64)blockIdx.x * THREADS + threadIdx.x;
 #pragma unroll
     for (int i = 0; i < 3; i++)

@@ -27,6 +27,7 @@ struct Factors { float of[PIECE][RANKS]; };
 
 extern "C" __global__ void __launch_bounds__(THREADS) low_rank_weights(const LowRankWeights a)
 {
+    after_earlier_launches();
     __shared__ Factors factors;
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
     int64 rank_blocks = (a.rank + RANKS - 1) / RANKS;

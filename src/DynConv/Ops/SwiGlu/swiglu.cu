@@ -86,6 +86,7 @@ struct Backward
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS)
     swiglu_forward(const __grid_constant__ ElementWalk walk, const TYPE* gate, const TYPE* up, TYPE* y)
 {
+    after_earlier_launches();
     run_elements(walk, Forward{gate, up, y});
 }
 
@@ -99,5 +100,6 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) swiglu_backward(
     int add_gate,
     int add_up)
 {
+    after_earlier_launches();
     run_elements(walk, Backward{dy, gate, up, dgate, dup, add_gate != 0, add_up != 0});
 }
