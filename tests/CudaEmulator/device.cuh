@@ -130,6 +130,8 @@ DEVICE void block_barrier(int barrier, int threads) { emulator::meet(barrier, th
 // One launch after the other, here.
 DEVICE void after_earlier_launches() {}
 
+DEVICE void let_next_launch_begin() {}
+
 DEVICE void warp_barrier() { emulator::exchange("warp_barrier", 0); }
 
 DEVICE void device_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }

@@ -127,12 +127,20 @@ DEVICE void block_barrier(int barrier, int threads)
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
 }
 
-// Every kernel's first line. A launch may take its place on the card while the one before it ends (CudaKernel.Launch): this
-// waits until all that was queued before is done, and lets the next launch do the same in turn.
+// Every kernel's first line. A launch may take its place on the card as soon as the blocks of the one before have ended
+// (CudaKernel.Launch): this waits until all that was queued before is done and can be seen.
 DEVICE void after_earlier_launches()
 {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// Lets the next launch take what place is left before this one has ended. Not for launches whose followers have a few blocks
+// for each multiprocessor that live long: these would crowd on the first multiprocessors that have room.
+DEVICE void let_next_launch_begin()
+{
+#if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.launch_dependents;");
 #endif
 }

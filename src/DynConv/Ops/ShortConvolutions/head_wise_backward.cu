@@ -360,6 +360,11 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     int64 channels, int part_length, int64 parts)
 {
     after_earlier_launches();
+    if (HAS_STATIC && gradients.static_partials != nullptr)
+    {
+        let_next_launch_begin(); // a short one, that adds up this one's sums
+    }
+
     __shared__ BackwardMemory memory;
     Part part(sequences, channels, part_length, parts);
     int64 column = filters.column(part.channel);

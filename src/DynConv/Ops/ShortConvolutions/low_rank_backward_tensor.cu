@@ -38,10 +38,9 @@ struct FactorSumming
     static constexpr int SHARE = (PIECES + PRODUCT_THREADS - 1) / PRODUCT_THREADS;
 
     float* to; // dz's parts of the block's channels, of the step's first token of the first run
-    int thread;
-    int end; // tokens from there to the batch entry's end
+    int end;   // tokens from there to the batch entry's end
 
-    DEVICE void add_up(const FactorSums (&sums)[COLUMNS], const int& run)
+    DEVICE void add_up(const FactorSums (&sums)[COLUMNS], const int& run, int thread)
     {
 #pragma unroll
         for (int k = 0; k < SHARE; k++)
@@ -115,8 +114,6 @@ struct InputGradients
 {
     const LowRankBackward& a;
     BlockMemory& block;
-    int column;
-    int lane;
     RowStream dy_stream;
     FactorStream z_stream;
     int64 token; // of the run
@@ -127,7 +124,7 @@ struct InputGradients
 
     DEVICE InputGradients(
         const LowRankBackward& a, BlockMemory& block, const Runs& runs, int64 channel, int column, int lane)
-        : a(a), block(block), column(column), lane(lane), dy_stream(a.dy, runs, channel, a.channels, lane),
+        : a(a), block(block), dy_stream(a.dy, runs, channel, a.channels, lane),
           z_stream(a.z, runs, a.run, lane), token(runs.token(lane / 4)), carried{}
     {
         int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
@@ -136,7 +133,7 @@ struct InputGradients
 #pragma unroll
         for (int step = 0; step < AHEAD; step++)
         {
-            copy(block.columns[column].steps[step]);
+            copy(block.columns[column].steps[step], lane);
             copy_async_commit();
         }
     }
@@ -145,6 +142,8 @@ struct InputGradients
     template <bool INSIDE>
     DEVICE void step(int step, int place, int steps)
     {
+        int lane = threadIdx.x % WARP;
+        int column = threadIdx.x / WARP % COLUMNS;
         ColumnMemory& own = block.columns[column];
         copy_async_wait<AHEAD - 1>();
 
@@ -152,7 +151,7 @@ struct InputGradients
         meet_column(column);
         if (step + AHEAD < steps + PAST_STEPS)
         {
-            copy(own.steps[moved(place, AHEAD)]);
+            copy(own.steps[moved(place, AHEAD)], lane);
         }
 
         copy_async_commit();
@@ -164,45 +163,42 @@ struct InputGradients
         }
 
         const Filters<false> filters(block.basis[column], block.statics[column], lane);
-        uint32 dx[STEP][PAIRS];
-        bool written[STEP];
-#pragma unroll
-        for (int i = 0; i < STEP; i++)
+        auto is_written = [&](int i)
         {
             int at = step * STEP + i - PAST;
-            written[i] = at >= 0 && at < end;
-            if (ACCUMULATE && written[i])
+            return at >= 0 && at < end;
+        };
+        auto get = [&](int i, uint32 (&row)[PAIRS])
+        {
+            if (ACCUMULATE && is_written(i))
             {
-                load_pairs(dx[i], to + i * a.dx.time_stride);
+                load_pairs(row, to + i * a.dx.time_stride);
             }
-        }
-
+        };
+        auto put = [&](int i, const uint32 (&row)[PAIRS])
+        {
+            if (is_written(i))
+            {
+                store_pairs(to + i * a.dx.time_stride, row);
+            }
+        };
         if (PACKED && near_start)
         {
-            correlate<true>(dx, carried, own, place, filters, positions);
+            correlate<true>(carried, own, place, filters, positions, get, put);
         }
         else
         {
-            correlate<false>(dx, carried, own, place, filters, positions);
+            correlate<false>(carried, own, place, filters, positions, get, put);
         }
 
-#pragma unroll
-        for (int i = 0; i < STEP; i++)
-        {
-            if (written[i])
-            {
-                store_pairs(to, dx[i]);
-            }
-
-            to += a.dx.time_stride;
-        }
+        to += STEP * a.dx.time_stride;
     }
 
 private:
-    DEVICE void copy(StepMemory& to)
+    DEVICE void copy(StepMemory& to, int lane)
     {
-        dy_stream.copy(to.dy);
-        z_stream.copy(to.z);
+        dy_stream.copy(to.dy, lane);
+        z_stream.copy(to.z, lane);
     }
 };
 
@@ -211,8 +207,6 @@ struct ParameterGradients
 {
     const LowRankBackward& a;
     BlockMemory& block;
-    int column;
-    int lane;
     RowStream x_stream;
     FactorSumming summing;
     int64 token; // of the run
@@ -221,8 +215,8 @@ struct ParameterGradients
 
     DEVICE ParameterGradients(
         const LowRankBackward& a, BlockMemory& block, const Runs& runs, float* z_sums, int64 channel, int column, int lane)
-        : a(a), block(block), column(column), lane(lane), x_stream(a.x, runs, channel, a.channels, lane),
-          summing{z_sums + runs.first * RANKS, column * WARP + lane, runs.tokens_left(runs.first)},
+        : a(a), block(block), x_stream(a.x, runs, channel, a.channels, lane),
+          summing{z_sums + runs.first * RANKS, runs.tokens_left(runs.first)},
           token(runs.token(lane / 4)), sums{}
     {
         // The steps before the first stand where the ring ends.
@@ -231,7 +225,7 @@ struct ParameterGradients
 #pragma unroll
         for (int step = 0; step < AHEAD; step++)
         {
-            x_stream.copy(own.steps[step].x);
+            x_stream.copy(own.steps[step].x, lane);
             copy_async_commit();
         }
     }
@@ -239,12 +233,14 @@ struct ParameterGradients
     template <bool INSIDE>
     DEVICE void step(int step, int place, int steps)
     {
+        int lane = threadIdx.x % WARP;
+        int column = threadIdx.x / WARP % COLUMNS;
         ColumnMemory& own = block.columns[column];
         copy_async_wait<AHEAD - 1>();
         meet_column(column);
         if (step + AHEAD < steps)
         {
-            x_stream.copy(own.steps[moved(place, AHEAD)].x);
+            x_stream.copy(own.steps[moved(place, AHEAD)].x, lane);
         }
 
         copy_async_commit();
@@ -273,7 +269,7 @@ struct ParameterGradients
         meet_columns();
         if (step > 0)
         {
-            summing.add_up(block.sums[(step - 1) % 2], a.run);
+            summing.add_up(block.sums[(step - 1) % 2], a.run, column * WARP + lane);
         }
 
         FactorSums& to = block.sums[step % 2][column];
@@ -287,10 +283,10 @@ struct ParameterGradients
         }
     }
 
-    DEVICE void finish(int steps)
+    DEVICE void finish(int steps, int thread)
     {
         meet_columns();
-        summing.add_up(block.sums[(steps - 1) % 2], a.run);
+        summing.add_up(block.sums[(steps - 1) % 2], a.run, thread);
     }
 };
 
@@ -321,6 +317,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
     int lane = threadIdx.x % WARP;
     int warp = threadIdx.x / WARP;
+    let_next_launch_begin(); // a short one, that adds up this one's sums
 
     // Channels first: blocks that run together read whole rows.
     int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);
@@ -350,7 +347,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
         fill_weights<THREADS, COLUMNS>(memory.basis, memory.statics, memory.by_channel, a.weights, first_channel, a.channels);
         block_barrier();
         walk(gradients, steps);
-        gradients.finish(steps);
+        gradients.finish(steps, column * WARP + lane);
         store_weight_sums(a, gradients.sums, token_block, channel, lane);
     }
 

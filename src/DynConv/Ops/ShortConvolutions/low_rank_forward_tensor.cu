@@ -100,8 +100,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
 #pragma unroll
     for (int step = 0; step < AHEAD; step++)
     {
-        x_stream.copy(own.x[step]);
-        z_stream.copy(own.z[step]);
+        x_stream.copy(own.x[step], lane);
+        z_stream.copy(own.z[step], lane);
         copy_async_commit();
     }
 
@@ -136,8 +136,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             warp_barrier();
             if (step + AHEAD < steps)
             {
-                x_stream.copy(own.x[(place + AHEAD) % RING]);
-                z_stream.copy(own.z[(place + AHEAD) % RING]);
+                x_stream.copy(own.x[(place + AHEAD) % RING], lane);
+                z_stream.copy(own.z[(place + AHEAD) % RING], lane);
             }
 
             copy_async_commit();

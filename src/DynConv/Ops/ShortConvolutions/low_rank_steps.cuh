@@ -215,70 +215,88 @@ DEVICE void sum_factors(
     }
 }
 
-// What a step's tokens give to dx: rows -PAST .. -1 are complete then, with what `carried` brought; rows STEP - PAST .. are
-// carried on. With ACCUMULATE, dx has what is there already.
-template <bool NEAR_START>
+// What a step's tokens give to dx, two tokens of each run after the other: then rows PAST and PAST - 1 before the second are
+// complete, with what `carried` brought, and the next PAST are carried on. `put(i, row)` takes the row PAST before the step's
+// token i; with ACCUMULATE, row has what is there already.
+template <bool NEAR_START, typename Get, typename Put>
 DEVICE void correlate(
-    uint32 (&dx)[STEP][PAIRS], float (&carried)[PAIRS][PAST + 1][2], const ColumnMemory& own, int place,
-    const Filters<false>& filters, const Positions& positions)
+    float (&carried)[PAIRS][PAST + 1][2], const ColumnMemory& own, int place, const Filters<false>& filters,
+    const Positions& positions, Get get, Put put)
 {
-    uint32 factors[TILES][RANK_TILES][4];
-    load_factors(factors, own.steps[place].z, filters.lane);
-    uint32 dy[STEP][PAIRS];
 #pragma unroll
-    for (int i = 0; i < STEP; i++)
+    for (int m = 0; m < TILES; m++)
     {
-        own.steps[place].dy.own(dy[i], i, filters.lane);
-    }
-
+        uint32 factors[RANK_TILES][4];
+        uint32 dy[2][PAIRS];
+        uint32 dx[2][PAIRS];
 #pragma unroll
-    for (int j = 0; j < PAIRS; j++)
-    {
-        float sums[PAST + STEP][2] = {};
-#pragma unroll
-        for (int i = 0; i < PAST; i++)
+        for (int k = 0; k < RANK_TILES; k++)
         {
-            sums[i][0] = carried[j][i][0];
-            sums[i][1] = carried[j][i][1];
+            own.steps[place].z.rows(factors[k], m, k, filters.lane);
         }
 
 #pragma unroll
-        for (int w = 0; w < WIDTH; w++)
+        for (int e = 0; e < 2; e++)
         {
-            float f[TILES][4];
-            filters.mix(f, factors, w, j);
+            own.steps[place].dy.own(dy[e], 2 * m + e, filters.lane);
+            get(2 * m + e, dx[e]);
+        }
+
 #pragma unroll
-            for (int i = 0; i < STEP; i++)
+        for (int j = 0; j < PAIRS; j++)
+        {
+            float sums[PAST + 2][2] = {};
+#pragma unroll
+            for (int i = 0; i < PAST; i++)
             {
-                uint32 pair = dy[i][j];
-                if (NEAR_START && w > positions.at[i])
+                sums[i][0] = carried[j][i][0];
+                sums[i][1] = carried[j][i][1];
+            }
+
+#pragma unroll
+            for (int w = 0; w < WIDTH; w++)
+            {
+                float f[4];
+                filters.mix(f, factors, w, j);
+#pragma unroll
+                for (int e = 0; e < 2; e++)
                 {
-                    pair = 0;
+                    uint32 pair = dy[e][j];
+                    if (NEAR_START && w > positions.at[2 * m + e])
+                    {
+                        pair = 0;
+                    }
+
+                    float* sum = sums[PAST + e - w];
+                    sum[0] = fused_multiply_add(f[2 * e], low_float(pair), sum[0]);
+                    sum[1] = fused_multiply_add(f[2 * e + 1], high_float(pair), sum[1]);
+                }
+            }
+
+#pragma unroll
+            for (int e = 0; e < 2; e++)
+            {
+                if (ACCUMULATE)
+                {
+                    sums[e][0] += low_float(dx[e][j]);
+                    sums[e][1] += high_float(dx[e][j]);
                 }
 
-                float* sum = sums[PAST + i - w];
-                sum[0] = fused_multiply_add(f[i / 2][i % 2 * 2], low_float(pair), sum[0]);
-                sum[1] = fused_multiply_add(f[i / 2][i % 2 * 2 + 1], high_float(pair), sum[1]);
+                dx[e][j] = pack_bf16(sums[e][0], sums[e][1]);
             }
-        }
 
 #pragma unroll
-        for (int i = 0; i < STEP; i++)
-        {
-            if (ACCUMULATE)
+            for (int i = 0; i < PAST; i++)
             {
-                sums[i][0] += low_float(dx[i][j]);
-                sums[i][1] += high_float(dx[i][j]);
+                carried[j][i][0] = sums[2 + i][0];
+                carried[j][i][1] = sums[2 + i][1];
             }
-
-            dx[i][j] = pack_bf16(sums[i][0], sums[i][1]);
         }
 
 #pragma unroll
-        for (int i = 0; i < PAST; i++)
+        for (int e = 0; e < 2; e++)
         {
-            carried[j][i][0] = sums[STEP + i][0];
-            carried[j][i][1] = sums[STEP + i][1];
+            put(2 * m + e, dx[e]);
         }
     }
 }

@@ -176,8 +176,22 @@ template <int THREADS_FILLING, int WARPS_FILLED>
 DEVICE void fill_weights(
     Basis* basis, StaticPart* statics, ChannelBasis* by_channel, const Weights& weights, int first, int channels)
 {
+    constexpr int statics_count = WIDTH * WARPS_FILLED * WARP_CHANNELS;
+    constexpr int STATICS = (statics_count + THREADS_FILLING - 1) / THREADS_FILLING;
+    float values[STATICS];
+#pragma unroll
+    for (int k = 0; k < STATICS; k++)
+    {
+        int i = threadIdx.x + k * THREADS_FILLING;
+        int w = i / (WARPS_FILLED * WARP_CHANNELS);
+        int d = first + i % (WARPS_FILLED * WARP_CHANNELS);
+        bool inside = weights.s != nullptr && i < statics_count && d < channels;
+        values[k] = inside ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
+        values[k] += weights.residual != 0 && w == 0 ? 1.f : 0.f;
+    }
+
     // So many are read before the first is used: one after the other, they would wait for memory each by itself.
-    constexpr int BATCH = 8;
+    constexpr int BATCH = 16;
     constexpr int pairs = WARPS_FILLED * WARP_CHANNELS / 2;
     constexpr int count = RANKS * WIDTH * pairs;
 #pragma unroll 1
@@ -214,18 +228,19 @@ DEVICE void fill_weights(
         }
     }
 
-#pragma unroll 4
-    for (int i = threadIdx.x; i < WIDTH * WARPS_FILLED * WARP_CHANNELS; i += THREADS_FILLING)
+#pragma unroll
+    for (int k = 0; k < STATICS; k++)
     {
-        int channel = i % (WARPS_FILLED * WARP_CHANNELS);
-        int w = i / (WARPS_FILLED * WARP_CHANNELS);
-        int d = first + channel;
-        float value = weights.s != nullptr && d < channels ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
-        value += weights.residual != 0 && w == 0 ? 1.f : 0.f;
-        float high = to_float(from_float<bf16>(value));
-        int own = channel % WARP_CHANNELS;
-        int column = own / LANE_CHANNELS * 2 + own % 2;
-        statics[channel / WARP_CHANNELS].words[w][column][own % LANE_CHANNELS / 2] = pack_bf16(high, value - high);
+        int i = threadIdx.x + k * THREADS_FILLING;
+        if (statics_count % THREADS_FILLING == 0 || i < statics_count)
+        {
+            int channel = i % (WARPS_FILLED * WARP_CHANNELS);
+            int own = channel % WARP_CHANNELS;
+            int column = own / LANE_CHANNELS * 2 + own % 2;
+            float high = to_float(from_float<bf16>(values[k]));
+            statics[channel / WARP_CHANNELS].words[i / (WARPS_FILLED * WARP_CHANNELS)][column][own % LANE_CHANNELS / 2] =
+                pack_bf16(high, values[k] - high);
+        }
     }
 }
 
@@ -261,40 +276,58 @@ struct Filters
     // d = the static part and what `factors` mix of n-tile (w, j), for each m-tile.
     DEVICE void mix(float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], int w, int j) const
     {
-        int tile = w * PAIRS + j;
-        if constexpr (IN_REGISTERS)
+        uint32 own[RANK_TILES][2];
+        uint32 word;
+        get(own, word, w * PAIRS + j);
+#pragma unroll
+        for (int m = 0; m < TILES; m++)
         {
-            mix(d, factors, learned[tile], fixed[tile]);
-        }
-        else
-        {
-            uint32 own[RANK_TILES][2];
-            uint32 word;
-            read(own, word, tile);
-            mix(d, factors, own, word);
+            mix(d[m], factors[m], own, word);
         }
     }
 
+    // The same for one.
+    DEVICE void mix(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], int w, int j) const
+    {
+        uint32 own[RANK_TILES][2];
+        uint32 word;
+        get(own, word, w * PAIRS + j);
+        mix(d, factors, own, word);
+    }
+
 private:
+    DEVICE void get(uint32 (&b)[RANK_TILES][2], uint32& word, int tile) const
+    {
+        if constexpr (IN_REGISTERS)
+        {
+            word = fixed[tile];
+#pragma unroll
+            for (int k = 0; k < RANK_TILES; k++)
+            {
+                b[k][0] = learned[tile][k][0];
+                b[k][1] = learned[tile][k][1];
+            }
+        }
+        else
+        {
+            read(b, word, tile);
+        }
+    }
+
     DEVICE void read(uint32 (&b)[RANK_TILES][2], uint32& word, int tile) const
     {
         basis.by_rank(b, tile, lane);
         word = statics.words[tile / PAIRS][lane / 4][tile % PAIRS];
     }
 
-    DEVICE void mix(
-        float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], const uint32 (&b)[RANK_TILES][2], uint32 word) const
+    DEVICE void mix(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], const uint32 (&b)[RANK_TILES][2], uint32 word) const
     {
         const float zero[4] = {0.f, 0.f, 0.f, 0.f};
+        multiply_tiles(d, ones, word, zero);
 #pragma unroll
-        for (int m = 0; m < TILES; m++)
+        for (int k = 0; k < RANK_TILES; k++)
         {
-            multiply_tiles(d[m], ones, word, zero);
-#pragma unroll
-            for (int k = 0; k < RANK_TILES; k++)
-            {
-                multiply_tiles(d[m], factors[m][k], b[k][0], b[k][1], d[m]);
-            }
+            multiply_tiles(d, factors[k], b[k][0], b[k][1], d);
         }
     }
 };
@@ -334,7 +367,6 @@ struct RowStream
 
     const Rows<const bf16>& rows;
     const bf16* next; // the lane's first chunk of the next step
-    int at;           // its place in a step
     int left;         // tokens from there to the end, less than none behind it; NONE where the channels are not there
 
     DEVICE RowStream(const Rows<const bf16>& rows, const Runs& runs, int64 first_channel, int channels, int lane) : rows(rows)
@@ -342,16 +374,15 @@ struct RowStream
         int64 token = runs.token(run_of(lane)) + row_of(lane);
         int64 d = first_channel + chunk_of(lane) * CHUNK;
         next = rows.at(runs.batch, token) + d;
-        at = row_of(lane) * RowStep::TOKEN + RowStep::place(run_of(lane), chunk_of(lane));
         left = d < channels ? runs.tokens_left(token) : NONE;
     }
 
-    DEVICE void copy(RowStep& to)
+    DEVICE void copy(RowStep& to, int lane)
     {
 #pragma unroll
         for (int k = 0; k < CHUNKS; k++)
         {
-            copy_async16(&to.chunks[k * APART * RowStep::TOKEN + at], next, k * APART < left);
+            copy_async16(&to.chunks[k * APART * RowStep::TOKEN + place_of(lane)], next, k * APART < left);
             next += APART * rows.time_stride;
         }
 
@@ -373,7 +404,7 @@ struct RowStream
                                              : next + k * APART * rows.time_stride;
             int place = PAST_STEPS * CHUNKS + k;
             copy_async16(
-                &to[place / CHUNKS].x.chunks[place % CHUNKS * APART * RowStep::TOKEN + at], from,
+                &to[place / CHUNKS].x.chunks[place % CHUNKS * APART * RowStep::TOKEN + place_of(lane)], from,
                 row_of(lane) + k * APART >= -PAST && k * APART < left && (stands_before || t >= 0));
         }
     }
@@ -382,6 +413,12 @@ private:
     DEVICE static int chunk_of(int lane) { return lane % CHUNKS; }
     DEVICE static int run_of(int lane) { return lane / CHUNKS % RUNS; }
     DEVICE static int row_of(int lane) { return lane / (CHUNKS * RUNS); }
+
+    // Of the lane's first chunk in a step.
+    DEVICE static int place_of(int lane)
+    {
+        return row_of(lane) * RowStep::TOKEN + RowStep::place(run_of(lane), chunk_of(lane));
+    }
 };
 
 // The rows that filters reach back to from the lane's first token, oldest first: tokens before the batch entry's first
@@ -420,23 +457,19 @@ struct FactorStream
     const Rows<const bf16>& rows;
     const int& run_length;
     const bf16* next;
-    int at;
     int left;
 
     DEVICE FactorStream(const Rows<const bf16>& rows, const Runs& runs, const int& run_length, int lane)
         : rows(rows), run_length(run_length)
     {
-        int half = lane % HALVES;
-        int run = lane / HALVES % RUNS;
-        int row = lane / (HALVES * RUNS);
-        int64 token = runs.token(run) + row;
-        next = rows.at(runs.batch, token) + half * CHUNK;
-        at = FactorStep::place(row, half, run);
+        int64 token = runs.token(run_of(lane)) + row_of(lane);
+        next = rows.at(runs.batch, token) + half_of(lane) * CHUNK;
         left = runs.tokens_left(token);
     }
 
-    DEVICE void copy(FactorStep& to)
+    DEVICE void copy(FactorStep& to, int lane)
     {
+        int at = FactorStep::place(row_of(lane), half_of(lane), run_of(lane));
 #pragma unroll
         for (int k = 0; k < COPIES; k++)
         {
@@ -451,6 +484,11 @@ struct FactorStream
         next += STEP * rows.time_stride;
         left -= STEP;
     }
+
+private:
+    DEVICE static int half_of(int lane) { return lane % HALVES; }
+    DEVICE static int run_of(int lane) { return lane / HALVES % RUNS; }
+    DEVICE static int row_of(int lane) { return lane / (HALVES * RUNS); }
 };
 
 // Positions in their sequences of the next STEP tokens of lane's run; those behind the end do not count.
