@@ -9,7 +9,8 @@ namespace DynConv.Ops;
 /// </summary>
 internal static class LowRankTensorCores
 {
-    private const int Vector = 8; // elements of 16 bytes
+    private const int VectorBytes = 16;
+    private const int Vector = 8; // bfloat16 in so many bytes
     private const int PaddingThreads = 256;
 
     // What a block does before its first result and behind its last is worth about so many tokens of a run.
@@ -20,7 +21,7 @@ internal static class LowRankTensorCores
         "low_rank_forward_tensor.cu",
         "low_rank_forward_tensor",
         key => key.Tiling.ForwardMacros(key.Types),
-        (new(4, 1, 4, 8, 2, 1, 3), new(DType.Float32, DType.Float32, false)),
+        (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false)),
         (new(8, 2, 4, 4, 2, 1, 1), new(DType.BFloat16, DType.Float32, true)));
 
     private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, bool Accumulate)> BackwardKernel = new(
@@ -37,7 +38,7 @@ internal static class LowRankTensorCores
     public static bool Forward(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
     {
         CudaContext context = y.Device.Context;
-        if (!Suits(inputs, y) || LowRankTiling.Forward(inputs.Width, u.Shape[0], context.MaximumSharedBytes) is not { } tiling)
+        if (!Suits(inputs, u, y) || LowRankTiling.Forward(inputs.Width, u.Shape[0], context.MaximumSharedBytes) is not { } tiling)
         {
             return false;
         }
@@ -77,7 +78,7 @@ internal static class LowRankTensorCores
         long rank = u.Shape[0];
         bool sums = dz.Tensor is not null || du.Tensor is not null || ds.Tensor is not null;
         if (!sums
-            || !Suits(inputs, dy, dx.Tensor)
+            || !Suits(inputs, u, dy, dx.Tensor)
             || LowRankTiling.Backward(inputs.Width, rank, dy.Device.Context.MaximumSharedBytes) is not { } tiling)
         {
             return false;
@@ -146,12 +147,13 @@ internal static class LowRankTensorCores
             ds.Tensor is null ? default : new KernelPartialSums(staticSums, ds.Tensor, ds.Accumulate));
     }
 
-    private static bool Suits(ConvolutionInputs inputs, params ReadOnlySpan<Tensor?> rows)
+    private static bool Suits(ConvolutionInputs inputs, Tensor u, params ReadOnlySpan<Tensor?> rows)
     {
         bool suits = inputs.X.DType == DType.BFloat16
             && inputs.Channels % Vector == 0
             && inputs.Channels <= int.MaxValue
             && (inputs.Sequences.Packed is null || inputs.InitialState is null)
+            && KernelRows.Pack(u, VectorBytes / u.DType.SizeInBytes(), outerDimensions: 1) == VectorBytes / u.DType.SizeInBytes()
             && KernelRows.Pack(inputs.X, Vector) == Vector
             && KernelRows.Pack(inputs.InitialState, Vector) == Vector;
         foreach (Tensor? tensor in rows)

@@ -23,9 +23,11 @@ internal readonly record struct LowRankTiling(
 
     // Larger ones keep more bytes in flight, smaller ones fit where filters are large.
     private static readonly (int Warps, int Columns, int Ahead)[] ForwardShapes =
-        [(8, 2, 3), (8, 2, 2), (8, 2, 1), (4, 2, 1), (2, 1, 1), (1, 1, 1)];
+        [(8, 2, 2), (8, 2, 1), (4, 2, 1), (2, 1, 1), (1, 1, 1)];
 
-    private static readonly (int Columns, int Ahead)[] BackwardShapes = [(8, 1), (4, 1), (2, 1), (1, 1)];
+    private const int MostColumns = 8;
+
+    private static readonly (int Columns, int Ahead)[] BackwardShapes = [(MostColumns, 1), (4, 1), (2, 1), (1, 1)];
 
     public int Threads => Warps * WarpThreads;
 
@@ -77,12 +79,19 @@ internal readonly record struct LowRankTiling(
     /// </summary>
     public static LowRankTiling? Backward(int width, long rank, int sharedBytes)
     {
-        // A warp keeps 256 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 128 registers at most.
+        // A warp keeps 256 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 128 registers at most, or with
+        // half as many warps 128 of 255.
         const int MostSums = 16;
         int rankTiles = rank > TileRanks && width * 4 <= MostSums ? 2 : 1;
-        int pairs = width * 4 * rankTiles <= MostSums ? 4 : 2;
+        int pairs = width * 4 <= MostSums ? 4 : 2;
+        int most = width * pairs * rankTiles > MostSums ? MostColumns / 2 : MostColumns;
         foreach ((int columns, int ahead) in width > LargestWidth ? [] : BackwardShapes)
         {
+            if (columns > most)
+            {
+                continue;
+            }
+
             var tiling = new LowRankTiling(width, rankTiles, pairs, 2 * columns, columns, 2, ahead);
             if (tiling.BackwardBytes <= sharedBytes)
             {

@@ -171,76 +171,83 @@ struct Weights
     int residual;
 };
 
+// Eight neighbouring channels of a learned filter as bfloat16; they lie at a multiple of 16 bytes.
+DEVICE Bits128 load_chunk(const bf16* from) { return *reinterpret_cast<const Bits128*>(from); }
+
+DEVICE Bits128 load_chunk(const float* from)
+{
+    Bits128 low = reinterpret_cast<const Bits128*>(from)[0];
+    Bits128 high = reinterpret_cast<const Bits128*>(from)[1];
+    return Bits128{
+        pack_bf16(float_of_bits(low.x), float_of_bits(low.y)), pack_bf16(float_of_bits(low.z), float_of_bits(low.w)),
+        pack_bf16(float_of_bits(high.x), float_of_bits(high.y)), pack_bf16(float_of_bits(high.z), float_of_bits(high.w))};
+}
+
 // Fills the filters of WARPS_FILLED warps, whose channels begin at `first` of `channels`; by_channel may be null.
 template <int THREADS_FILLING, int WARPS_FILLED>
 DEVICE void fill_weights(
     Basis* basis, StaticPart* statics, ChannelBasis* by_channel, const Weights& weights, int first, int channels)
 {
-    constexpr int statics_count = WIDTH * WARPS_FILLED * WARP_CHANNELS;
-    constexpr int STATICS = (statics_count + THREADS_FILLING - 1) / THREADS_FILLING;
-    float values[STATICS];
-#pragma unroll
-    for (int k = 0; k < STATICS; k++)
-    {
-        int i = threadIdx.x + k * THREADS_FILLING;
-        int w = i / (WARPS_FILLED * WARP_CHANNELS);
-        int d = first + i % (WARPS_FILLED * WARP_CHANNELS);
-        bool inside = weights.s != nullptr && i < statics_count && d < channels;
-        values[k] = inside ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
-        values[k] += weights.residual != 0 && w == 0 ? 1.f : 0.f;
-    }
-
     // So many are read before the first is used: one after the other, they would wait for memory each by itself.
-    constexpr int BATCH = 16;
-    constexpr int pairs = WARPS_FILLED * WARP_CHANNELS / 2;
-    constexpr int count = RANKS * WIDTH * pairs;
+    constexpr int BATCH = 4;
+    constexpr int chunks = WARPS_FILLED * CHUNKS;
+    constexpr int count = RANKS * WIDTH * chunks;
 #pragma unroll 1
     for (int start = threadIdx.x; start < count; start += BATCH * THREADS_FILLING)
     {
-        uint32 two[BATCH];
+        Bits128 read[BATCH];
 #pragma unroll
         for (int k = 0; k < BATCH; k++)
         {
             int i = start + k * THREADS_FILLING;
-            int r = i / pairs / WIDTH;
-            int d = first + i % pairs * 2;
-            bool inside = i < count && r < weights.rank && d < channels;
-            const WEIGHT* from = weights.u + (inside ? r * weights.u_stride + (int64)(i / pairs % WIDTH) * channels + d : 0);
-            two[k] = pack_bf16(to_float(from[0]), to_float(from[1])) & (inside ? 0xffffffffu : 0u);
+            int w = i / chunks % WIDTH;
+            int r = i / chunks / WIDTH;
+            int d = first + i % chunks * CHUNK;
+            read[k] = Bits128{0, 0, 0, 0};
+            if (i < count && r < weights.rank && d < channels)
+            {
+                read[k] = load_chunk(weights.u + r * weights.u_stride + (int64)w * channels + d);
+            }
         }
 
 #pragma unroll
         for (int k = 0; k < BATCH; k++)
         {
             int i = start + k * THREADS_FILLING;
-            if (count % (BATCH * THREADS_FILLING) == 0 || i < count)
+            if (i < count)
             {
-                int warp = i % pairs / (WARP_CHANNELS / 2);
-                int own = i % (WARP_CHANNELS / 2);
-                int w = i / pairs % WIDTH;
-                int r = i / pairs / WIDTH;
-                reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + own % PAIRS][r])[own / PAIRS] = two[k];
+                int warp = i % chunks / CHUNKS;
+                int chunk = i % CHUNKS;
+                int w = i / chunks % WIDTH;
+                int r = i / chunks / WIDTH;
+                uint32 words[4] = {read[k].x, read[k].y, read[k].z, read[k].w};
+#pragma unroll
+                for (int e = 0; e < 4; e++)
+                {
+                    int pair = chunk * 4 + e; // of the warp's channels
+                    reinterpret_cast<uint32*>(&basis[warp].rows[w * PAIRS + e % PAIRS][r])[pair / PAIRS] = words[e];
+                }
+
                 if (by_channel != nullptr)
                 {
-                    reinterpret_cast<uint32*>(&by_channel[warp].rows[w * CHUNKS + own / 4][r])[own % 4] = two[k];
+                    by_channel[warp].rows[w * CHUNKS + chunk][r] = read[k];
                 }
             }
         }
     }
 
-#pragma unroll
-    for (int k = 0; k < STATICS; k++)
+#pragma unroll 1
+    for (int i = threadIdx.x; i < WIDTH * WARPS_FILLED * WARP_CHANNELS; i += THREADS_FILLING)
     {
-        int i = threadIdx.x + k * THREADS_FILLING;
-        if (statics_count % THREADS_FILLING == 0 || i < statics_count)
-        {
-            int channel = i % (WARPS_FILLED * WARP_CHANNELS);
-            int own = channel % WARP_CHANNELS;
-            int column = own / LANE_CHANNELS * 2 + own % 2;
-            float high = to_float(from_float<bf16>(values[k]));
-            statics[channel / WARP_CHANNELS].words[i / (WARPS_FILLED * WARP_CHANNELS)][column][own % LANE_CHANNELS / 2] =
-                pack_bf16(high, values[k] - high);
-        }
+        int channel = i % (WARPS_FILLED * WARP_CHANNELS);
+        int w = i / (WARPS_FILLED * WARP_CHANNELS);
+        int d = first + channel;
+        float value = weights.s != nullptr && d < channels ? to_float(weights.s[w * weights.s_stride + d]) : 0.f;
+        value += weights.residual != 0 && w == 0 ? 1.f : 0.f;
+        float high = to_float(from_float<bf16>(value));
+        int own = channel % WARP_CHANNELS;
+        int column = own / LANE_CHANNELS * 2 + own % 2;
+        statics[channel / WARP_CHANNELS].words[w][column][own % LANE_CHANNELS / 2] = pack_bf16(high, value - high);
     }
 }
 
