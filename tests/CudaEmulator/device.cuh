@@ -157,19 +157,11 @@ DEVICE bool any_lane(bool value)
     return any;
 }
 
-DEVICE Bits128 load_streaming(const Bits128* from)
-{
-    emulator::check_aligned("load_streaming", from, sizeof(Bits128));
-    return *from;
-}
-
 DEVICE void store_streaming(Bits128* to, Bits128 v)
 {
     emulator::check_aligned("store_streaming", to, sizeof(Bits128));
     *to = v;
 }
-
-DEVICE uint32 unknown(uint32 value) { return value; }
 
 DEVICE void store_streaming(Bits64* to, Bits64 v)
 {
@@ -194,6 +186,8 @@ DEVICE T* advance(T* from, int64 bytes)
 {
     return reinterpret_cast<T*>(reinterpret_cast<uint64>(from) + bytes);
 }
+
+DEVICE uint32 unknown(uint32 value) { return value; }
 
 DEVICE uint32 shared_address(const void* pointer) { return emulator::number_of_shared(pointer, 1); }
 

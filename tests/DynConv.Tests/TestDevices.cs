@@ -11,12 +11,17 @@ public static class TestDevices
 
     private static readonly bool HasCuda = Device.TryCuda(out _, out _);
 
+    /// <summary>All there are.</summary>
+    public static IReadOnlyList<string> All { get; } = HasCuda ? ["cpu", "cuda", "cuda bfloat16", MixedCuda] : ["cpu"];
+
     /// <summary>
     /// All there are, or those of <c>DYNCONV_TEST_DEVICES</c>, as in <c>cuda,cuda mixed</c>: the float64 references take
     /// minutes of one core, and can be shared out among processes so.
     /// </summary>
     public static IReadOnlyList<string> Names { get; } =
-        Wanted(HasCuda ? ["cpu", "cuda", "cuda bfloat16", MixedCuda] : ["cpu"]);
+        Environment.GetEnvironmentVariable("DYNCONV_TEST_DEVICES") is { Length: > 0 } wanted
+            ? [.. All.Intersect(wanted.Split(','))]
+            : All;
 
     /// <summary>
     /// Whether the card is the emulator, which takes some CPU seconds for what a card does at once: unless
@@ -27,13 +32,7 @@ public static class TestDevices
         && Environment.GetEnvironmentVariable("DYNCONV_TEST_EMULATOR") != "all";
 
     /// <summary>The devices alone.</summary>
-    public static IReadOnlyList<string> Float32Names { get; } = HasCuda ? ["cpu", "cuda"] : ["cpu"];
-
-    private static string[] Wanted(string[] all)
-    {
-        string? wanted = Environment.GetEnvironmentVariable("DYNCONV_TEST_DEVICES");
-        return string.IsNullOrEmpty(wanted) ? all : [.. all.Intersect(wanted.Split(','))];
-    }
+    public static IReadOnlyList<string> Float32Names { get; } = [.. Names.Intersect(["cpu", "cuda"])];
 
     public static Device Get(string name) => name.Split(' ')[0] switch
     {

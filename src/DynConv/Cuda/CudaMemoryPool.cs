@@ -2,7 +2,7 @@ namespace DynConv.Cuda;
 
 /// <summary>
 /// A card's memory. All work of a device is queued on one stream, in order, so a buffer given back on the host may be
-/// given out again at once: whatever still uses it is queued before whatever comes next.
+/// given out again at once: whatever still uses it is queued before whatever comes next, which waits for it.
 /// </summary>
 internal sealed unsafe class CudaMemoryPool(CudaContext context) : MemoryPool
 {

@@ -136,7 +136,7 @@ public abstract class OpTests<TCases>
         }
 
         int step = (cases.Length + SlowCases - 1) / SlowCases;
-        int first = TestDevices.Names.ToList().IndexOf(device) % step;
+        int first = TestDevices.All.ToList().IndexOf(device) % step;
         return cases.Where((_, i) => i % step == first);
     }
 

@@ -189,16 +189,6 @@ DEVICE bool any_lane(bool value)
     return any != 0;
 }
 
-// Reads that no thread of the launch writes, past the first cache where they come only once.
-DEVICE Bits128 load_streaming(const Bits128* from)
-{
-    Bits128 v;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
-                 : "l"(from));
-    return v;
-}
-
 // Writes that nobody reads soon.
 DEVICE void store_streaming(Bits128* to, Bits128 v)
 {

@@ -32,6 +32,7 @@ internal readonly record struct HeadWiseKey(
     private const int AccessBytes = 16;
 
     // Backward, a lane keeps W rows of its channels four times over: filters, inputs, gradients of inputs and of filters.
+    // Forward, the same limit leaves room for several tokens.
     private const int MostTaps = 32;
 
     // Without heads a lane of 4 channels has few enough registers for twice the warps, and is faster so.

@@ -2,7 +2,9 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-/// <summary>How the backward kernel cuts the tokens of each batch entry into parts, one a warp, so that the multiprocessors end together.</summary>
+/// <summary>
+/// How the backward kernel cuts the tokens of each batch entry into parts, one a warp, so that the multiprocessors end together.
+/// </summary>
 /// <param name="Length">Tokens of a part, except the last of a batch entry.</param>
 /// <param name="Count">Parts of a batch entry.</param>
 /// <param name="BlocksAlong">Blocks along the tokens: each has a partial sum of the static part's gradient.</param>

@@ -24,12 +24,13 @@ internal static class LowRankTensorCores
         (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false)),
         (new(8, 2, 4, 4, 2, 1, 1), new(DType.BFloat16, DType.Float32, true)));
 
-    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, bool Accumulate)> BackwardKernel = new(
+    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, bool Inputs, bool Accumulate)> BackwardKernel = new(
         "low_rank_backward_tensor.cu",
         "low_rank_backward_tensor",
-        key => key.Tiling.BackwardMacros(key.Types, key.Accumulate),
-        (new(4, 1, 4, 16, 8, 2, 1), new(DType.Float32, DType.Float32, false), false),
-        (new(3, 2, 2, 8, 4, 2, 1), new(DType.BFloat16, DType.Float32, true), true));
+        key => key.Tiling.BackwardMacros(key.Types, key.Inputs, key.Accumulate),
+        (new(4, 1, 4, 16, 8, 2, 1), new(DType.Float32, DType.Float32, false), true, false),
+        (new(4, 2, 4, 8, 4, 2, 1), new(DType.BFloat16, DType.Float32, true), true, true),
+        (new(8, 1, 2, 16, 8, 2, 1), new(DType.Float32, DType.BFloat16, true), false, false));
 
     private static readonly KernelTable<long> PaddingKernel = new(
         "low_rank_padding.cu", "low_rank_padding", wide => [("WIDE", wide)], 16);
@@ -138,7 +139,7 @@ internal static class LowRankTensorCores
             Channels = checked((int)channels),
             Run = run,
         };
-        BackwardKernel[device, (tiling, LowRankTypes.Of(inputs, u), dx.Accumulate)].Launch(
+        BackwardKernel[device, (tiling, LowRankTypes.Of(inputs, u), dx.Tensor is not null, dx.Accumulate)].Launch(
             new CudaGrid(channelBlocks * tokenBlocks, tiling.Threads, tiling.BackwardBytes), KernelArgument.Of(in arguments));
         LowRankConvolution.AddUp(
             device,

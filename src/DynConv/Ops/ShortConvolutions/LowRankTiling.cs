@@ -20,14 +20,13 @@ internal readonly record struct LowRankTiling(
     private const int WarpThreads = 32;
     private const int Chunk = 16; // bytes
     private const int MostRankTiles = 8;
+    private const int MostColumns = 8;
 
     // Larger ones keep more bytes in flight, smaller ones fit where filters are large.
     private static readonly (int Warps, int Columns, int Ahead)[] ForwardShapes =
         [(8, 2, 2), (8, 2, 1), (4, 2, 1), (2, 1, 1), (1, 1, 1)];
 
-    private const int MostColumns = 8;
-
-    private static readonly (int Columns, int Ahead)[] BackwardShapes = [(MostColumns, 1), (4, 1), (2, 1), (1, 1)];
+    private static readonly int[] BackwardColumns = [MostColumns, 4, 2, 1];
 
     public int Threads => Warps * WarpThreads;
 
@@ -85,14 +84,14 @@ internal readonly record struct LowRankTiling(
         int rankTiles = rank > TileRanks && width * 4 <= MostSums ? 2 : 1;
         int pairs = width * 4 <= MostSums ? 4 : 2;
         int most = width * pairs * rankTiles > MostSums ? MostColumns / 2 : MostColumns;
-        foreach ((int columns, int ahead) in width > LargestWidth ? [] : BackwardShapes)
+        foreach (int columns in width > LargestWidth ? [] : BackwardColumns)
         {
             if (columns > most)
             {
                 continue;
             }
 
-            var tiling = new LowRankTiling(width, rankTiles, pairs, 2 * columns, columns, 2, ahead);
+            var tiling = new LowRankTiling(width, rankTiles, pairs, 2 * columns, columns, WarpsTogether: 2, Ahead: 1);
             if (tiling.BackwardBytes <= sharedBytes)
             {
                 return tiling;
@@ -145,8 +144,8 @@ internal readonly record struct LowRankTiling(
     }
 
     /// <summary>The backward kernel's macros.</summary>
-    public (string Name, object Value)[] BackwardMacros(LowRankTypes types, bool accumulate) =>
-        [.. Macros(types), ("COLUMNS", Columns), ("ACCUMULATE", accumulate ? 1 : 0)];
+    public (string Name, object Value)[] BackwardMacros(LowRankTypes types, bool inputs, bool accumulate) =>
+        [.. Macros(types), ("COLUMNS", Columns), ("INPUTS", inputs ? 1 : 0), ("ACCUMULATE", accumulate ? 1 : 0)];
 
     private (string Name, object Value)[] Macros(LowRankTypes types) =>
     [

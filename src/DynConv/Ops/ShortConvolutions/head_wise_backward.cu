@@ -362,7 +362,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) head_wise_backward(
     after_earlier_launches();
     if (HAS_STATIC && gradients.static_partials != nullptr)
     {
-        let_next_launch_begin(); // a short one, that adds up this one's sums
+        let_next_launch_begin(); // mostly the short one that adds up this one's sums
     }
 
     __shared__ BackwardMemory memory;

@@ -15,7 +15,7 @@ struct LowRankBackward
     Rows<const bf16> x;
     Rows<const bf16> z;
     Rows<const bf16> dy;
-    Rows<bf16> dx; // its first is null where dx is not wanted
+    Rows<bf16> dx; // with INPUTS
     Rows<const bf16> state;
     Sequences sequences;
     Weights weights;
@@ -129,7 +129,7 @@ struct InputGradients
     {
         int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
         to = a.dx.at(runs.batch, token - PAST) + own_channel;
-        end = own_channel < a.channels && a.dx.first != nullptr ? minimum(runs.tokens_left(token), a.run) : 0;
+        end = own_channel < a.channels ? minimum(runs.tokens_left(token), a.run) : 0;
 #pragma unroll
         for (int step = 0; step < AHEAD; step++)
         {
@@ -149,12 +149,17 @@ struct InputGradients
 
         // The column's copies are there, and the column has read what the next copies overwrite.
         meet_column(column);
-        if (step + AHEAD < steps + PAST_STEPS)
+        if ((INSIDE && AHEAD <= PAST_STEPS) || step + AHEAD < steps + PAST_STEPS)
         {
             copy(own.steps[moved(place, AHEAD)], lane);
         }
 
         copy_async_commit();
+        if (!INPUTS)
+        {
+            return;
+        }
+
         bool near_start = false;
         if (PACKED)
         {
@@ -290,7 +295,7 @@ struct ParameterGradients
     }
 };
 
-// Takes all steps, and those behind the end of the runs.
+// Takes all steps of the runs, and those behind their end that filters reach to.
 template <typename Gradients>
 DEVICE void walk(Gradients& gradients, int steps)
 {
@@ -317,7 +322,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
     BlockMemory& memory = *reinterpret_cast<BlockMemory*>(shared_memory);
     int lane = threadIdx.x % WARP;
     int warp = threadIdx.x / WARP;
-    let_next_launch_begin(); // a short one, that adds up this one's sums
+    let_next_launch_begin(); // the short one that adds up this one's sums
 
     // Channels first: blocks that run together read whole rows.
     int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);

@@ -33,6 +33,20 @@ struct BlockMemory
     WarpMemory warps[WARPS];
 };
 
+// The factors of a step as first factors of products.
+DEVICE void load_factors(uint32 (&factors)[TILES][RANK_TILES][4], const FactorStep& z, int lane)
+{
+#pragma unroll
+    for (int m = 0; m < TILES; m++)
+    {
+#pragma unroll
+        for (int k = 0; k < RANK_TILES; k++)
+        {
+            z.rows(factors[m][k], m, k, lane);
+        }
+    }
+}
+
 // The results of STEP tokens of each run: x in rows -PAST .. STEP - 1, counted from the step's first token.
 template <bool NEAR_START>
 DEVICE void convolve(
@@ -83,7 +97,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
 
     // Channels first: blocks that run together read whole rows.
     int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);
-    int64 token_blocks = (a.sequences.time + (int64)(WARPS / COLUMNS * RUNS) * a.run - 1) / ((WARPS / COLUMNS * RUNS) * (int64)a.run);
+    int64 block_tokens = (int64)(WARPS / COLUMNS * RUNS) * a.run;
+    int64 token_blocks = (a.sequences.time + block_tokens - 1) / block_tokens;
     int64 block = blockIdx.x;
     int first_channel = (int)(block % channel_blocks) * (COLUMNS * WARP_CHANNELS);
     block /= channel_blocks;
@@ -188,7 +203,4 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             left -= STEP;
         }
     }
-
-    // A run shorter than AHEAD steps has asked for more than it used, and may not end before it is there.
-    copy_async_wait<0>();
 }

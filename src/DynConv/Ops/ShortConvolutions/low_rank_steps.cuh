@@ -1,5 +1,5 @@
 // What the warps of low_rank_backward_tensor.cu do in a step of their walk. Macros besides those of low_rank_tiles.cuh:
-// COLUMNS, AHEAD, ACCUMULATE.
+// COLUMNS, AHEAD, INPUTS (1 where dx is wanted), ACCUMULATE.
 //
 // A column is a warp's channels, and has two warps: one computes dx, from the filters, the other dU, ds and the column's part
 // of dz, from the products of dy and x. Each has about half of the work, and neither has to hold in registers what only the

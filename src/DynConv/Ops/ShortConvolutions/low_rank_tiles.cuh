@@ -339,20 +339,6 @@ private:
     }
 };
 
-// The factors of a step as first factors of products.
-DEVICE void load_factors(uint32 (&factors)[TILES][RANK_TILES][4], const FactorStep& z, int lane)
-{
-#pragma unroll
-    for (int m = 0; m < TILES; m++)
-    {
-#pragma unroll
-        for (int k = 0; k < RANK_TILES; k++)
-        {
-            z.rows(factors[m][k], m, k, lane);
-        }
-    }
-}
-
 // The runs that a warp walks along: of one batch entry, from token `first` on, `run` tokens each.
 struct Runs
 {
