@@ -132,14 +132,15 @@ internal readonly record struct LowRankTiling(
     /// <summary>The forward kernel's macros.</summary>
     public (string Name, object Value)[] ForwardMacros(LowRankTypes types)
     {
-        // Beside them, the rows of a step and the sums need some 120 of a lane's 255 registers.
+        // Beside them, the rows of a step and the sums need some 120 of a lane's 255 registers, and what a step of packed
+        // sequences has in two forms more.
         const int MostKept = 48;
         return
         [
             .. Macros(types),
             ("WARPS", Warps),
             ("COLUMNS", Columns),
-            ("KEPT", Width * Pairs * 2 * RankTiles <= MostKept ? 1 : 0),
+            ("KEPT", !types.IsPacked && Width * Pairs * 2 * RankTiles <= MostKept ? 1 : 0),
         ];
     }
 

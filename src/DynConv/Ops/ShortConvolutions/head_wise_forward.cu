@@ -74,10 +74,28 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
     }
 
     Row before[WIDTH];
-    load_before(before, from, x, state, sequences, batch, begin, channel, position);
-    set_before(rows, 0, before);
     Constant constant;
-    constant.load(filters, channel);
+    if constexpr (PACKED)
+    {
+        // Most often these are the rows, and to know it would take a read of its own.
+        if (begin >= BEFORE)
+        {
+            load_before(before, from, x, state, sequences, batch, begin, channel, BEFORE);
+        }
+
+        constant.load(filters, channel);
+        if (position < BEFORE)
+        {
+            load_before(before, from, x, state, sequences, batch, begin, channel, position);
+        }
+    }
+    else
+    {
+        load_before(before, from, x, state, sequences, batch, begin, channel, position);
+        constant.load(filters, channel);
+    }
+
+    set_before(rows, 0, before);
     ELEMENT* to = y.at(batch, begin) + channel;
 #pragma unroll
     for (int i = 0; i < TOKENS; i++)

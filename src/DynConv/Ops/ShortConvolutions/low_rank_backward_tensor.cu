@@ -117,7 +117,7 @@ struct InputGradients
     RowStream dy_stream;
     FactorStream z_stream;
     int64 token; // of the run
-    Positions positions;
+    Positions next; // step's
     bf16* to; // the lane's channels of the row PAST tokens before the step
     int end;  // tokens of the run whose rows are written
     float carried[PAIRS][PAST + 1][2];
@@ -127,6 +127,11 @@ struct InputGradients
         : a(a), block(block), dy_stream(a.dy, runs, channel, a.channels, lane),
           z_stream(a.z, runs, a.run, lane), token(runs.token(lane / 4)), carried{}
     {
+        if (PACKED)
+        {
+            next.load(a.sequences, token);
+        }
+
         int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
         to = a.dx.at(runs.batch, token - PAST) + own_channel;
         end = own_channel < a.channels ? minimum(runs.tokens_left(token), a.run) : 0;
@@ -160,11 +165,11 @@ struct InputGradients
             return;
         }
 
-        bool near_start = false;
+        Positions positions = next;
+        bool near_start = PACKED && positions.reach_behind();
         if (PACKED)
         {
-            positions.load(a.sequences, token + step * STEP, a.sequences.time);
-            near_start = positions.reach_behind();
+            next.load(a.sequences, token + (step + 1) * STEP);
         }
 
         const Filters<false> filters(block.basis[column], block.statics[column], lane);
@@ -215,7 +220,7 @@ struct ParameterGradients
     RowStream x_stream;
     FactorSumming summing;
     int64 token; // of the run
-    Positions positions;
+    Positions next; // step's
     Sums sums;
 
     DEVICE ParameterGradients(
@@ -224,6 +229,11 @@ struct ParameterGradients
           summing{z_sums + runs.first * RANKS, runs.tokens_left(runs.first)},
           token(runs.token(lane / 4)), sums{}
     {
+        if (PACKED)
+        {
+            next.load(a.sequences, token);
+        }
+
         // The steps before the first stand where the ring ends.
         ColumnMemory& own = block.columns[column];
         x_stream.copy_past(own.steps + RING - PAST_STEPS, a.state, runs, channel, lane);
@@ -254,11 +264,11 @@ struct ParameterGradients
             return;
         }
 
-        bool near_start = false;
+        Positions positions = next;
+        bool near_start = PACKED && positions.reach_behind();
         if (PACKED)
         {
-            positions.load(a.sequences, token + step * STEP, a.sequences.time);
-            near_start = positions.reach_behind();
+            next.load(a.sequences, token + (step + 1) * STEP);
         }
 
         if (PACKED && near_start)

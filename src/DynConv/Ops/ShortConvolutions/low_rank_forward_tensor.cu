@@ -68,7 +68,7 @@ DEVICE void convolve(
             for (int i = 0; i < STEP; i++)
             {
                 uint32 pair = x[PAST + i - w][j];
-                if (NEAR_START && w > positions.at[i])
+                if (NEAR_START && w > positions.at(i))
                 {
                     pair = 0;
                 }
@@ -134,7 +134,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     Positions next;
     if (PACKED)
     {
-        next.load(a.sequences, token, runs.end);
+        next.load(a.sequences, token);
     }
 
     int steps = a.run / STEP;
@@ -159,7 +159,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             positions = next;
             if (PACKED && step + 1 < steps)
             {
-                next.load(a.sequences, token + STEP, runs.end);
+                next.load(a.sequences, token + STEP);
             }
 
 #pragma unroll

@@ -76,6 +76,15 @@ template <bool NEAR_START>
 DEVICE void add_weight_gradients(
     Sums& sums, const ColumnMemory& own, int place, const Positions& positions, int lane)
 {
+    // Of the two runs that the lane's pairs belong to.
+    Positions low;
+    Positions high;
+    if (NEAR_START)
+    {
+        low = positions.of(lane % 4 * 8);
+        high = positions.of(lane % 4 * 8 + 4);
+    }
+
     uint32 factors[TILES][RANK_TILES][4];
 #pragma unroll
     for (int m = 0; m < TILES; m++)
@@ -120,9 +129,7 @@ DEVICE void add_weight_gradients(
                     uint32 inputs = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k % 2];
                     if (NEAR_START)
                     {
-                        int low = (int)shuffle((uint32)positions.at[i], lane % 4 * 8);
-                        int high = (int)shuffle((uint32)positions.at[i], lane % 4 * 8 + 4);
-                        inputs = select_pair(inputs, w <= low, w <= high);
+                        inputs = select_pair(inputs, w <= low.at(i), w <= high.at(i));
                     }
 
                     products[k] = multiply_bf16x2(dy[m][k], inputs);
@@ -184,7 +191,7 @@ DEVICE void sum_factors(
                 {
                     int i = 2 * m + k % 2;
                     uint32 pair = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k / 2];
-                    if (NEAR_START && w > positions.at[i])
+                    if (NEAR_START && w > positions.at(i))
                     {
                         pair = 0;
                     }
@@ -262,7 +269,7 @@ DEVICE void correlate(
                 for (int e = 0; e < 2; e++)
                 {
                     uint32 pair = dy[e][j];
-                    if (NEAR_START && w > positions.at[2 * m + e])
+                    if (NEAR_START && w > positions.at(2 * m + e))
                     {
                         pair = 0;
                     }

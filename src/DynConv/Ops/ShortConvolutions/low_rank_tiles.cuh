@@ -484,19 +484,34 @@ private:
     DEVICE static int row_of(int lane) { return lane / (HALVES * RUNS); }
 };
 
-// Positions in their sequences of the next STEP tokens of lane's run; those behind the end do not count.
+// Positions in their sequences of STEP tokens of the lane's run, a byte each; those behind the end do not count. The first
+// token's number is a multiple of STEP.
 struct Positions
 {
-    int at[STEP];
+    static_assert(STEP == 4, "");
 
-    DEVICE void load(const Sequences& sequences, int64 token, int64 end)
+    uint32 bytes;
+
+    DEVICE void load(const Sequences& sequences, int64 token)
     {
+        if (token + STEP <= sequences.time)
+        {
+            bytes = *reinterpret_cast<const uint32*>(sequences.positions + token);
+            return;
+        }
+
+        bytes = 0;
 #pragma unroll
         for (int i = 0; i < STEP; i++)
         {
-            at[i] = token + i < end ? sequences.position(token + i) : MOST_BEFORE;
+            bytes |= (uint32)(token + i < sequences.time ? sequences.positions[token + i] : MOST_BEFORE) << 8 * i;
         }
     }
+
+    DEVICE int at(int i) const { return (int)(bytes >> 8 * i & 0xff); }
+
+    // Those of another lane's run.
+    DEVICE Positions of(int lane) const { return Positions{shuffle(bytes, lane)}; }
 
     // Whether a filter of any lane reaches behind the start of a sequence.
     DEVICE bool reach_behind() const
@@ -505,7 +520,7 @@ struct Positions
 #pragma unroll
         for (int i = 0; i < STEP; i++)
         {
-            any |= at[i] < PAST;
+            any |= at(i) < PAST;
         }
 
         return any_lane(any);
