@@ -26,8 +26,6 @@ internal readonly record struct LowRankTiling(
     private static readonly (int Warps, int Columns, int Ahead)[] ForwardShapes =
         [(8, 2, 2), (8, 2, 1), (4, 2, 1), (2, 1, 1), (1, 1, 1)];
 
-    private static readonly int[] BackwardColumns = [MostColumns, 4, 2, 1];
-
     public int Threads => Warps * WarpThreads;
 
     public int Ranks => RankTiles * TileRanks;
@@ -84,13 +82,8 @@ internal readonly record struct LowRankTiling(
         int rankTiles = rank > TileRanks && width * 4 <= MostSums ? 2 : 1;
         int pairs = width * 4 <= MostSums ? 4 : 2;
         int most = width * pairs * rankTiles > MostSums ? MostColumns / 2 : MostColumns;
-        foreach (int columns in width > LargestWidth ? [] : BackwardColumns)
+        for (int columns = width > LargestWidth ? 0 : most; columns > 0; columns /= 2)
         {
-            if (columns > most)
-            {
-                continue;
-            }
-
             var tiling = new LowRankTiling(width, rankTiles, pairs, 2 * columns, columns, WarpsTogether: 2, Ahead: 1);
             if (tiling.BackwardBytes <= sharedBytes)
             {
@@ -107,8 +100,9 @@ internal readonly record struct LowRankTiling(
     /// </summary>
     public int Run(long batch, long time, long channels, int multiprocessors, int lead)
     {
-        // The forward kernel takes a ring of steps at a time.
         const int MostWaves = 8;
+
+        // The forward kernel takes a ring of steps at a time.
         int unit = WarpsTogether == 1 ? Step * (Ahead + 1) : Step;
         long rows = batch * BlocksAlongChannels(channels);
         long needed = (rows + multiprocessors - 1) / multiprocessors;

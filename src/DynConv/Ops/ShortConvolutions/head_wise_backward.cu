@@ -239,7 +239,8 @@ struct BackwardPass
             row_queue.push(slot, row);
         }
 
-        if (i < reach)
+        // Those in registers have slots for the part's own alone; what comes after it is read again then.
+        if (i < (FIXED_SLOTS ? part.length : reach))
         {
             upstream_queue.push(slot, upstream_row);
             head_queue.push(slot, head_row);

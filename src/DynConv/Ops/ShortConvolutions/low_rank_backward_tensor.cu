@@ -116,8 +116,7 @@ struct InputGradients
     BlockMemory& block;
     RowStream dy_stream;
     FactorStream z_stream;
-    int64 token; // of the run
-    Positions next; // step's
+    PositionStream position_stream;
     bf16* to; // the lane's channels of the row PAST tokens before the step
     int end;  // tokens of the run whose rows are written
     float carried[PAIRS][PAST + 1][2];
@@ -125,13 +124,9 @@ struct InputGradients
     DEVICE InputGradients(
         const LowRankBackward& a, BlockMemory& block, const Runs& runs, int64 channel, int column, int lane)
         : a(a), block(block), dy_stream(a.dy, runs, channel, a.channels, lane),
-          z_stream(a.z, runs, a.run, lane), token(runs.token(lane / 4)), carried{}
+          z_stream(a.z, runs, a.run, lane), position_stream(a.sequences, runs.token(lane / 4)), carried{}
     {
-        if (PACKED)
-        {
-            next.load(a.sequences, token);
-        }
-
+        int64 token = runs.token(lane / 4);
         int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
         to = a.dx.at(runs.batch, token - PAST) + own_channel;
         end = own_channel < a.channels ? minimum(runs.tokens_left(token), a.run) : 0;
@@ -165,13 +160,8 @@ struct InputGradients
             return;
         }
 
-        Positions positions = next;
+        Positions positions = position_stream.take();
         bool near_start = PACKED && positions.reach_behind();
-        if (PACKED)
-        {
-            next.load(a.sequences, token + (step + 1) * STEP);
-        }
-
         const Filters<false> filters(block.basis[column], block.statics[column], lane);
         auto is_written = [&](int i)
         {
@@ -219,21 +209,15 @@ struct ParameterGradients
     BlockMemory& block;
     RowStream x_stream;
     FactorSumming summing;
-    int64 token; // of the run
-    Positions next; // step's
+    PositionStream position_stream;
     Sums sums;
 
     DEVICE ParameterGradients(
         const LowRankBackward& a, BlockMemory& block, const Runs& runs, float* z_sums, int64 channel, int column, int lane)
         : a(a), block(block), x_stream(a.x, runs, channel, a.channels, lane),
           summing{z_sums + runs.first * RANKS, runs.tokens_left(runs.first)},
-          token(runs.token(lane / 4)), sums{}
+          position_stream(a.sequences, runs.token(lane / 4)), sums{}
     {
-        if (PACKED)
-        {
-            next.load(a.sequences, token);
-        }
-
         // The steps before the first stand where the ring ends.
         ColumnMemory& own = block.columns[column];
         x_stream.copy_past(own.steps + RING - PAST_STEPS, a.state, runs, channel, lane);
@@ -264,13 +248,8 @@ struct ParameterGradients
             return;
         }
 
-        Positions positions = next;
+        Positions positions = position_stream.take();
         bool near_start = PACKED && positions.reach_behind();
-        if (PACKED)
-        {
-            next.load(a.sequences, token + (step + 1) * STEP);
-        }
-
         if (PACKED && near_start)
         {
             add_weight_gradients<true>(sums, own, place, positions, lane);

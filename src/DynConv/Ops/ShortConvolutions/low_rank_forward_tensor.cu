@@ -130,13 +130,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     int64 token = runs.token(lane / 4);
     bf16* to = a.y.at(runs.batch, token) + own_channel;
     int left = own_channel < a.channels ? runs.tokens_left(token) : 0;
-    Positions positions;
-    Positions next;
-    if (PACKED)
-    {
-        next.load(a.sequences, token);
-    }
-
+    PositionStream position_stream(a.sequences, token);
     int steps = a.run / STEP;
 #pragma unroll 1
     for (int first_step = 0; first_step < steps; first_step += RING)
@@ -156,12 +150,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             }
 
             copy_async_commit();
-            positions = next;
-            if (PACKED && step + 1 < steps)
-            {
-                next.load(a.sequences, token + STEP);
-            }
-
+            Positions positions = position_stream.take();
 #pragma unroll
             for (int i = 0; i < STEP; i++)
             {
@@ -199,7 +188,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
                 }
             }
 
-            token += STEP;
             left -= STEP;
         }
     }

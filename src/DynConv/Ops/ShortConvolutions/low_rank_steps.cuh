@@ -69,6 +69,33 @@ DEVICE const RowStep& inputs_of(const ColumnMemory& own, int place, int i)
 
 DEVICE constexpr int row_of(int i) { return (i + PAST_STEPS * STEP) % STEP; }
 
+// What products of a step are made of, for two chunks of channels: rows of x from FIRST on and rows of dy, two at a time.
+struct Operands
+{
+    uint32 x[(STEP - FIRST) / 2][4];
+    uint32 dy[TILES][4];
+
+    template <bool BY_RUN>
+    DEVICE void load(const ColumnMemory& own, int place, int c, int lane)
+    {
+#pragma unroll
+        for (int i = FIRST; i < STEP; i += 2)
+        {
+            inputs_of(own, place, i).pairs<BY_RUN>(x[(i - FIRST) / 2], row_of(i), c, lane);
+        }
+
+#pragma unroll
+        for (int i = 0; i < STEP; i += 2)
+        {
+            own.steps[place].dy.pairs<BY_RUN>(dy[i / 2], i, c, lane);
+        }
+    }
+
+    // Token i in the first or second of the chunks.
+    DEVICE uint32 input(int i, int chunk) const { return x[(i - FIRST) / 2][(i - FIRST) % 2 * 2 + chunk]; }
+    DEVICE uint32 upstream(int i, int chunk) const { return dy[i / 2][i % 2 * 2 + chunk]; }
+};
+
 DEVICE uint32 select_pair(uint32 pair, bool low, bool high) { return pair & ((low ? 0xffffu : 0u) | (high ? 0xffff0000u : 0u)); }
 
 // dU and ds of a step.
@@ -99,19 +126,8 @@ DEVICE void add_weight_gradients(
 #pragma unroll
     for (int c = 0; c < CHUNKS; c += 2)
     {
-        uint32 x[(STEP - FIRST) / 2][4];
-        uint32 dy[TILES][4];
-#pragma unroll
-        for (int i = FIRST; i < STEP; i += 2)
-        {
-            inputs_of(own, place, i).by_run(x[(i - FIRST) / 2], row_of(i), c, lane);
-        }
-
-#pragma unroll
-        for (int m = 0; m < TILES; m++)
-        {
-            own.steps[place].dy.by_run(dy[m], 2 * m, c, lane);
-        }
+        Operands operands;
+        operands.load<true>(own, place, c, lane);
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
@@ -126,13 +142,13 @@ DEVICE void add_weight_gradients(
                 for (int k = 0; k < 4; k++)
                 {
                     int i = 2 * m + k / 2;
-                    uint32 inputs = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k % 2];
+                    uint32 inputs = operands.input(i - w, k % 2);
                     if (NEAR_START)
                     {
                         inputs = select_pair(inputs, w <= low.at(i), w <= high.at(i));
                     }
 
-                    products[k] = multiply_bf16x2(dy[m][k], inputs);
+                    products[k] = multiply_bf16x2(operands.upstream(i, k % 2), inputs);
                 }
 
 #pragma unroll
@@ -158,19 +174,8 @@ DEVICE void sum_factors(
 #pragma unroll
     for (int c = 0; c < CHUNKS; c += 2)
     {
-        uint32 x[(STEP - FIRST) / 2][4];
-        uint32 dy[TILES][4];
-#pragma unroll
-        for (int i = FIRST; i < STEP; i += 2)
-        {
-            inputs_of(own, place, i).by_channel(x[(i - FIRST) / 2], row_of(i), c, lane);
-        }
-
-#pragma unroll
-        for (int m = 0; m < TILES; m++)
-        {
-            own.steps[place].dy.by_channel(dy[m], 2 * m, c, lane);
-        }
+        Operands operands;
+        operands.load<false>(own, place, c, lane);
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
@@ -190,13 +195,13 @@ DEVICE void sum_factors(
                 for (int k = 0; k < 4; k++)
                 {
                     int i = 2 * m + k % 2;
-                    uint32 pair = x[(i - w - FIRST) / 2][(i - w - FIRST) % 2 * 2 + k / 2];
+                    uint32 pair = operands.input(i - w, k / 2);
                     if (NEAR_START && w > positions.at(i))
                     {
                         pair = 0;
                     }
 
-                    products[k] = multiply_bf16x2(dy[m][k % 2 * 2 + k / 2], pair);
+                    products[k] = multiply_bf16x2(operands.upstream(i, k / 2), pair);
                 }
 
 #pragma unroll

@@ -72,23 +72,20 @@ struct RowStep
         load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
-    // Tokens i and i + 1 of all runs in chunks c and c + 1: lane 4 g + t gets channels 2 t and 2 t + 1 of run g of each token
-    // and chunk, chunks of a token side by side.
-    DEVICE void by_channel(uint32 (&pairs)[4], int i, int c, int lane) const
+    // Tokens i and i + 1 of all runs in chunks c and c + 1, chunks of a token side by side: lane 4 g + t gets channels 2 t and
+    // 2 t + 1 of run g of each, or, BY_RUN, channel g of runs 2 t and 2 t + 1.
+    template <bool BY_RUN>
+    DEVICE void pairs(uint32 (&pairs)[4], int i, int c, int lane) const
     {
-        load_matrices(pairs, &chunks[matrix_row(i, c, lane)]);
-    }
-
-    // The same with runs as pairs: lane 4 g + t gets channel g of runs 2 t and 2 t + 1.
-    DEVICE void by_run(uint32 (&pairs)[4], int i, int c, int lane) const
-    {
-        load_matrices_transposed(pairs, &chunks[matrix_row(i, c, lane)]);
-    }
-
-private:
-    DEVICE static int matrix_row(int i, int c, int lane)
-    {
-        return (i + lane / 16) * TOKEN + place(lane % 8, c + lane / 8 % 2);
+        const Bits128* row = &chunks[(i + lane / 16) * TOKEN + place(lane % 8, c + lane / 8 % 2)];
+        if constexpr (BY_RUN)
+        {
+            load_matrices_transposed(pairs, row);
+        }
+        else
+        {
+            load_matrices(pairs, row);
+        }
     }
 };
 
@@ -524,5 +521,33 @@ struct Positions
         }
 
         return any_lane(any);
+    }
+};
+
+// The positions of the lane's run, step after step, each read a step before it is taken. Nothing unless PACKED.
+struct PositionStream
+{
+    const Sequences& sequences;
+    int64 token; // the next step's first
+    Positions next;
+
+    DEVICE PositionStream(const Sequences& sequences, int64 token) : sequences(sequences), token(token)
+    {
+        if (PACKED)
+        {
+            next.load(sequences, token);
+        }
+    }
+
+    DEVICE Positions take()
+    {
+        Positions taken = next;
+        token += STEP;
+        if (PACKED)
+        {
+            next.load(sequences, token);
+        }
+
+        return taken;
     }
 };
