@@ -52,7 +52,8 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         using var scope = new TensorScope();
         long[] bounds = [0, 70, 71, 90, 200];
         (Tensor q, Tensor k, Tensor v) = Inputs(1, 200, 2, 1, 16);
-        Tensor packed = Attention.Causal(q, k, v, new() { Packed = new PackedSequences(bounds) });
+        using var sequences = new PackedSequences(bounds);
+        Tensor packed = Attention.Causal(q, k, v, new() { Packed = sequences });
         for (int n = 0; n < bounds.Length - 1; n++)
         {
             (long start, long length) = (bounds[n], bounds[n + 1] - bounds[n]);

@@ -4,17 +4,17 @@ namespace DynConv.Ops;
 
 public static unsafe partial class Attention
 {
-    private static Tensor CausalCpu(Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed)
+    private static Tensor CausalCpu(Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds)
     {
         Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
         Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1], 2], q.DType, q.Device);
-        ForwardCpu(q, k, v, scale, packed, y, statistics);
+        ForwardCpu(q, k, v, scale, bounds, y, statistics);
         return Tape.Record(
-            "attention", y, [q, k, v], [q, k, v, y, statistics], g => BackwardCpu(g, scale, packed));
+            "attention", y, [q, k, v], [q, k, v, y, statistics, bounds], g => BackwardCpu(g, scale));
     }
 
     private static void ForwardCpu(
-        Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed, Tensor y, Tensor statistics)
+        Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds, Tensor y, Tensor statistics)
     {
         (long batch, long queries, long heads) = (q.Shape[0], q.Shape[1], q.Shape[2]);
         if (q.Count == 0)
@@ -30,7 +30,7 @@ public static unsafe partial class Attention
             Y = output,
             TransposedKeys = TransposedKeysCpu(Heads.Of(k)),
             Statistics = statistics.Float(),
-            Range = KeyRange.Of(queries, k.Shape[1], packed, q.Device),
+            Range = KeyRange.Of(queries, k.Shape[1], bounds),
             Scale = scale,
         };
         long blocks = AttentionBlocks.Count(queries);
@@ -68,7 +68,7 @@ public static unsafe partial class Attention
         return transposed;
     }
 
-    private static void BackwardCpu(BackwardContext g, float scale, PackedSequences? packed)
+    private static void BackwardCpu(BackwardContext g, float scale)
     {
         (Tensor q, Tensor k, Tensor v) = (g.Saved(0), g.Saved(1), g.Saved(2));
         (long batch, long groups) = (k.Shape[0], k.Shape[2]);
@@ -84,7 +84,7 @@ public static unsafe partial class Attention
             QGradient = new HeadGradient(g, 0, q),
             KGradient = new HeadGradient(g, 1, k),
             VGradient = new HeadGradient(g, 2, v),
-            Range = KeyRange.Of(q.Shape[1], k.Shape[1], packed, q.Device),
+            Range = KeyRange.Of(q.Shape[1], k.Shape[1], g.SavedOrNull(5)),
             Scale = scale,
         };
         Workers.For(batch * groups, item =>

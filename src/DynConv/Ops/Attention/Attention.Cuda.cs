@@ -6,7 +6,6 @@ public static partial class Attention
 {
     private const int DeltaThreads = 256;
     private const int DeltaRows = DeltaThreads / 32;
-    private const int BoundsThreads = 256;
 
     private static readonly KernelTable<(DType Type, int Head)> DeltaKernel = new(
         "attention_delta.cu",
@@ -15,14 +14,11 @@ public static partial class Attention
         (DType.Float32, 7),
         (DType.BFloat16, 64));
 
-    private static readonly KernelTable<int> BoundsKernel = new("attention_bounds.cu", "attention_bounds", _ => [], 0);
-
-    private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, PackedSequences? packed)
+    private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds)
     {
         CheckCuda(q);
         Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
         Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1]], DType.Float32, q.Device);
-        Tensor? bounds = packed is null || q.Count == 0 ? null : BoundsCuda(packed, q.Device);
         ForwardCuda(q, k, v, scale, bounds, y, statistics);
         return Tape.Record(
             "attention", y, [q, k, v], [q, k, v, y, statistics, bounds], g => BackwardCuda(g, scale));
@@ -126,16 +122,5 @@ public static partial class Attention
         }
 
         return pairs;
-    }
-
-    /// <summary>Where the sequence of each token starts, and where it ends: <c>[2, T]</c>.</summary>
-    private static Tensor BoundsCuda(PackedSequences packed, Device device)
-    {
-        int tokens = checked((int)packed.Tokens);
-        int[] cumulative = [.. packed.CuSeqlens.ToArray().Select(position => (int)position)];
-        Tensor lengths = Tensor.From(cumulative, [cumulative.Length], device);
-        Tensor bounds = Tensor.Empty([2, tokens], DType.Int32, device);
-        BoundsKernel[device, 0].Launch(CudaGrid.Covering(tokens, BoundsThreads), lengths, packed.Count, bounds, tokens);
-        return bounds;
     }
 }

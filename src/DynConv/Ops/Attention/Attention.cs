@@ -22,10 +22,10 @@ public static partial class Attention
         options ??= Defaults;
         Check(q, k, v, options);
         float scale = options.Scale ?? 1f / MathF.Sqrt(q.Shape[3]);
-        PackedSequences? packed = options.Packed;
+        Tensor? bounds = options.Packed?.On(q.Device).TokenBounds;
         using var scope = new TensorScope();
         return scope.Keep(
-            q.Device.IsCuda ? CausalCuda(q, k, v, scale, packed) : CausalCpu(q, k, v, scale, packed));
+            q.Device.IsCuda ? CausalCuda(q, k, v, scale, bounds) : CausalCpu(q, k, v, scale, bounds));
     }
 
     private static void Check(Tensor q, Tensor k, Tensor v, AttentionOptions options)

@@ -13,25 +13,11 @@ internal readonly unsafe struct KeyRange
     }
 
     /// <summary>The ranges of <paramref name="queries"/> queries that end at the last of <paramref name="keys"/> keys.</summary>
-    public static KeyRange Of(long queries, long keys, PackedSequences? packed, Device device)
-    {
-        if (packed is null)
-        {
-            return new KeyRange(null, keys - queries);
-        }
-
-        int* first = Tensor.Empty([queries], DType.Int32, device).Int();
-        for (int n = 0; n < packed.Count; n++)
-        {
-            long start = packed.CuSeqlens[n];
-            for (long t = start; t < packed.CuSeqlens[n + 1]; t++)
-            {
-                first[t] = (int)start;
-            }
-        }
-
-        return new KeyRange(first, past: 0);
-    }
+    /// <param name="queries">T.</param>
+    /// <param name="keys">S.</param>
+    /// <param name="bounds">Where the sequence of each token starts and ends, <c>[2, T]</c>; null if there is only one.</param>
+    public static KeyRange Of(long queries, long keys, Tensor? bounds) =>
+        new(bounds is null ? null : bounds.Int(), keys - queries);
 
     /// <summary>The first key that query <paramref name="t"/> sees.</summary>
     public long First(long t) => _first is null ? 0 : _first[t];

@@ -19,7 +19,7 @@ internal readonly struct KernelSequences
         _count = sequences.Count;
         if (sequences.Packed?.On(device) is { } packed)
         {
-            _positions = packed.Positions.Address;
+            _positions = packed.ShortPositions.Address;
             _bounds = packed.Bounds.Address;
         }
     }

@@ -4,8 +4,8 @@ namespace DynConv.Ops;
 /// Where sequences of different lengths begin and end in one row of tokens, so that no op mixes neighbours.
 /// </summary>
 /// <remarks>
-/// A GPU gets its copy of the bounds with the first op there. Whoever made the object disposes it when no op and no
-/// gradient needs it any more; on the CPU there is nothing to give back.
+/// What kernels read of it is made on each device with the first op there that needs it, and kept for later ones. Whoever
+/// made the object disposes it when no op and no gradient needs it any more.
 /// </remarks>
 public sealed class PackedSequences : IDisposable
 {
@@ -17,6 +17,7 @@ public sealed class PackedSequences : IDisposable
     /// N + 1 positions: sequence n occupies <c>cuSeqlens[n] .. cuSeqlens[n + 1] - 1</c>. The first is 0; an entry equal
     /// to the one before makes an empty sequence.
     /// </param>
+    /// <exception cref="DynConvException">The first position is not 0, or one is below the one before it.</exception>
     public PackedSequences(ReadOnlySpan<long> cuSeqlens)
     {
         if (cuSeqlens.Length < 1 || cuSeqlens[0] != 0)
@@ -30,6 +31,8 @@ public sealed class PackedSequences : IDisposable
             {
                 throw new DynConvException($"cuSeqlens falls from {cuSeqlens[i - 1]} to {cuSeqlens[i]} at {i}.");
             }
+
+            Longest = Math.Max(Longest, cuSeqlens[i] - cuSeqlens[i - 1]);
         }
 
         _cuSeqlens = cuSeqlens.ToArray();
@@ -41,10 +44,13 @@ public sealed class PackedSequences : IDisposable
     /// <summary>Number of tokens of all sequences together.</summary>
     public long Tokens => _cuSeqlens[^1];
 
+    /// <summary>Number of tokens of the longest sequence; 0 without any.</summary>
+    public long Longest { get; }
+
     /// <summary>The N + 1 positions.</summary>
     public ReadOnlySpan<long> CuSeqlens => _cuSeqlens;
 
-    /// <summary>Gives the memory of the copies on GPUs back.</summary>
+    /// <summary>Gives the memory of what kernels read back, on every device.</summary>
     public void Dispose()
     {
         lock (_places)
@@ -58,7 +64,7 @@ public sealed class PackedSequences : IDisposable
         }
     }
 
-    /// <summary>The copy on a device, uploaded when first asked for.</summary>
+    /// <summary>What kernels of a device read, made when first asked for.</summary>
     internal PackedPlaces On(Device device)
     {
         lock (_places)
@@ -68,6 +74,8 @@ public sealed class PackedSequences : IDisposable
                 _places[device] = places = new PackedPlaces(this, device);
             }
 
+            // Kernels compute nothing while a device prepares: what it was asked for then is filled later.
+            places.Fill();
             return places;
         }
     }
