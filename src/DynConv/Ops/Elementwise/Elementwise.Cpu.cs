@@ -5,7 +5,7 @@ namespace DynConv.Ops;
 
 public static unsafe partial class Elementwise
 {
-    private static void AddCpu(Tensor a, Tensor b, Tensor sum) => ElementLoop.Run(default(AddKernel), a, b, sum);
+    internal static void AddCpu(Tensor a, Tensor b, Tensor sum) => ElementLoop.Run(default(AddKernel), a, b, sum);
 
     private static void MultiplyCpu(Tensor a, Tensor b, Tensor product, bool accumulate) =>
         ElementLoop.Run(new MultiplyKernel(accumulate), a, b, product);

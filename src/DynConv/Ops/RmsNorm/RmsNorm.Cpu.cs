@@ -5,9 +5,6 @@ namespace DynConv.Ops;
 
 public static unsafe partial class RmsNorm
 {
-    // At most this many partial sums of the weight's gradient: enough for many threads, cheap to add up.
-    private const long MostPartials = 64;
-
     private static void ForwardCpu(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor inverseRms)
     {
         var walk = RowWalk.OverRows(x, y);
@@ -15,7 +12,7 @@ public static unsafe partial class RmsNorm
         float* w = weight.Float();
         float* to = y.Float();
         float* inverse = inverseRms.Float();
-        Workers.ForRange(walk.Rows, RowsPerBlock(walk), (start, end) =>
+        Workers.ForRange(walk.Rows, walk.RowsPerBlock, (start, end) =>
             Simd.Run(new ForwardKernel(walk, start, end, from, w, epsilon, to, inverse)));
     }
 
@@ -42,28 +39,19 @@ public static unsafe partial class RmsNorm
         float* w = weight.Float();
         float* inverse = inverseRms.Float();
         float* to = target.Float();
-        Workers.ForRange(walk.Rows, RowsPerBlock(walk), (start, end) =>
+        Workers.ForRange(walk.Rows, walk.RowsPerBlock, (start, end) =>
             Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
     }
 
     private static Tensor WeightPartialsCpu(Tensor dy, Tensor x, Tensor inverseRms)
     {
         var walk = RowWalk.OverRows(dy, x);
-        long grain = Math.Max(RowsPerBlock(walk), (walk.Rows + MostPartials - 1) / MostPartials);
-        Tensor partials = Tensor.Empty([(walk.Rows + grain - 1) / grain, walk.Length], DType.Float32, x.Device);
         float* upstream = dy.Float();
         float* from = x.Float();
         float* inverse = inverseRms.Float();
-        float* sums = partials.Float();
-        Workers.ForRange(walk.Rows, grain, (start, end) =>
-        {
-            float* partial = sums + (start / grain * walk.Length);
-            Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, partial));
-        });
-        return partials;
+        return PartialSums.OfRows(
+            walk, (start, end, sums) => Simd.Run(new WeightKernel(walk, start, end, upstream, from, inverse, sums)));
     }
-
-    private static long RowsPerBlock(RowWalk walk) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, walk.Length));
 
     private readonly struct ForwardKernel(
         RowWalk walk,
@@ -162,7 +150,7 @@ public static unsafe partial class RmsNorm
         }
     }
 
-    /// <summary><c>sums = sum over the rows of dy x r</c>.</summary>
+    /// <summary>Adds the sum over the rows of <c>dy x r</c>.</summary>
     private readonly struct WeightKernel(
         RowWalk walk, long start, long end, float* dy, float* x, float* inverseRms, float* sums) : ISimdKernel
     {
@@ -171,7 +159,6 @@ public static unsafe partial class RmsNorm
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            new Span<float>(sums, checked((int)walk.Length)).Clear();
             for (long row = start; row < end; row++)
             {
                 float* upstream = dy + walk.Offset(0, row);

@@ -8,10 +8,33 @@ internal static unsafe class PartialSums
 {
     private const long Grain = 1 << 13;
 
+    // At most this many partial sums of rows on the CPU: enough for many threads, cheap to add up.
+    private const long MostRowSums = 64;
+
     private const int Columns = 32;
 
     private static readonly KernelTable<DType> Kernel = new(
         "partial_sums.cu", "partial_sums", type => [("TARGET", type.CudaName())], DType.Float32, DType.BFloat16);
+
+    /// <summary>Adds to sums, one a column, what rows <c>start .. end - 1</c> contribute.</summary>
+    public delegate void RowSum(long start, long end, float* sums);
+
+    /// <summary>
+    /// Sums over the rows of a walk, block by block, on the CPU: float32 <c>[P, Length]</c>, for <see cref="SumInto"/>.
+    /// </summary>
+    public static Tensor OfRows(RowWalk walk, RowSum sum)
+    {
+        long grain = Math.Max(walk.RowsPerBlock, (walk.Rows + MostRowSums - 1) / MostRowSums);
+        Tensor partials = Tensor.Empty([(walk.Rows + grain - 1) / grain, walk.Length]);
+        float* sums = partials.Float();
+        Workers.ForRange(walk.Rows, grain, (start, end) =>
+        {
+            float* partial = sums + (start / grain * walk.Length);
+            new Span<float>(partial, checked((int)walk.Length)).Clear();
+            sum(start, end, partial);
+        });
+        return partials;
+    }
 
     /// <summary>The sum over the first dimension.</summary>
     public static Tensor Sum(Tensor partials)

@@ -18,7 +18,6 @@ internal sealed class RowWalk
     private readonly long[] _dimensions;
     private readonly long[][] _strides;
     private readonly long[] _innerStrides;
-    private readonly long _rowsPerBlock;
     private readonly long _piecesPerRow;
 
     private RowWalk(ReadOnlySpan<Tensor> tensors, bool keepInnermost)
@@ -52,9 +51,9 @@ internal sealed class RowWalk
         _strides = [.. strides.SkipLast(1)];
         Rows = Length == 0 ? 0 : _dimensions.Aggregate(1L, (product, dimension) => product * dimension);
         IsDense = Length == 1 || _innerStrides.All(stride => stride == 1);
-        _rowsPerBlock = Math.Max(1, BlockElements / Math.Max(1, Length));
+        RowsPerBlock = Math.Max(1, BlockElements / Math.Max(1, Length));
         _piecesPerRow = Math.Max(1, (Length + BlockElements - 1) / BlockElements);
-        Blocks = (Rows + _rowsPerBlock - 1) / _rowsPerBlock * _piecesPerRow;
+        Blocks = (Rows + RowsPerBlock - 1) / RowsPerBlock * _piecesPerRow;
     }
 
     /// <summary>Number of rows.</summary>
@@ -62,6 +61,9 @@ internal sealed class RowWalk
 
     /// <summary>Elements in a row.</summary>
     public long Length { get; }
+
+    /// <summary>Whole rows that fit a block; 1 where a row is longer than that.</summary>
+    public long RowsPerBlock { get; }
 
     /// <summary>Number of blocks.</summary>
     public long Blocks { get; }
@@ -106,8 +108,8 @@ internal sealed class RowWalk
     {
         if (_piecesPerRow == 1)
         {
-            long first = block * _rowsPerBlock;
-            return (first, Math.Min(Rows, first + _rowsPerBlock), 0, Length);
+            long first = block * RowsPerBlock;
+            return (first, Math.Min(Rows, first + RowsPerBlock), 0, Length);
         }
 
         (long row, long piece) = Math.DivRem(block, _piecesPerRow);

@@ -1,0 +1,59 @@
+// Partial sums of a bias's gradient: partials[p, c] = sum of dy[r, c] over the rows r of part p.
+//
+// A block takes WARP * VECTOR columns and, with the other parts, goes round the rows: ROWS at a time, one a warp, VECTOR
+// columns a lane. In the end the sums of its warps add up in order.
+#include "elements.cuh"
+
+static constexpr int THREADS = 256;
+static constexpr int ROWS = THREADS / WARP;
+
+static_assert(WARP * VECTOR <= THREADS, "each column's sums add up in a thread of their own");
+
+typedef Elements<TYPE, VECTOR> Chunk;
+
+extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient(
+    const __grid_constant__ RowStrides layout, int64 rows, int64 columns, const TYPE* dy, float* partials)
+{
+    after_earlier_launches();
+    __shared__ float shares[ROWS][WARP * VECTOR];
+    int lane = threadIdx.x % WARP;
+    int warp = threadIdx.x / WARP;
+    int64 first = (int64)blockIdx.x * (WARP * VECTOR);
+    float sums[VECTOR] = {};
+    if (first + lane * VECTOR < columns)
+    {
+        const TYPE* from = dy + first + lane * VECTOR;
+#pragma unroll 4
+        for (int64 row = (int64)blockIdx.y * ROWS + warp; row < rows; row += (int64)gridDim.y * ROWS)
+        {
+            int64 at[1];
+            layout.find(row, at);
+            auto chunk = Chunk::load(from + at[0]);
+#pragma unroll
+            for (int k = 0; k < VECTOR; k++)
+            {
+                sums[k] += chunk[k];
+            }
+        }
+    }
+
+#pragma unroll
+    for (int k = 0; k < VECTOR; k++)
+    {
+        shares[warp][lane * VECTOR + k] = sums[k];
+    }
+
+    block_barrier();
+    int c = threadIdx.x;
+    if (c < WARP * VECTOR && first + c < columns)
+    {
+        float sum = 0.f;
+#pragma unroll
+        for (int i = 0; i < ROWS; i++)
+        {
+            sum += shares[i][c];
+        }
+
+        partials[blockIdx.y * columns + first + c] = sum;
+    }
+}
