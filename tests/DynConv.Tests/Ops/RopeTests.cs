@@ -10,16 +10,103 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     private static readonly ConcurrentDictionary<(Device Device, int HeadDim), RopeTable> Tables = new();
 
     public static IEnumerable<OpCase> Cases =>
-        from item in new (Shape Shape, long Position)[]
+    [
+        .. from item in new (Shape Shape, long Position)[]
+           {
+               ([1, 1, 1, 2], 0), ([2, 5, 3, 8], 0), ([1, 40, 2, 16], 7), ([2, 3, 2, 34], 1000), ([2, 70, 6, 64], 0),
+               ([0, 3, 2, 8], 0),
+           }
+           select new OpCase(
+               $"rope {item.Shape} from {item.Position}",
+               [new("x", item.Shape)],
+               x => [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), item.Position)],
+               x => [Reference(x[0], item.Shape, (_, t) => item.Position + t)]),
+
+        .. from item in new (Shape Shape, long[] First)[]
+           {
+               ([2, 1, 1, 2], [3, 0]), ([3, 5, 3, 8], [0, 1000, 7]), ([2, 7, 2, 34], [5, 5]), ([2, 33, 5, 64], [0, 1]),
+               ([0, 3, 2, 8], []), ([2, 0, 2, 8], [1, 2]),
+           }
+           select new OpCase(
+               $"rope {item.Shape} from [{string.Join(", ", item.First)}]",
+               [new("x", item.Shape)],
+               x =>
+               {
+                   using var positions = new TokenPositions(item.First, item.Shape[1]);
+                   return [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), positions)];
+               },
+               x => [Reference(x[0], item.Shape, (b, t) => item.First[b] + t)]),
+
+        .. from item in new (Shape Shape, long[] Bounds)[]
+           {
+               ([1, 1, 1, 2], [0, 1]), ([1, 41, 3, 16], [0, 1, 1, 18, 41]), ([1, 67, 2, 34], [0, 60, 67]), ([1, 0, 2, 8], [0]),
+           }
+           select new OpCase(
+               $"rope {item.Shape} packed [{string.Join(", ", item.Bounds)}]",
+               [new("x", item.Shape)],
+               x =>
+               {
+                   using var packed = new PackedSequences(item.Bounds);
+                   using var positions = new TokenPositions(packed);
+                   return [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), positions)];
+               },
+               x => [Reference(x[0], item.Shape, (_, t) => t - item.Bounds.Last(bound => bound <= t))]),
+    ];
+
+    public static TheoryData<string> Devices => [.. TestDevices.Names.Except([TestDevices.MixedCuda])];
+
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void Packed_sequences_are_as_if_each_stood_alone(string device)
+    {
+        using var scope = new TensorScope();
+        long[] bounds = [0, 3, 3, 4, 21, 40];
+        (Tensor x, Tensor dy) = Inputs([1, 40, 3, 34], device);
+        using var packed = new PackedSequences(bounds);
+        using var positions = new TokenPositions(packed);
+        (float[] y, float[] dx) = Pass(x, dy, part => Rope.Apply(part, Table(34, x.Device), positions));
+        for (int n = 0; n < bounds.Length - 1; n++)
         {
-            ([1, 1, 1, 2], 0), ([2, 5, 3, 8], 0), ([1, 40, 2, 16], 7), ([2, 3, 2, 34], 1000), ([2, 70, 6, 64], 0),
-            ([0, 3, 2, 8], 0),
+            (long start, long length) = (bounds[n], bounds[n + 1] - bounds[n]);
+            (float[] alone, float[] gradient) = Pass(
+                x.Slice(1, start, length), dy.Slice(1, start, length), part => Rope.Apply(part, Table(34, x.Device)));
+            Assert.Equal(alone, y.AsSpan((int)start * 3 * 34, alone.Length));
+            Assert.Equal(gradient, dx.AsSpan((int)start * 3 * 34, gradient.Length));
         }
-        select new OpCase(
-            $"rope {item.Shape} from {item.Position}",
-            [new("x", item.Shape)],
-            x => [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), item.Position)],
-            x => [Reference(x[0], item.Shape, item.Position)]);
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void Sequences_side_by_side_are_as_if_each_stood_alone(string device)
+    {
+        using var scope = new TensorScope();
+        foreach (long[] first in new long[][] { [5, 0, 2000], [9, 9, 9] })
+        {
+            (Tensor x, Tensor dy) = Inputs([3, 11, 2, 16], device);
+            using var positions = new TokenPositions(first, tokens: 11);
+            (float[] y, float[] dx) = Pass(x, dy, part => Rope.Apply(part, Table(16, x.Device), positions));
+            for (int b = 0; b < first.Length; b++)
+            {
+                (float[] alone, float[] gradient) = Pass(
+                    x.Slice(0, b, 1), dy.Slice(0, b, 1), part => Rope.Apply(part, Table(16, x.Device), first[b]));
+                Assert.Equal(alone, y.AsSpan(b * alone.Length, alone.Length));
+                Assert.Equal(gradient, dx.AsSpan(b * gradient.Length, gradient.Length));
+            }
+        }
+    }
+
+    [Fact]
+    public void Positions_that_do_not_fit_are_refused()
+    {
+        using var scope = new TensorScope();
+        Tensor x = Tensor.Zeros([2, 3, 1, 16]);
+        Refused("rope: positions of [1, 3] tokens do not fit x of shape [2, 3, 1, 16].", new TokenPositions([0], 3));
+        Refused("rope: positions of [2, 4] tokens do not fit x of shape [2, 3, 1, 16].", new TokenPositions([0, 1], 4));
+        Refused("rope: position 4096 lies outside the 4096 of the table.", new TokenPositions([0, 4094], 3));
+
+        void Refused(string message, TokenPositions positions) => Assert.Equal(
+            message, Assert.Throws<TensorException>(() => Rope.Apply(x, Table(16), positions)).Message);
+    }
 
     [Fact]
     public void A_later_position_continues_the_sequence()
@@ -76,7 +163,29 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     private static RopeTable Table(int headDim, Device? device = null) =>
         Tables.GetOrAdd((device ?? Device.Cpu, headDim), key => new RopeTable(Theta, key.HeadDim, 4096, key.Device));
 
-    private static double[] Reference(double[] x, Shape shape, long position)
+    private static (Tensor X, Tensor Gradient) Inputs(Shape shape, string device)
+    {
+        var random = new Random(5);
+        DType type = TestDevices.TypeOf(device, isParameter: false);
+        Tensor Make() => Tensor.From(
+            [.. Enumerable.Range(0, (int)shape.Count).Select(_ => (float)OpInput.Normal(random))],
+            shape,
+            TestDevices.Get(device)).To(type);
+        return (Make(), Make());
+    }
+
+    private static (float[] Y, float[] Gradient) Pass(Tensor x, Tensor dy, Func<Tensor, Tensor> apply)
+    {
+        using var tape = new Tape();
+        Tensor leaf = x.Detach().RequireGradient();
+        Tensor y = apply(leaf);
+        tape.Backward(y, dy);
+        float[] gradient = leaf.Gradient!.To(DType.Float32).ToArray<float>();
+        leaf.ClearGradient();
+        return (y.To(DType.Float32).ToArray<float>(), gradient);
+    }
+
+    private static double[] Reference(double[] x, Shape shape, Func<int, int, long> position)
     {
         (long length, long heads, long k) = (shape[1], shape[2], shape[3]);
         var y = new double[x.Length];
@@ -84,7 +193,8 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
         {
             long i = n % k;
             long pair = i % (k / 2);
-            double angle = (position + (n / k / heads % length)) * Math.Pow(Theta, -2.0 * pair / k);
+            (long b, long t) = Math.DivRem(n / k / heads, length);
+            double angle = position((int)b, (int)t) * Math.Pow(Theta, -2.0 * pair / k);
             double other = i < k / 2 ? -x[n + (k / 2)] : x[n - (k / 2)];
             y[n] = (x[n] * Math.Cos(angle)) + (other * Math.Sin(angle));
         }

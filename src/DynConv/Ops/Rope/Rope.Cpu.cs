@@ -5,17 +5,19 @@ namespace DynConv.Ops;
 
 public static unsafe partial class Rope
 {
-    private static void RotateCpu(Tensor x, Tensor table, long position, Tensor y, bool backwards, bool accumulate)
+    private static void RotateCpu(
+        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
     {
         long half = table.Shape[2];
         var walk = RowWalk.OverRows(x, y);
         float* from = x.Float();
         float* to = y.Float();
         float* angles = table.Float() + (position * 2 * half);
+        int* places = positions is null ? null : positions.Int();
         (long length, long heads) = (x.Shape[1], x.Shape[2]);
         float direction = backwards ? -1f : 1f;
-        Workers.ForRange(walk.Rows, Math.Max(1, RowWalk.BlockElements / walk.Length), (start, end) =>
-            Simd.Run(new Kernel(walk, start, end, from, to, angles, half, length, heads, direction, accumulate)));
+        Workers.ForRange(walk.Rows, walk.RowsPerBlock, (start, end) =>
+            Simd.Run(new Kernel(walk, start, end, from, to, angles, places, half, length, heads, direction, accumulate)));
     }
 
     private readonly struct Kernel(
@@ -25,6 +27,7 @@ public static unsafe partial class Rope
         float* x,
         float* y,
         float* angles,
+        int* positions,
         long half,
         long length,
         long heads,
@@ -40,7 +43,9 @@ public static unsafe partial class Rope
             {
                 float* from = x + walk.Offset(0, row);
                 float* to = y + walk.Offset(1, row);
-                float* cosines = angles + (row / heads % length * 2 * half);
+                long token = row / heads;
+                long position = positions is null ? token % length : positions[token];
+                float* cosines = angles + (position * 2 * half);
                 long i = 0;
                 for (; i + TSimd.Width <= half; i += TSimd.Width)
                 {

@@ -15,7 +15,8 @@ public static partial class Rope
         (DType.BFloat16, ElementLaunch.Narrow),
         (DType.BFloat16, ElementLaunch.Single));
 
-    private static void RotateCuda(Tensor x, Tensor table, long position, Tensor y, bool backwards, bool accumulate)
+    private static void RotateCuda(
+        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
     {
         if (x.Count == 0)
         {
@@ -41,6 +42,7 @@ public static partial class Rope
             KernelArgument.Of(in shape),
             x,
             table.Address + (nint)(position * 2 * half * sizeof(float)),
+            positions,
             y,
             backwards ? -1f : 1f,
             accumulate ? 1 : 0);

@@ -15,14 +15,7 @@ public static partial class Rope
     /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
     public static Tensor Apply(Tensor x, RopeTable table, long position = 0)
     {
-        OpArguments.Floating("rope", x);
-        OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
-        if (x.Shape[3] != table.HeadDim)
-        {
-            throw new TensorException(
-                "rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
-        }
-
+        Check(x, table);
         long end = position + x.Shape[1];
         if (position < 0 || end > table.MaximumLength)
         {
@@ -30,29 +23,82 @@ public static partial class Rope
                 "rope", $"positions {position}..{end - 1} lie outside the {table.MaximumLength} of the table.", x);
         }
 
+        return Turn(x, table, end, position, null);
+    }
+
+    /// <summary>
+    /// The same with a position for each token: for sequences that do not all begin at one position, or that share a row.
+    /// </summary>
+    /// <param name="x"><c>[B, T, H, K]</c>, float32, or bfloat16 on CUDA, any strides.</param>
+    /// <param name="table">The angles, for heads of K channels.</param>
+    /// <param name="positions">Where the tokens stand: of B rows of T tokens.</param>
+    /// <returns>The shape of <paramref name="x"/>, contiguous.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
+    public static Tensor Apply(Tensor x, RopeTable table, TokenPositions positions)
+    {
+        Check(x, table);
+        if (positions.Batch != x.Shape[0] || positions.Tokens != x.Shape[1])
+        {
+            throw new TensorException(
+                "rope",
+                $"positions of [{positions.Batch}, {positions.Tokens}] tokens do not fit x of shape {x.Shape}.",
+                x);
+        }
+
+        if (positions.End > table.MaximumLength)
+        {
+            throw new TensorException(
+                "rope", $"position {positions.End - 1} lies outside the {table.MaximumLength} of the table.", x);
+        }
+
+        return positions.Common is { } position
+            ? Turn(x, table, positions.End, position, null)
+            : Turn(x, table, positions.End, 0, positions.On(x.Device));
+    }
+
+    private static void Check(Tensor x, RopeTable table)
+    {
+        OpArguments.Floating("rope", x);
+        OpArguments.Rank("rope", "x", x, 4, "[B, T, H, K]");
+        if (x.Shape[3] != table.HeadDim)
+        {
+            throw new TensorException(
+                "rope", $"a table for heads of {table.HeadDim} does not fit x of shape {x.Shape}.", x);
+        }
+    }
+
+    /// <summary>Applies the op, with its gradient.</summary>
+    /// <param name="x">As above.</param>
+    /// <param name="table">As above.</param>
+    /// <param name="end">One past the largest position.</param>
+    /// <param name="position">The position of each row's first token, unless each token has its own.</param>
+    /// <param name="positions">int32 <c>[B * T]</c>, or null.</param>
+    private static Tensor Turn(Tensor x, RopeTable table, long end, long position, Tensor? positions)
+    {
         using var scope = new TensorScope();
         using Tensor angles = table.Rows(end);
         OpArguments.OneDevice("rope", x, angles);
         x = RowLayout.Of(x);
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        Rotate(x, angles, position, y, backwards: false, accumulate: false);
-        return scope.Keep(Tape.Record("rope", y, [x], [angles], g =>
+        Rotate(x, angles, position, positions, y, backwards: false, accumulate: false);
+        return scope.Keep(Tape.Record("rope", y, [x], [angles, positions], g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
             using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
-            Rotate(dy, g.Saved(0), position, dx.Tensor!, backwards: true, dx.Accumulate);
+            Rotate(dy, g.Saved(0), position, g.SavedOrNull(1), dx.Tensor!, backwards: true, dx.Accumulate);
         }));
     }
 
-    private static void Rotate(Tensor x, Tensor table, long position, Tensor y, bool backwards, bool accumulate)
+    private static void Rotate(
+        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
     {
         if (x.Device.IsCuda)
         {
-            RotateCuda(x, table, position, y, backwards, accumulate);
+            RotateCuda(x, table, position, positions, y, backwards, accumulate);
         }
         else
         {
-            RotateCpu(x, table, position, y, backwards, accumulate);
+            RotateCpu(x, table, position, positions, y, backwards, accumulate);
         }
     }
 }

@@ -16,11 +16,13 @@ struct RopeShape
     int64 y_sequence, y_token, y_head;
 };
 
-// `angles`: for each token the cosines of its angles, then the sines. `direction` is 1, or -1 for the gradient.
+// `angles`: for each position the cosines of its angles, then the sines. `positions`: that of each token, or null where the
+// tokens of each sequence stand at 0, 1, ... `direction` is 1, or -1 for the gradient.
 extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
     const __grid_constant__ RopeShape shape,
     const TYPE* x,
     const float* angles,
+    const int* positions,
     TYPE* y,
     float direction,
     int accumulate)
@@ -38,12 +40,13 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
         return;
     }
 
+    int64 position = positions == nullptr ? token : positions[place];
     const TYPE* from = x + sequence * shape.x_sequence + token * shape.x_token + head * shape.x_head + i;
     TYPE* to = y + sequence * shape.y_sequence + token * shape.y_token + head * shape.y_head + i;
     auto first = Chunk::load(from);
     auto second = Chunk::load(from + shape.half);
-    auto cosines = Angles::load(angles + token * 2 * shape.half + i);
-    auto sines = Angles::load(angles + (token * 2 + 1) * shape.half + i);
+    auto cosines = Angles::load(angles + position * 2 * shape.half + i);
+    auto sines = Angles::load(angles + (position * 2 + 1) * shape.half + i);
     float turned_first[VECTOR], turned_second[VECTOR];
 #pragma unroll
     for (int k = 0; k < VECTOR; k++)
