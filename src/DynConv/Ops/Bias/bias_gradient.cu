@@ -1,11 +1,12 @@
 // Partial sums of a bias's gradient: partials[p, c] = sum of dy[r, c] over the rows r of part p.
 //
 // A block takes WARP * VECTOR columns and, with the other parts, goes round the rows: ROWS at a time, one a warp, VECTOR
-// columns a lane. In the end the sums of its warps add up in order.
+// columns a lane. A warp reads AHEAD rows before it adds the first. In the end the sums of its warps add up in order.
 #include "elements.cuh"
 
 static constexpr int THREADS = 256;
 static constexpr int ROWS = THREADS / WARP;
+static constexpr int AHEAD = 4;
 
 static_assert(WARP * VECTOR <= THREADS, "each column's sums add up in a thread of their own");
 
@@ -23,16 +24,29 @@ extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient(
     if (first + lane * VECTOR < columns)
     {
         const TYPE* from = dy + first + lane * VECTOR;
-#pragma unroll 4
-        for (int64 row = (int64)blockIdx.y * ROWS + warp; row < rows; row += (int64)gridDim.y * ROWS)
+        int64 step = (int64)gridDim.y * ROWS;
+        for (int64 row = (int64)blockIdx.y * ROWS + warp; row < rows; row += AHEAD * step)
         {
-            int64 at[1];
-            layout.find(row, at);
-            auto chunk = Chunk::load(from + at[0]);
+            Chunk chunks[AHEAD];
 #pragma unroll
-            for (int k = 0; k < VECTOR; k++)
+            for (int i = 0; i < AHEAD; i++)
             {
-                sums[k] += chunk[k];
+                if (row + i * step < rows)
+                {
+                    int64 at[1];
+                    layout.find(row + i * step, at);
+                    chunks[i] = Chunk::load(from + at[0]);
+                }
+            }
+
+#pragma unroll
+            for (int i = 0; i < AHEAD; i++)
+            {
+#pragma unroll
+                for (int k = 0; k < VECTOR; k++)
+                {
+                    sums[k] += row + i * step < rows ? chunks[i][k] : 0.f;
+                }
             }
         }
     }
