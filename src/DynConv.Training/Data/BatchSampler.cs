@@ -61,6 +61,15 @@ public sealed class BatchSampler
         }
     }
 
+    /// <summary>Reads consecutive samples as sequences that end where documents end.</summary>
+    /// <param name="firstSample">The number of the first one.</param>
+    /// <param name="count">How many, B.</param>
+    public PackedBatch Pack(long firstSample, int count) => PackedBatch.Read(_data, Context, [.. Positions(firstSample, count)]);
+
+    /// <summary>Targets that count in what <see cref="Pack"/> reads.</summary>
+    internal long CountPackedTargets(long firstSample, int count) =>
+        PackedBatch.CountTargets(_data, Context, Positions(firstSample, count));
+
     /// <summary>Where a sample's window begins.</summary>
     internal long Position(long sample)
     {
@@ -71,6 +80,9 @@ public sealed class BatchSampler
         long offset = (long)(RandomPermutation.Mix(key) % (ulong)free);
         return offset + (new RandomPermutation(SamplesPerEpoch, key)[index] * Context);
     }
+
+    private IEnumerable<long> Positions(long firstSample, int count) =>
+        Enumerable.Range(0, count).Select(i => Position(firstSample + i));
 
     private static void CheckLengths(Span<int> inputs, Span<int> targets, long length)
     {

@@ -49,8 +49,7 @@ public sealed class EvaluationWindows
     /// <param name="targets">[T] ids: for each input the id after it; <see cref="IgnoredTarget"/> after the end of the data.</param>
     public void Fill(long window, Span<int> inputs, Span<int> targets)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(window);
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(window, Count);
+        CheckExists(window);
         ArgumentOutOfRangeException.ThrowIfNotEqual(inputs.Length, Context);
         ArgumentOutOfRangeException.ThrowIfNotEqual(targets.Length, Context);
         int filled = (int)TargetTokens(window, 1);
@@ -58,5 +57,28 @@ public sealed class EvaluationWindows
         _data.CopyTo((window * Context) + 1, targets[..filled]);
         inputs[filled..].Clear();
         targets[filled..].Fill(IgnoredTarget);
+    }
+
+    /// <summary>Reads windows as sequences that end where documents end: first tokens of documents are no targets.</summary>
+    /// <param name="windows">Their numbers, from 0.</param>
+    public PackedBatch Pack(params IReadOnlyList<long> windows)
+    {
+        foreach (long window in windows)
+        {
+            CheckExists(window);
+        }
+
+        return PackedBatch.Read(_data, Context, [.. windows.Select(window => window * Context)]);
+    }
+
+    /// <summary>Bytes of the text that the targets of packed windows stand for.</summary>
+    /// <param name="batch">What <see cref="Pack"/> has read.</param>
+    public long TargetBytes(PackedBatch batch) =>
+        _data.CountBytes([.. batch.Targets.ToArray().Where(static target => target != IgnoredTarget)]);
+
+    private void CheckExists(long window)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(window);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(window, Count);
     }
 }

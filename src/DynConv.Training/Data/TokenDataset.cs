@@ -94,6 +94,38 @@ public sealed class TokenDataset : IDisposable
         }
     }
 
+    /// <summary>
+    /// Where documents begin inside a stretch of ids: at its second id at the earliest. Text that was cut for a dataset
+    /// counts as the beginning of a document from the cut on.
+    /// </summary>
+    /// <param name="position">Of the first id.</param>
+    /// <param name="count">How many ids; they have to exist.</param>
+    /// <returns>Positions in ascending order. The time it takes hardly depends on how many documents there are in all.</returns>
+    public IReadOnlyList<long> DocumentStarts(long position, long count)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(position);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(position, Tokens - count);
+        var starts = new List<long>();
+        long end = position + count;
+        for (int range = RangeOf(position); range < _ranges.Length && _starts[range] < end; range++)
+        {
+            // A document without ids may have been held out by itself, as a range of none.
+            if (_starts[range] > position && _ranges[range].Length > 0)
+            {
+                starts.Add(_starts[range]);
+            }
+
+            long shift = _starts[range] - _ranges[range].Start;
+            long first = Math.Max(position - shift, _ranges[range].Start);
+            long last = Math.Min(end - shift, _ranges[range].End);
+            starts.AddRange(_shards.DocumentStarts(first, last).Select(start => start + shift));
+        }
+
+        return starts;
+    }
+
     /// <summary>Bytes of text that a stretch of ids stands for. The id of the end of text stands for none.</summary>
     /// <param name="position">Of the first id.</param>
     /// <param name="count">How many ids.</param>
@@ -143,6 +175,9 @@ public sealed class TokenDataset : IDisposable
     /// <summary>Opens files that have just been written or checked.</summary>
     internal static TokenDataset Map(string folder, DataManifest manifest, ITokenizer tokenizer) =>
         new(new TokenShards(folder, manifest), new TokenLengths(tokenizer), [new TokenRange(0, manifest.Tokens)], manifest.TextBytes);
+
+    /// <summary>Bytes of text that ids stand for.</summary>
+    internal long CountBytes(ReadOnlySpan<int> ids) => _lengths.Sum(ids);
 
     /// <summary>Refuses data that does not fill one window and its last target.</summary>
     internal void CheckHolds(int context, string what = "The text")

@@ -33,6 +33,23 @@ internal sealed class TokenShards : IDisposable
     /// <summary>Where document <paramref name="index"/> lies.</summary>
     public TokenRange Document(long index) => new(index == 0 ? 0 : _documentEnds[index - 1], _documentEnds[index]);
 
+    /// <summary>
+    /// Where documents begin after <paramref name="after"/> and before <paramref name="before"/>, in ascending order.
+    /// Empty documents begin where the next one does.
+    /// </summary>
+    public IEnumerable<long> DocumentStarts(long after, long before)
+    {
+        long last = after;
+        for (long i = FirstEndAfter(after); i < Documents && _documentEnds[i] < before; i++)
+        {
+            if (_documentEnds[i] > last)
+            {
+                last = _documentEnds[i];
+                yield return last;
+            }
+        }
+    }
+
     public void CopyTo(long position, Span<int> destination)
     {
         while (!destination.IsEmpty)
@@ -69,6 +86,19 @@ internal sealed class TokenShards : IDisposable
     private static MappedFile<T>[] Map<T>(string folder, DataManifest manifest)
         where T : unmanaged =>
         [.. manifest.Shards.Select(shard => new MappedFile<T>(Path.Combine(folder, shard.Name), shard.Bytes / Marshal.SizeOf<T>()))];
+
+    /// <summary>The first document that ends after a position; <see cref="Documents"/> if none does.</summary>
+    private long FirstEndAfter(long position)
+    {
+        (long low, long high) = (0, Documents);
+        while (low < high)
+        {
+            long middle = low + ((high - low) / 2);
+            (low, high) = _documentEnds[middle] > position ? (low, middle) : (middle + 1, high);
+        }
+
+        return low;
+    }
 
     private void CopyFromShard(int shard, long offset, Span<int> destination)
     {

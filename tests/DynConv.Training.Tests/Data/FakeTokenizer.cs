@@ -3,8 +3,11 @@ using DynConv.Serialization;
 
 namespace DynConv.Training.Tests.Data;
 
-/// <summary>Bytes as ids, shifted so that a large vocabulary can be had, and one id for the end of text.</summary>
-internal sealed class FakeTokenizer(bool endOfText = true, int shift = 0) : ITokenizer
+/// <summary>
+/// Bytes as ids, shifted so that a large vocabulary can be had, and one id for the end of text; a silent byte has none,
+/// so that documents of no ids can be had.
+/// </summary>
+internal sealed class FakeTokenizer(bool endOfText = true, int shift = 0, byte? silent = null) : ITokenizer
 {
     public const int End = 256;
 
@@ -16,7 +19,10 @@ internal sealed class FakeTokenizer(bool endOfText = true, int shift = 0) : ITok
     {
         foreach (byte value in text)
         {
-            tokens.Add(shift + value);
+            if (value != silent)
+            {
+                tokens.Add(shift + value);
+            }
         }
     }
 
@@ -34,5 +40,5 @@ internal sealed class FakeTokenizer(bool endOfText = true, int shift = 0) : ITok
         return [.. bytes];
     }
 
-    public void Save(string path) => AtomicFile.WriteAllText(path, $"bytes {endOfText} {shift}");
+    public void Save(string path) => AtomicFile.WriteAllText(path, $"bytes {endOfText} {shift} {silent}");
 }

@@ -1,0 +1,88 @@
+using DynConv.Ops;
+
+namespace DynConv.Training.Data;
+
+/// <summary>
+/// Windows of tokens in one row, with what keeps their documents apart: a sequence begins with each window and with
+/// each document inside one, and the last token of a document has no target.
+/// </summary>
+public sealed class PackedBatch
+{
+    private readonly int[] _ids;
+    private readonly int[] _targets;
+    private readonly List<long> _bounds;
+
+    private PackedBatch(int windows, int context)
+    {
+        _ids = new int[windows * context];
+        _targets = new int[_ids.Length];
+        _bounds = new List<long>(windows + 1);
+    }
+
+    /// <summary>B windows of T ids, one after the other; 0 after the end of the data.</summary>
+    public ReadOnlySpan<int> Ids => _ids;
+
+    /// <summary>
+    /// For each id the one after it, or <see cref="EvaluationWindows.IgnoredTarget"/> where that belongs to another
+    /// document or lies after the end of the data.
+    /// </summary>
+    public ReadOnlySpan<int> Targets => _targets;
+
+    /// <summary>Where sequences begin, in ascending order, and the number of ids: what <see cref="PackedSequences"/> takes.</summary>
+    public IReadOnlyList<long> Bounds => _bounds;
+
+    /// <summary>Targets that count.</summary>
+    public long CountedTargets { get; private set; }
+
+    /// <summary>The bounds as ops take them; the caller disposes them when no op and no gradient needs them any more.</summary>
+    public PackedSequences Sequences() => new([.. _bounds]);
+
+    /// <summary>Reads windows.</summary>
+    /// <param name="data">Holds them, but for the end of the last one.</param>
+    /// <param name="context">Tokens of a window, T.</param>
+    /// <param name="positions">Where each begins.</param>
+    internal static PackedBatch Read(TokenDataset data, int context, IReadOnlyList<long> positions)
+    {
+        var batch = new PackedBatch(positions.Count, context);
+        for (int i = 0; i < positions.Count; i++)
+        {
+            batch.Add(data, context, positions[i], i * context);
+        }
+
+        batch._bounds.Add(batch._ids.Length);
+        return batch;
+    }
+
+    /// <summary>The <see cref="CountedTargets"/> of such a batch, without reading it.</summary>
+    internal static long CountTargets(TokenDataset data, int context, IEnumerable<long> positions) =>
+        positions.Sum(position => Filled(data, context, position) - FirstTokens(data, context, position).Count);
+
+    private void Add(TokenDataset data, int context, long position, int place)
+    {
+        int filled = Filled(data, context, position);
+        data.CopyTo(position, _ids.AsSpan(place, filled));
+        data.CopyTo(position + 1, _targets.AsSpan(place, filled));
+        _targets.AsSpan(place + filled, context - filled).Fill(EvaluationWindows.IgnoredTarget);
+        _bounds.Add(place);
+        IReadOnlyList<long> starts = FirstTokens(data, context, position);
+        foreach (long start in starts)
+        {
+            int offset = (int)(start - position);
+            _targets[place + offset - 1] = EvaluationWindows.IgnoredTarget;
+            if (offset < context)
+            {
+                _bounds.Add(place + offset);
+            }
+        }
+
+        CountedTargets += filled - starts.Count;
+    }
+
+    /// <summary>Tokens of a window that have one after them.</summary>
+    private static int Filled(TokenDataset data, int context, long position) =>
+        (int)Math.Min(context, data.Tokens - 1 - position);
+
+    /// <summary>The places of a window's targets at which a document begins.</summary>
+    private static IReadOnlyList<long> FirstTokens(TokenDataset data, int context, long position) =>
+        data.DocumentStarts(position, Filled(data, context, position) + 1);
+}
