@@ -5,17 +5,17 @@ using DynConv.Ops;
 namespace DynConv.Models;
 
 /// <summary>
-/// A causal language model of pre-norm blocks: Llama, with short convolutions where its configuration asks for them.
+/// A causal language model: an embedding, the pre-norm layers that its configuration lists, a norm and an output layer.
 /// </summary>
 public sealed class LanguageModel : Module
 {
     private readonly Parameter _embedding;
-    private readonly Block[] _blocks;
+    private readonly Layer[] _layers;
     private readonly Parameter _norm;
     private readonly Parameter? _output;
     private readonly ComputeWeight _computeEmbedding;
     private readonly ComputeWeight _computeOutput;
-    private readonly RopeTable _rope;
+    private readonly RopeTables _ropeTables;
 
     /// <summary>Makes a model with fresh weights.</summary>
     /// <param name="configuration">Its shape.</param>
@@ -35,19 +35,18 @@ public sealed class LanguageModel : Module
         Configuration = configuration.Validate();
         Device = device ?? Device.Cpu;
         ComputeType = ComputeTypes.Check(dtype, Device);
-        _rope = new RopeTable(
-            configuration.Rope.Frequencies(configuration.HeadDimension), configuration.MaxPositions, Device);
+        _ropeTables = new RopeTables(configuration.MaxPositions, Device);
 
-        // Each block adds to the residual stream twice; scaled by this, the stream's variance does not grow with depth.
-        double residualScale = 1 / Math.Sqrt(2.0 * configuration.Layers);
-        var factory = new ParameterFactory(random, Device, dtype, "", residualScale);
+        // Each layer adds to the residual stream twice; scaled by this, the stream's variance does not grow with depth.
+        double residualScale = 1 / Math.Sqrt(2.0 * configuration.Layers.Count);
+        var factory = new ParameterFactory(random, Device, dtype, residualScale, _ropeTables);
         Shape vocabulary = [configuration.VocabularySize, configuration.HiddenSize];
         _embedding = Add("model.embed_tokens.weight", factory.Matrix("model.embed_tokens.weight", vocabulary));
-        _blocks = new Block[configuration.Layers];
-        for (int i = 0; i < _blocks.Length; i++)
+        _layers = new Layer[configuration.Layers.Count];
+        for (int i = 0; i < _layers.Length; i++)
         {
             string name = $"model.layers.{i}";
-            _blocks[i] = Add(name, new Block(factory.Inside(name), configuration, _rope));
+            _layers[i] = Add(name, new Layer(factory.Inside(name), configuration.Layers[i], configuration));
         }
 
         _norm = Add("model.norm.weight", factory.NormScale(configuration.HiddenSize));
@@ -80,35 +79,45 @@ public sealed class LanguageModel : Module
     /// <param name="ids">int32 <c>[B, T]</c>.</param>
     /// <param name="state">What earlier tokens left behind, brought up to date; null if the sequences start here.</param>
     /// <param name="lastOnly">Whether to score only after the last token: <c>[B, 1, vocabulary]</c>.</param>
+    /// <param name="packed">Bounds of sequences that share one row, B = 1, and do not see one another; not with a state.</param>
     /// <returns><c>[B, T, vocabulary]</c>, in <see cref="ComputeType"/>.</returns>
-    public Tensor Forward(Tensor ids, ModelState? state = null, bool lastOnly = false)
+    /// <exception cref="DynConvException">The state has no room for the tokens, or the bounds do not fit the ids.</exception>
+    public Tensor Forward(Tensor ids, ModelState? state = null, bool lastOnly = false, PackedSequences? packed = null)
     {
         using var scope = new TensorScope();
-        Tensor hidden = Hidden(ids, state);
+        Tensor hidden = Hidden(ids, state, packed, null);
         return scope.Keep(Logits(lastOnly ? hidden.Slice(1, hidden.Shape[1] - 1, 1) : hidden));
     }
 
-    /// <summary>Mean cross-entropy of the next tokens, in nats.</summary>
+    /// <summary>What training minimises: the mean cross-entropy of the next tokens and what mixers add to it, in nats.</summary>
     /// <param name="ids">int32 <c>[B, T]</c>.</param>
     /// <param name="targets">int32 <c>[B, T]</c>: the token after each; -100 where none counts.</param>
+    /// <param name="packed">Bounds of sequences that share one row, B = 1, and do not see one another.</param>
     /// <returns>A scalar, float32.</returns>
-    public Tensor Loss(Tensor ids, Tensor targets)
+    public Tensor Loss(Tensor ids, Tensor targets, PackedSequences? packed = null)
     {
         using var scope = new TensorScope();
-        Tensor logits = Logits(Hidden(ids, null));
-        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("loss");
-        return scope.Keep(CrossEntropy.Mean(logits.Reshape(ids.Count, logits.Shape[^1]), targets.Reshape(ids.Count)));
+        var auxiliary = new List<AuxiliaryLoss>();
+        Tensor loss = MeanLoss(Hidden(ids, null, packed, auxiliary), targets);
+        foreach (AuxiliaryLoss term in auxiliary)
+        {
+            loss = Elementwise.Add(loss, term.Value);
+            term.Value.Dispose();
+        }
+
+        return scope.Keep(loss);
     }
 
     /// <summary>Cross-entropy of each next token, in nats; takes no part in gradients.</summary>
     /// <param name="ids">int32 <c>[B, T]</c>.</param>
     /// <param name="targets">int32 <c>[B, T]</c>: the token after each; -100 where none counts, which gives 0.</param>
+    /// <param name="packed">Bounds of sequences that share one row, B = 1, and do not see one another.</param>
     /// <returns>float32 <c>[B * T]</c>.</returns>
-    public Tensor TokenLosses(Tensor ids, Tensor targets)
+    public Tensor TokenLosses(Tensor ids, Tensor targets, PackedSequences? packed = null)
     {
         using IDisposable pause = Tape.Pause();
         using var scope = new TensorScope();
-        Tensor logits = Logits(Hidden(ids, null));
+        Tensor logits = Logits(Hidden(ids, null, packed, null));
         return scope.Keep(CrossEntropy.Rows(logits.Reshape(ids.Count, logits.Shape[^1]), targets.Reshape(ids.Count)));
     }
 
@@ -116,7 +125,7 @@ public sealed class LanguageModel : Module
     /// <param name="batch">Sequences side by side.</param>
     /// <param name="maxTokens">The longest that a sequence will become.</param>
     public ModelState CreateState(long batch, long maxTokens) =>
-        new([.. _blocks.Select(block => block.CreateState(batch, maxTokens))]);
+        new([.. _layers.Select(layer => layer.CreateState(batch, maxTokens))], batch, maxTokens);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -124,25 +133,58 @@ public sealed class LanguageModel : Module
         base.Dispose(disposing);
         _computeEmbedding.Dispose();
         _computeOutput.Dispose();
-        _rope.Dispose();
+        _ropeTables.Dispose();
     }
 
-    private Tensor Hidden(Tensor ids, ModelState? state)
+    private Tensor Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<AuxiliaryLoss>? losses)
     {
+        using TokenPositions positions = Positions(ids, state, packed);
+        var context = new MixerContext(positions, losses);
         Tensor x;
         using (FiniteCheck.Enter("model.embed_tokens"))
         {
             x = Embedding.Apply(_computeEmbedding.Current(), ids);
         }
 
-        for (int i = 0; i < _blocks.Length; i++)
+        for (int i = 0; i < _layers.Length; i++)
         {
-            Tensor next = _blocks[i].Forward(x, state?.Blocks[i]);
+            Tensor next = _layers[i].Forward(x, context, state?.Layers[i]);
             x.Dispose();
             x = next;
         }
 
+        state?.Advance(ids.Shape[1]);
         return x;
+    }
+
+    private static TokenPositions Positions(Tensor ids, ModelState? state, PackedSequences? packed)
+    {
+        if (ids.Rank != 2)
+        {
+            throw new TensorException("language_model", $"ids have the shape [B, T], and these are {ids.Shape}.", ids);
+        }
+
+        (long batch, long tokens) = (ids.Shape[0], ids.Shape[1]);
+        if (packed is null)
+        {
+            state?.CheckRoom(batch, tokens);
+            return new TokenPositions(state is null ? new long[batch] : [.. state.Lengths], tokens);
+        }
+
+        if (state is not null)
+        {
+            throw new DynConvException("Packed sequences start and end in one call; they have no state.");
+        }
+
+        return batch == 1 && packed.Tokens == tokens ? new TokenPositions(packed) : throw new TensorException(
+            "language_model", $"packed sequences of {packed.Tokens} tokens need ids of shape [1, {packed.Tokens}], not {ids.Shape}.", ids);
+    }
+
+    private Tensor MeanLoss(Tensor hidden, Tensor targets)
+    {
+        Tensor logits = Logits(hidden);
+        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("loss");
+        return CrossEntropy.Mean(logits.Reshape(targets.Count, logits.Shape[^1]), targets.Reshape(targets.Count));
     }
 
     private Tensor Logits(Tensor hidden)
@@ -161,16 +203,48 @@ public sealed class LanguageModel : Module
 /// <summary>What a model keeps of the tokens that it has seen: keys, values and the convolutions' last inputs.</summary>
 public sealed class ModelState : IDisposable
 {
-    internal ModelState(IReadOnlyList<BlockState> blocks) => Blocks = blocks;
+    private readonly long[] _lengths;
+    private readonly long _maxTokens;
 
-    internal IReadOnlyList<BlockState> Blocks { get; }
+    internal ModelState(IReadOnlyList<LayerState> layers, long batch, long maxTokens)
+    {
+        Layers = layers;
+        _lengths = new long[batch];
+        _maxTokens = maxTokens;
+    }
+
+    /// <summary>For each sequence how many tokens the model has seen.</summary>
+    public IReadOnlyList<long> Lengths => _lengths;
+
+    internal IReadOnlyList<LayerState> Layers { get; }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (BlockState block in Blocks)
+        foreach (LayerState layer in Layers)
         {
-            block.Dispose();
+            layer.Dispose();
+        }
+    }
+
+    internal void CheckRoom(long batch, long tokens)
+    {
+        if (batch != _lengths.Length)
+        {
+            throw new DynConvException($"The state is of {_lengths.Length} sequences, and tokens of {batch} came.");
+        }
+
+        if (_lengths.Length > 0 && _lengths.Max() + tokens > _maxTokens)
+        {
+            throw new DynConvException($"The cache has room for {_maxTokens} tokens; {_lengths.Max()} are there and {tokens} came.");
+        }
+    }
+
+    internal void Advance(long tokens)
+    {
+        for (int i = 0; i < _lengths.Length; i++)
+        {
+            _lengths[i] += tokens;
         }
     }
 }

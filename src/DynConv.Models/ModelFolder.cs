@@ -1,3 +1,5 @@
+using DynConv.Models.HuggingFace;
+using DynConv.Models.Tokenizers;
 using DynConv.Modules;
 using DynConv.Serialization;
 
@@ -5,7 +7,7 @@ namespace DynConv.Models;
 
 /// <summary>
 /// A model on disk as Hugging Face lays it out: <c>config.json</c> and <c>model.safetensors</c>, the latter in one file
-/// or in several with an index.
+/// or in several with an index, and the tokenizer beside them.
 /// </summary>
 public static class ModelFolder
 {
@@ -16,7 +18,7 @@ public static class ModelFolder
     public const string TokenizerFileName = "tokenizer.json";
 
     /// <summary>Reads a model.</summary>
-    /// <param name="folder">A folder written by this library or, for a plain Llama, by another tool.</param>
+    /// <param name="folder">A folder written by this library or, for a <c>model_type</c> that is known here, by another tool.</param>
     /// <param name="device">Where the weights go; the CPU if not given.</param>
     /// <param name="dtype">What the model computes in: float32, or bfloat16 on CUDA.</param>
     public static LanguageModel Load(string folder, Device? device = null, DType dtype = DType.Float32)
@@ -26,12 +28,14 @@ public static class ModelFolder
             throw new DynConvException($"There is no model folder {folder}.");
         }
 
-        ModelConfiguration configuration = ConfigurationFile.Read(Path.Combine(folder, ConfigurationFileName));
+        string path = Path.Combine(folder, ConfigurationFileName);
+        ModelConfiguration configuration = ConfigurationFile.Read(path);
+        ModelFormat format = ConfigurationFile.ReadFormat(path);
         using var reader = new CheckpointReader(folder);
         LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
         {
-            ReadWeights(reader, model, folder);
+            ReadWeights(reader, model, folder, format.TensorName);
             return model;
         }
         catch
@@ -41,35 +45,50 @@ public static class ModelFolder
         }
     }
 
-    /// <summary>Writes <c>config.json</c> and <c>model.safetensors</c>; each is complete or absent.</summary>
+    /// <summary>
+    /// Writes <c>config.json</c> and <c>model.safetensors</c>, and with a tokenizer all else that other tools look for:
+    /// <c>tokenizer.json</c>, <c>tokenizer_config.json</c> and <c>generation_config.json</c>. Each file is complete or
+    /// absent, and the weights come last.
+    /// </summary>
     /// <param name="folder">Made if it is not there.</param>
     /// <param name="model">The model.</param>
-    /// <param name="endOfTextId">The tokenizer's separator of documents, if it has one.</param>
-    public static void Save(string folder, LanguageModel model, int? endOfTextId = null)
+    /// <param name="tokenizer">The model's, if it has one.</param>
+    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer = null)
     {
         Directory.CreateDirectory(folder);
-        WriteWeights(Path.Combine(folder, CheckpointReader.FileName), model);
         AtomicFile.WriteAllText(
-            Path.Combine(folder, ConfigurationFileName), ConfigurationFile.ToJson(model.Configuration, endOfTextId));
+            Path.Combine(folder, ConfigurationFileName), ConfigurationFile.ToJson(model.Configuration, tokenizer?.EndOfTextId));
+        if (tokenizer is not null)
+        {
+            tokenizer.Save(Path.Combine(folder, TokenizerFileName));
+            CompanionFiles.Write(folder, model.Configuration, tokenizer);
+        }
+
+        WriteWeights(
+            Path.Combine(folder, CheckpointReader.FileName), model, ModelFormat.For(model.Configuration).TensorName);
     }
 
     /// <summary>Writes the weights alone, float32.</summary>
     /// <param name="path">The file.</param>
     /// <param name="module">What the weights belong to.</param>
-    public static void WriteWeights(string path, Module module) => SafetensorsWriter.Write(
+    /// <param name="tensorName">What the file calls a parameter; its own name if not given.</param>
+    public static void WriteWeights(string path, Module module, Func<string, string>? tensorName = null) => SafetensorsWriter.Write(
         path,
-        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(p.Key, p.Value.Tensor)),
+        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(tensorName?.Invoke(p.Key) ?? p.Key, p.Value.Tensor)),
         new Dictionary<string, string> { ["format"] = "pt" });
 
     /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>
     /// <param name="reader">The checkpoint.</param>
     /// <param name="model">The model.</param>
     /// <param name="source">What the checkpoint is called in messages.</param>
-    public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source)
+    /// <param name="tensorName">What the checkpoint calls a parameter; its own name if not given.</param>
+    public static void ReadWeights(
+        CheckpointReader reader, LanguageModel model, string source, Func<string, string>? tensorName = null)
     {
         var expected = new HashSet<string>();
-        foreach ((string name, Parameter parameter) in model.NamedParameters())
+        foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
         {
+            string name = tensorName?.Invoke(parameterName) ?? parameterName;
             expected.Add(name);
             if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             {

@@ -1,6 +1,7 @@
 using System.Reflection;
 using DynConv.Models;
 using DynConv.Reports;
+using DynConv.Tests;
 using DynConv.Training;
 using PublicApiGenerator;
 
@@ -37,7 +38,7 @@ public sealed class PublicApiTests
             _ => typeof(Report).Assembly,
         };
         string actual = assembly.GeneratePublicApi(Options).ReplaceLineEndings("\n") + "\n";
-        string path = Path.Combine(SourceFolder(), "PublicApi", $"{name}.txt");
+        string path = Path.Combine(Repository.Folder, "tests", "DynConv.Cli.Tests", "PublicApi", $"{name}.txt");
         if (Environment.GetEnvironmentVariable(AcceptVariable) == "1")
         {
             File.WriteAllText(path, actual);
@@ -56,16 +57,5 @@ public sealed class PublicApiTests
             .Concat(now.Except(before).Select(line => $"+ {line.Trim()}"));
         return $"The public surface of {name} has changed. If that is meant, run the tests once with {AcceptVariable}=1 and commit " +
             $"PublicApi/{name}.txt.\n{string.Join('\n', changes.Take(Most))}";
-    }
-
-    private static string SourceFolder()
-    {
-        string? root = AppContext.BaseDirectory;
-        while (root is not null && !File.Exists(Path.Combine(root, "DynConv.slnx")))
-        {
-            root = Path.GetDirectoryName(root);
-        }
-
-        return Path.Combine(root ?? throw new InvalidOperationException("The tests do not run inside the repository."), "tests", "DynConv.Cli.Tests");
     }
 }

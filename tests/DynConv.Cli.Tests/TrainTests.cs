@@ -11,7 +11,7 @@ public sealed class TrainTests(TinyRun tiny)
         CommandRun run = tiny.Training.Succeeded();
         Assert.Matches(@"^valid loss \d+\.\d{6} ppl \d+\.\d{4} bits/byte \d+\.\d{6}$", run.OutputLines[^1]);
         string[] names = [.. Directory.EnumerateFileSystemEntries(tiny.Folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
-        Assert.Equal(["checkpoints", "config.json", "data", "loss.svg", "metrics.jsonl", "model.safetensors", "run.yaml", "tokenizer.json"], names);
+        Assert.Equal(["checkpoints", "config.json", "data", "generation_config.json", "loss.svg", "metrics.jsonl", "model.safetensors", "run.yaml", "tokenizer.json", "tokenizer_config.json"], names);
     }
 
     [Fact]

@@ -120,6 +120,7 @@ public sealed class CudaModelTests
     [Theory]
     [InlineData("ops")]
     [InlineData("models")]
+    [InlineData("hf")]
     public void Conformance_vectors_pass(string folder)
     {
         Device card = Card.OrSkip();

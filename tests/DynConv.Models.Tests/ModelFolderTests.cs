@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DynConv.Models.Tokenizers;
 using DynConv.Models.Tests.Tokenizers;
 using DynConv.Serialization;
 
@@ -14,7 +15,7 @@ public sealed class ModelFolderTests
     {
         using var folder = new TemporaryFolder();
         using LanguageModel model = TinyModels.Random(variant);
-        ModelFolder.Save(folder.File("model"), model, endOfTextId: 3);
+        ModelFolder.Save(folder.File("model"), model, new ByteTokenizer());
         using LanguageModel loaded = ModelFolder.Load(folder.File("model"));
 
         Assert.Equal(TinyModels.Weights(model), TinyModels.Weights(loaded));
@@ -107,7 +108,7 @@ public sealed class ModelFolderTests
         { "none", "num_key_value_heads=4", "model.layers.0.self_attn.k_proj.weight is [8, 12] in the weights, and the configuration makes it [16, 12]." },
         { "none", "vocab_size=30", "model.embed_tokens.weight is [29, 12] in the weights, and the configuration makes it [30, 12]." },
         { "none", "tie_word_embeddings=false", "the configuration asks for lm_head.weight [29, 12], and the weights do not have it." },
-        { "none qknorm", "qk_norm=false", "the weights have model.layers.0.self_attn.k_norm.weight [4], and the configuration has no place for it." },
+        { "none qknorm", "model_type=\"llama\"", "the weights have model.layers.0.self_attn.k_norm.weight [4], and the configuration has no place for it." },
     };
 
     [Theory]

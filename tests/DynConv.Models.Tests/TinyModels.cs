@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using DynConv.Modules;
 
 namespace DynConv.Models.Tests;
@@ -6,40 +7,88 @@ namespace DynConv.Models.Tests;
 internal static class TinyModels
 {
     /// <summary>Grouped queries, heads that together are wider than the hidden size.</summary>
-    public static ModelConfiguration Plain { get; } = new()
+    public static ModelConfiguration Plain { get; } = Transformer(hidden: 12, intermediate: 20, layers: 2);
+
+    /// <summary>
+    /// Every kind of model: <c>none</c> and the kinds of convolutions, on q, k, v and on all layers, with biases, and
+    /// <c>mixed</c>, whose layers and convolutions differ from place to place.
+    /// </summary>
+    public static IEnumerable<string> Variants { get; } =
+    [
+        "none", "none qknorm", "none bias", "static qkv", "static all", "headwise qkv", "headwise all qknorm untied",
+        "lowrank qkv", "lowrank all", "lowrank k,o,down qknorm untied", "lowrank all bias", "mixed",
+    ];
+
+    /// <summary>Layers all alike.</summary>
+    public static ModelConfiguration Transformer(
+        int hidden, int intermediate, int layers, int heads = 4, int keyValueHeads = 2, int headDimension = 4) => new()
     {
         VocabularySize = 29,
-        HiddenSize = 12,
-        IntermediateSize = 20,
-        Layers = 2,
-        AttentionHeads = 4,
-        KeyValueHeads = 2,
-        HeadDimension = 4,
+        HiddenSize = hidden,
         MaxPositions = 16,
+        Layers = LayerConfiguration.Repeat(
+            layers,
+            new AttentionConfiguration { Heads = heads, KeyValueHeads = keyValueHeads, HeadDimension = headDimension },
+            new FeedForwardConfiguration { IntermediateSize = intermediate }),
     };
-
-    /// <summary>Every kind of model: <c>none</c> and the kinds of convolutions, on q, k, v and on all layers.</summary>
-    public static IEnumerable<string> Variants { get; } =
-        ["none", "none qknorm", "static qkv", "static all", "headwise qkv", "headwise all qknorm untied", "lowrank qkv", "lowrank all", "lowrank k,o,down qknorm untied"];
 
     /// <summary>A shape by its name, as in <c>lowrank all qknorm untied</c>.</summary>
     public static ModelConfiguration Shape(string variant)
     {
         string[] words = variant.Split(' ');
-        return Plain with
+        if (words[0] == "mixed")
+        {
+            return Plain with { Layers = [First, Second, First] };
+        }
+
+        bool bias = words.Contains("bias");
+        ModelConfiguration shape = Plain.WithAttention(attention => attention with
         {
             QkNorm = words.Contains("qknorm"),
-            TiedEmbeddings = !words.Contains("untied"),
-            ShortConvolution = words[0] == "none" ? null : new ShortConvolutionConfiguration
-            {
-                Kind = ShortConvolutionConfiguration.ParseKind(words[0]),
-                Width = 4,
-                Rank = 3,
-                HeadSize = 2,
-                Placement = ShortConvolutionConfiguration.ParsePlacement(words[1]),
-            },
+            QkvBias = bias,
+            OutputBias = bias,
+        }) with { TiedEmbeddings = !words.Contains("untied") };
+        shape = shape with
+        {
+            Layers = [.. shape.Layers.Select(layer => layer with { Channel = (FeedForwardConfiguration)layer.Channel with { Bias = bias } })],
         };
+        return words[0] == "none" ? shape : shape.WithConvolutions(Convolution(words[0]), words[1]);
     }
+
+    /// <summary>A short convolution by the name of its kind.</summary>
+    public static ShortConvolutionConfiguration Convolution(string kind) => new()
+    {
+        Kind = ShortConvolutionKinds.Parse(kind),
+        Width = 4,
+        Rank = 3,
+        HeadSize = 2,
+    };
+
+    /// <summary>A shape with the attention of every layer changed.</summary>
+    public static ModelConfiguration WithAttention(
+        this ModelConfiguration shape, Func<AttentionConfiguration, AttentionConfiguration> change) => shape with
+    {
+        Layers = [.. shape.Layers.Select(layer => layer with { Sequence = change((AttentionConfiguration)layer.Sequence) })],
+    };
+
+    private static LayerConfiguration First => new(
+        new AttentionConfiguration
+        {
+            Heads = 4,
+            KeyValueHeads = 2,
+            HeadDimension = 4,
+            QkvBias = true,
+            Convolutions = [new("q", Convolution("lowrank")), new("k", Convolution("static") with { Width = 2 }), new("o", Convolution("headwise"))],
+        },
+        new FeedForwardConfiguration { IntermediateSize = 20 });
+
+    private static LayerConfiguration Second => new(
+        new AttentionConfiguration { Heads = 3, KeyValueHeads = 1, HeadDimension = 5, Rope = null, QkNorm = true },
+        new FeedForwardConfiguration
+        {
+            IntermediateSize = 14,
+            Convolutions = [new("up", Convolution("lowrank") with { Rank = 2, Residual = false })],
+        });
 
     /// <summary>
     /// A model whose weights are all drawn at random and large, those too that start as zeros or ones, so that each

@@ -1,20 +1,14 @@
 using System.CommandLine;
 using DynConv.Diagnostics;
 using DynConv.Models;
+using DynConv.Modules;
 
 namespace DynConv.Cli.Commands;
 
 /// <summary>Which shapes <c>bench conv</c> measures: the device's table, with what options change in it.</summary>
 internal sealed class ConvolutionTableOptions
 {
-    private static readonly Dictionary<string, ConvolutionKind> Kinds = new()
-    {
-        ["static"] = ConvolutionKind.Static,
-        ["headwise"] = ConvolutionKind.HeadWise,
-        ["lowrank"] = ConvolutionKind.LowRank,
-    };
-
-    private readonly Option<string> _kind = CommonOptions.Choice("--kind", "Only the rows of one kind.", [.. Kinds.Keys]);
+    private readonly Option<string> _kind = CommonOptions.Choice("--kind", "Only the rows of one kind.", [.. ShortConvolutionKinds.Names]);
     private readonly Option<long?> _batch = CommonOptions.Number<long>("--batch", "B, sequences.", least: 1);
     private readonly Option<long?> _time = CommonOptions.Number<long>("--time", "T, tokens of a sequence.", least: 1);
     private readonly Option<long?> _channels = CommonOptions.Number<long>("--channels", "D.", least: 1);
@@ -39,7 +33,7 @@ internal sealed class ConvolutionTableOptions
         ConvolutionShape[] rows =
         [
             .. ConvolutionShapes.Of(device)
-                .Where(shape => kind is null || shape.Kind == Kinds[kind])
+                .Where(shape => kind is null || shape.Kind.Name() == kind)
                 .Select(shape => Changed(shape, parsed, device))
                 .Distinct(),
         ];

@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Numerics;
 using DynConv.Models;
+using DynConv.Models.Layers;
+using DynConv.Modules;
 using DynConv.Training;
 
 namespace DynConv.Cli.Commands;
@@ -77,14 +79,18 @@ internal sealed class TrainingOptions
     private void AddModel(string tokenizerDefault)
     {
         Text("--preset", "P", $"The model's shape: {string.Join(", ", Presets.Names)}. Default nano.", static (c, v) => c with { Preset = v });
-        Choice("--conv", $"The short convolutions. Default {_defaults.Conv}.", ["none", "static", "headwise", "lowrank"], static (c, v) => c with { Conv = v });
+        Choice("--conv", $"The short convolutions. Default {_defaults.Conv}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
         Text("--placement", "P", "Linear layers that they follow: qkv, all, or some of q,k,v,o,gate,up,down. Default qkv.", static (c, v) => c with { Placement = v });
         Number<int>("--width", "Taps of a filter, 1 to 16. Default 4.", static (c, v) => c with { Width = v });
         Number<int>("--rank", "Bottleneck of a low-rank convolution. Default 16.", static (c, v) => c with { Rank = v });
         Number<int>("--head-size", "Channels that share a filter of a head-wise convolution. Default 16.", static (c, v) => c with { HeadSize = v });
         Add(new Option<bool>("--qk-norm") { Description = "Normalise queries and keys." }, static (c, v) => c with { QkNorm = v });
+        Text("--mixer", "M", $"Sequence mixers of the layers, over and over: {Mixers()}, with commas between them. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
         Text("--tokenizer", "T", $"bytes, or a tokenizer.json, or a folder with one. Default {tokenizerDefault}.", static (c, v) => c with { Tokenizer = v });
     }
+
+    private static string Mixers() =>
+        string.Join(", ", MixerKinds.All.Where(kind => kind.Role == MixerRole.Sequence).Select(kind => kind.Name));
 
     private void AddRun()
     {

@@ -38,14 +38,11 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
     protected static (string Model, string Data) Describe(RunStart start)
     {
         TrainingConfiguration c = start.Configuration;
-        string convolutions = c.Conv switch
-        {
-            "none" => "no convolutions",
-            "static" => $"static convolutions on {c.Placement}, width {c.Width}",
-            "headwise" => $"head-wise convolutions on {c.Placement}, width {c.Width}, head size {c.HeadSize}",
-            _ => $"low-rank convolutions on {c.Placement}, width {c.Width}, rank {c.Rank}",
-        };
-        string model = $"{c.Preset}: {start.Model.Layers} layers, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
+        string[] kinds = [.. start.Model.Convolutions.GroupBy(placed => placed.Convolution, placed => placed.Layer)
+            .Select(group => group.Key.Describe(group.Distinct()))];
+        string convolutions = kinds.Length == 0 ? "no convolutions" : string.Join("; ", kinds);
+        string mixers = c.Model.SequenceMixers is { } pattern ? $" of {pattern}" : "";
+        string model = $"{c.Preset}: {start.Model.Layers.Count} layers{mixers}, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
         string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens on {Place(start)}";
         return (model, data);
     }

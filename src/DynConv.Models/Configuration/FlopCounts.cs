@@ -6,8 +6,8 @@ namespace DynConv.Models;
 /// </summary>
 /// <remarks>
 /// <para>
-/// Forward, a token, with D hidden channels, Dq query and Dkv key or value channels, F feed-forward channels, V ids, L
-/// blocks and sequences of T tokens:
+/// Each mixer counts its own part (<see cref="Layers.MixerConfiguration.CountParts"/>). Forward, a token, with D hidden
+/// channels, Dq query and Dkv key or value channels, F feed-forward channels, V ids, L layers and sequences of T tokens:
 /// </para>
 /// <list type="bullet">
 /// <item>attention projections: <c>L · 2 · D · (Dq + 2 Dkv + Dq)</c></item>
@@ -27,7 +27,6 @@ namespace DynConv.Models;
 /// <param name="Parts">Part and operations of the forward pass for one token, in the order in which a token meets them.</param>
 public sealed record FlopCounts(IReadOnlyList<KeyValuePair<string, long>> Parts)
 {
-    private const long MultiplyAdd = 2;
     private const long TrainingPasses = 3;
 
     /// <summary>The forward pass, for one token.</summary>
@@ -42,34 +41,11 @@ public sealed record FlopCounts(IReadOnlyList<KeyValuePair<string, long>> Parts)
     public static FlopCounts Of(ModelConfiguration configuration, int context)
     {
         ModelConfiguration c = configuration.Validate();
-        long hidden = c.HiddenSize;
-        long perBlock = MultiplyAdd * c.Layers;
-        var parts = new List<KeyValuePair<string, long>>
-        {
-            new("attention projections", perBlock * hidden * (2L * c.QuerySize + 2L * c.KeyValueSize)),
-            new("attention", perBlock * context * c.QuerySize),
-            new("feed-forward", perBlock * 3 * hidden * c.IntermediateSize),
-        };
-        if (c.ShortConvolution is { } convolution)
-        {
-            parts.Add(new("short convolutions", perBlock * convolution.Placement.Sum(name => Convolution(c, convolution, name))));
-        }
-
-        parts.Add(new("output", MultiplyAdd * hidden * c.VocabularySize));
-        return new FlopCounts(parts);
-    }
-
-    /// <summary>Multiplications of one convolution and its generator.</summary>
-    private static long Convolution(ModelConfiguration c, ShortConvolutionConfiguration convolution, string name)
-    {
-        long input = c.InputSize(name);
-        long channels = c.OutputSize(name);
-        long filter = convolution.Width * channels;
-        return filter + convolution.Kind switch
-        {
-            ShortConvolutionKind.HeadWise => input * (filter / convolution.HeadSize),
-            ShortConvolutionKind.LowRank => convolution.Rank * (input + filter),
-            _ => 0,
-        };
+        return new FlopCounts(PartCount.Sum(
+            [
+                .. c.Mixers.SelectMany(mixer => mixer.Count(c.HiddenSize, context)),
+                new("output", 0, PartCount.MultiplyAdd * c.HiddenSize * c.VocabularySize),
+            ],
+            part => part.Operations));
     }
 }

@@ -2,33 +2,68 @@ using System.Text.Json.Nodes;
 
 namespace DynConv.Models;
 
-/// <summary>Reads typed values out of a JSON object; a wrong type is an error that names the key.</summary>
-internal sealed class JsonSection(JsonObject node, string path)
+/// <summary>
+/// Reads typed values out of a JSON object: null where a key is missing or null, and an error that names the key where the
+/// value is of another type.
+/// </summary>
+public sealed class JsonSection
 {
+    private readonly JsonObject _node;
+    private readonly string _path;
+    private readonly HashSet<string> _asked = [];
+
+    /// <summary>Wraps an object.</summary>
+    /// <param name="node">The object.</param>
+    /// <param name="path">What messages put before its keys, as in <c>layers[0].</c>.</param>
+    public JsonSection(JsonObject node, string path = "")
+    {
+        _node = node;
+        _path = path;
+    }
+
+    /// <summary>All keys, in their order.</summary>
+    public IReadOnlyList<string> Keys => [.. _node.Select(pair => pair.Key)];
+
+    /// <summary>A whole number.</summary>
+    /// <param name="key">Its key.</param>
     public int? Int(string key) => Value<int>(key, "a whole number");
 
+    /// <summary>A whole number that has to be there.</summary>
+    /// <param name="key">Its key.</param>
     public int RequiredInt(string key) => Int(key) ?? throw Missing(key);
 
+    /// <summary>A number.</summary>
+    /// <param name="key">Its key.</param>
     public double? Double(string key) => Value<double>(key, "a number");
 
+    /// <summary>A number that has to be there.</summary>
+    /// <param name="key">Its key.</param>
     public double RequiredDouble(string key) => Double(key) ?? throw Missing(key);
 
+    /// <summary>True or false.</summary>
+    /// <param name="key">Its key.</param>
     public bool? Bool(string key) => Value<bool>(key, "true or false");
 
-    public string? String(string key) => node[key] switch
+    /// <summary>A text.</summary>
+    /// <param name="key">Its key.</param>
+    public string? String(string key) => Find(key) switch
     {
         null => null,
         JsonValue value when value.TryGetValue(out string? text) => text,
         JsonNode other => throw Wrong(key, "a text", other),
     };
 
+    /// <summary>A text that has to be there.</summary>
+    /// <param name="key">Its key.</param>
     public string RequiredString(string key) => String(key) ?? throw Missing(key);
 
+    /// <summary>A list of texts that has to be there.</summary>
+    /// <param name="key">Its key.</param>
     public IReadOnlyList<string> Strings(string key)
     {
-        if (node[key] is not JsonArray array)
+        if (Find(key) is not JsonArray array)
         {
-            throw node[key] is { } other ? Wrong(key, "a list of texts", other) : Missing(key);
+            throw Find(key) is { } other ? Wrong(key, "a list of texts", other) : Missing(key);
         }
 
         return [.. array.Select(item => item is JsonValue value && value.TryGetValue(out string? text)
@@ -36,23 +71,68 @@ internal sealed class JsonSection(JsonObject node, string path)
             : throw Wrong(key, "a list of texts", array))];
     }
 
-    public JsonSection? Section(string key) => node[key] switch
+    /// <summary>An object.</summary>
+    /// <param name="key">Its key.</param>
+    public JsonSection? Section(string key) => Find(key) switch
     {
         null => null,
-        JsonObject section => new JsonSection(section, $"{path}{key}."),
+        JsonObject section => new JsonSection(section, $"{_path}{key}."),
         JsonNode other => throw Wrong(key, "an object", other),
     };
 
+    /// <summary>An object that has to be there.</summary>
+    /// <param name="key">Its key.</param>
+    public JsonSection RequiredSection(string key) => Section(key) ?? throw Missing(key);
+
+    /// <summary>A list of objects that has to be there.</summary>
+    /// <param name="key">Its key.</param>
+    public IReadOnlyList<JsonSection> RequiredSections(string key)
+    {
+        if (Find(key) is not JsonArray array)
+        {
+            throw Find(key) is { } other ? Wrong(key, "a list of objects", other) : Missing(key);
+        }
+
+        return [.. array.Select((item, i) => item is JsonObject section
+            ? new JsonSection(section, $"{_path}{key}[{i}].")
+            : throw Wrong(key, "a list of objects", array))];
+    }
+
+    /// <summary>Refuses keys that nobody has asked for: a slip of the pen would otherwise pass in silence.</summary>
+    /// <exception cref="DynConvException">There is such a key.</exception>
+    public void RefuseOthers()
+    {
+        if (Keys.FirstOrDefault(key => !_asked.Contains(key)) is { } unknown)
+        {
+            throw new DynConvException($"There is no setting {_path}{unknown}; there can be {string.Join(", ", _asked)}.");
+        }
+    }
+
+    /// <summary>Refuses any text but one, if there is one at all.</summary>
+    internal void RequireText(string key, string wanted)
+    {
+        if (String(key) is { } found && found != wanted)
+        {
+            throw new DynConvException($"{_path}{key} is '{found}'; only '{wanted}' is computed here.");
+        }
+    }
+
+    private JsonNode? Find(string key)
+    {
+        _asked.Add(key);
+        return _node[key];
+    }
+
     private T? Value<T>(string key, string wanted)
-        where T : struct => node[key] switch
+        where T : struct => Find(key) switch
     {
         null => null,
         JsonValue value when value.TryGetValue(out T result) => result,
         JsonNode other => throw Wrong(key, wanted, other),
     };
 
-    private DynConvException Missing(string key) => new($"{path}{key} is missing.");
+    private DynConvException Missing(string key) => new($"{_path}{key} is missing.");
 
     private DynConvException Wrong(string key, string wanted, JsonNode found) =>
-        new($"{path}{key} is {found.ToJsonString()}; {wanted} is wanted.");
+        new($"{_path}{key} is {found.ToJsonString()}; {wanted} is wanted.");
 }

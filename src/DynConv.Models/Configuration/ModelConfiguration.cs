@@ -1,28 +1,25 @@
+using DynConv.Models.Layers;
+using DynConv.Modules;
+
 namespace DynConv.Models;
 
-/// <summary>The shape of a language model: what <c>config.json</c> holds, with Hugging Face Llama's meanings.</summary>
+/// <summary>
+/// The shape of a language model: an embedding, a list of layers, a norm and an output layer. What <c>config.json</c> holds.
+/// </summary>
 public sealed record ModelConfiguration
 {
     /// <summary>Number of token ids.</summary>
     public required int VocabularySize { get; init; }
 
-    /// <summary>Channels between blocks, D.</summary>
+    /// <summary>Channels between layers, D.</summary>
     public required int HiddenSize { get; init; }
 
-    /// <summary>Channels inside the feed-forward layer.</summary>
-    public required int IntermediateSize { get; init; }
-
-    /// <summary>Number of blocks.</summary>
-    public required int Layers { get; init; }
-
-    /// <summary>Query heads.</summary>
-    public required int AttentionHeads { get; init; }
-
-    /// <summary>Key and value heads; divides <see cref="AttentionHeads"/>.</summary>
-    public required int KeyValueHeads { get; init; }
-
-    /// <summary>Channels of a head; even. Heads times this need not equal <see cref="HiddenSize"/>.</summary>
-    public required int HeadDimension { get; init; }
+    /// <summary>The layers, first to last; they may differ.</summary>
+    public required IReadOnlyList<LayerConfiguration> Layers
+    {
+        get;
+        init => field = ValueList<LayerConfiguration>.Of(value);
+    }
 
     /// <summary>Longest sequence that the model is meant for, in tokens.</summary>
     public required int MaxPositions { get; init; }
@@ -30,94 +27,96 @@ public sealed record ModelConfiguration
     /// <summary>Added to the mean square under the root of each norm.</summary>
     public double NormEpsilon { get; init; } = 1e-5;
 
-    /// <summary>How the angles of the rotary position embedding fall with the channel.</summary>
-    public RopeConfiguration Rope { get; init; } = new();
-
     /// <summary>Whether the output layer uses the embedding's weights.</summary>
     public bool TiedEmbeddings { get; init; } = true;
 
-    /// <summary>Whether queries and keys are normalised, each head by itself, before the rotation.</summary>
-    public bool QkNorm { get; init; }
+    /// <summary>Names of all linear layers that a convolution can follow, in the order in which a token meets them.</summary>
+    public IReadOnlyList<string> LinearLayers =>
+        [.. Mixers.SelectMany(mixer => mixer.LinearLayers(HiddenSize)).Select(layer => layer.Name).Distinct()];
 
-    /// <summary>The short convolutions; null for a plain Transformer.</summary>
-    public ShortConvolutionConfiguration? ShortConvolution { get; init; }
+    /// <summary>The convolutions in the model, each place and setting once, in the order in which a token meets them.</summary>
+    public IReadOnlyList<PlacedConvolution> Convolutions => [.. Mixers.SelectMany(mixer => mixer.Convolutions).Distinct()];
 
-    /// <summary>Channels of all query heads together.</summary>
-    public int QuerySize => AttentionHeads * HeadDimension;
+    /// <summary>All mixers, first to last.</summary>
+    internal IEnumerable<MixerConfiguration> Mixers => Layers.SelectMany(layer => layer.Mixers);
 
-    /// <summary>Channels of all key heads together.</summary>
-    public int KeyValueSize => KeyValueHeads * HeadDimension;
+    /// <summary>The model with the same short convolution behind linear layers of some names, in every layer that has them.</summary>
+    /// <param name="convolution">Its settings; null for no convolutions at all.</param>
+    /// <param name="placement"><c>qkv</c>, <c>all</c>, or names from <see cref="LinearLayers"/> with commas between them.</param>
+    /// <exception cref="DynConvException">No layer has a linear layer of such a name.</exception>
+    public ModelConfiguration WithConvolutions(ShortConvolutionConfiguration? convolution, string placement = "qkv") =>
+        WithConvolutions(convolution, ParsePlacement(placement));
 
-    /// <summary>Output channels of the linear layer <paramref name="name"/>, one of <see cref="ShortConvolutionConfiguration.LinearLayers"/>.</summary>
-    /// <param name="name">As in <c>q</c>.</param>
-    public int OutputSize(string name) => name switch
+    /// <inheritdoc cref="WithConvolutions(ShortConvolutionConfiguration?, string)"/>
+    /// <param name="convolution">Its settings; null for no convolutions at all.</param>
+    /// <param name="placement">Names from <see cref="LinearLayers"/>.</param>
+    public ModelConfiguration WithConvolutions(ShortConvolutionConfiguration? convolution, IReadOnlyCollection<string> placement)
     {
-        "q" => QuerySize,
-        "k" or "v" => KeyValueSize,
-        "gate" or "up" => IntermediateSize,
-        _ => HiddenSize,
-    };
+        if (convolution is null || Layers.Count == 0)
+        {
+            return WithConvolutionsAt(null, []);
+        }
 
-    /// <summary>Input channels of the linear layer <paramref name="name"/>, one of <see cref="ShortConvolutionConfiguration.LinearLayers"/>.</summary>
-    /// <param name="name">As in <c>q</c>.</param>
-    public int InputSize(string name) => name switch
-    {
-        "o" => QuerySize,
-        "down" => IntermediateSize,
-        _ => HiddenSize,
-    };
+        string where = $"qkv, all, or some of {string.Join(", ", LinearLayers)}";
+        if (placement.FirstOrDefault(name => !LinearLayers.Contains(name)) is { } unknown)
+        {
+            throw new DynConvException($"There is no linear layer '{unknown}' to place a convolution on; use {where}.");
+        }
+
+        return placement.Count > 0
+            ? WithConvolutionsAt(convolution, placement)
+            : throw new DynConvException($"A convolution needs a placement: {where}.");
+    }
 
     /// <summary>Throws <see cref="DynConvException"/> with one sentence if the numbers do not make a model.</summary>
     /// <returns>This configuration.</returns>
     public ModelConfiguration Validate()
     {
-        foreach ((string name, int value) in new[]
-        {
-            ("vocab_size", VocabularySize), ("hidden_size", HiddenSize), ("intermediate_size", IntermediateSize),
-            ("num_hidden_layers", Layers), ("num_attention_heads", AttentionHeads),
-            ("num_key_value_heads", KeyValueHeads), ("head_dim", HeadDimension), ("max_position_embeddings", MaxPositions),
-        })
-        {
-            if (value < 1)
-            {
-                throw new DynConvException($"{name} is {value}; it has to be at least 1.");
-            }
-        }
-
-        if (AttentionHeads % KeyValueHeads != 0)
-        {
-            throw new DynConvException(
-                $"num_key_value_heads {KeyValueHeads} does not divide num_attention_heads {AttentionHeads}.");
-        }
-
-        if (HeadDimension % 2 != 0)
-        {
-            throw new DynConvException($"head_dim is {HeadDimension}; the rotary embedding needs an even number.");
-        }
-
+        Require.AtLeastOne("vocab_size", VocabularySize);
+        Require.AtLeastOne("hidden_size", HiddenSize);
+        Require.AtLeastOne("num_hidden_layers", Layers.Count);
+        Require.AtLeastOne("max_position_embeddings", MaxPositions);
         if (NormEpsilon is not (>= 0 and < 1))
         {
             throw new DynConvException($"rms_norm_eps is {NormEpsilon}; it has to be at least 0 and below 1.");
         }
 
-        Rope.Validate();
-        ShortConvolution?.Validate();
-        if (ShortConvolution is { Kind: ShortConvolutionKind.HeadWise } convolution)
+        // Layers are often all alike, and a scaling grid validates thousands of models.
+        foreach (MixerConfiguration mixer in Mixers.Distinct())
         {
-            foreach (string name in convolution.Placement)
-            {
-                int channels = OutputSize(name);
-                if (channels % convolution.HeadSize != 0)
-                {
-                    throw new DynConvException(
-                        $"Head size {convolution.HeadSize} does not divide the {channels} channels of {name}; {FittingHeadSizes(convolution.Placement)} do.");
-                }
-            }
+            mixer.ValidateAll(HiddenSize);
         }
 
+        CheckHeadSizes();
         return this;
     }
 
-    private string FittingHeadSizes(IReadOnlyList<string> placement) =>
-        string.Join(", ", Enumerable.Range(1, 256).Where(size => placement.All(name => OutputSize(name) % size == 0)));
+    private ModelConfiguration WithConvolutionsAt(ShortConvolutionConfiguration? convolution, IReadOnlyCollection<string> placement) => this with
+    {
+        Layers = [.. Layers.Select(layer => layer.With(mixer => mixer.WithConvolutions(HiddenSize, convolution, placement)))],
+    };
+
+    private IReadOnlyList<string> ParsePlacement(string text) => text.Trim() switch
+    {
+        "all" => LinearLayers,
+        "qkv" => [.. LinearLayers.Intersect(["q", "k", "v"])],
+        string names => names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+    };
+
+    /// <summary>A head size has to suit all the layers that it is used on, so an error names those that do.</summary>
+    private void CheckHeadSizes()
+    {
+        (string Name, int Channels, int HeadSize)[] heads =
+        [
+            .. Mixers.Distinct().SelectMany(mixer => mixer.Convolved(HiddenSize))
+                .Where(layer => layer.Convolution?.Kind == ShortConvolutionKind.HeadWise)
+                .Select(layer => (layer.Name, layer.Outputs, layer.Convolution!.HeadSize)),
+        ];
+        foreach ((string name, int channels, int headSize) in heads.Where(head => head.Channels % head.HeadSize != 0))
+        {
+            IEnumerable<int> fitting = Enumerable.Range(1, 256).Where(size => heads.All(head => head.Channels % size == 0));
+            throw new DynConvException(
+                $"Head size {headSize} does not divide the {channels} channels of {name}; {string.Join(", ", fitting)} do.");
+        }
+    }
 }

@@ -12,38 +12,14 @@ public sealed record ParameterCounts(IReadOnlyList<KeyValuePair<string, long>> P
     public static ParameterCounts Of(ModelConfiguration configuration)
     {
         ModelConfiguration c = configuration.Validate();
-        long hidden = c.HiddenSize;
-        var parts = new List<KeyValuePair<string, long>>
-        {
-            new("embedding", c.VocabularySize * hidden),
-            new("attention", c.Layers * hidden * (2L * c.QuerySize + 2L * c.KeyValueSize)),
-            new("feed-forward", c.Layers * hidden * 3 * c.IntermediateSize),
-        };
-        if (c.ShortConvolution is { } convolution)
-        {
-            parts.Add(new("short convolutions", c.Layers * convolution.Placement.Sum(name => Convolution(c, convolution, name))));
-        }
-
-        parts.Add(new("norms", (c.Layers * 2 * hidden) + hidden + (c.QkNorm ? 2L * c.Layers * c.HeadDimension : 0)));
-        if (!c.TiedEmbeddings)
-        {
-            parts.Add(new("output", c.VocabularySize * hidden));
-        }
-
-        return new ParameterCounts(parts);
-    }
-
-    private static long Convolution(ModelConfiguration c, ShortConvolutionConfiguration convolution, string name)
-    {
-        long input = c.InputSize(name);
-        long channels = c.OutputSize(name);
-        long width = convolution.Width;
-        long generator = convolution.Kind switch
-        {
-            ShortConvolutionKind.HeadWise => channels / convolution.HeadSize * width * input,
-            ShortConvolutionKind.LowRank => convolution.Rank * (input + (width * channels)),
-            _ => 0,
-        };
-        return generator + (width * channels);
+        long vocabulary = (long)c.VocabularySize * c.HiddenSize;
+        return new ParameterCounts(PartCount.Sum(
+            [
+                new("embedding", vocabulary, 0),
+                .. c.Mixers.SelectMany(mixer => mixer.Count(c.HiddenSize, context: 1)),
+                new("norms", ((2L * c.Layers.Count) + 1) * c.HiddenSize, 0),
+                new("output", c.TiedEmbeddings ? 0 : vocabulary, 0),
+            ],
+            part => part.Parameters));
     }
 }

@@ -1,3 +1,5 @@
+using DynConv.Models.Layers;
+
 namespace DynConv.Models;
 
 /// <summary>Model shapes by name: two for a CPU, and the paper's, whose parameter counts they reproduce.</summary>
@@ -27,12 +29,19 @@ public static class Presets
     {
         VocabularySize = vocabulary,
         HiddenSize = hidden,
-        // The paper's feed-forward width: 2.6875 times the hidden size.
-        IntermediateSize = hidden * 43 / 16,
-        Layers = layers,
-        AttentionHeads = hidden / headDimension,
-        KeyValueHeads = hidden / headDimension,
-        HeadDimension = headDimension,
         MaxPositions = positions,
+        Layers = LayerConfiguration.Repeat(
+            layers,
+            new AttentionConfiguration
+            {
+                Heads = hidden / headDimension,
+                KeyValueHeads = hidden / headDimension,
+                HeadDimension = headDimension,
+            },
+            new FeedForwardConfiguration { IntermediateSize = IntermediateSize(hidden) }),
     };
+
+    /// <summary>The paper's feed-forward width: 2.6875 times the hidden size.</summary>
+    /// <param name="hidden">Channels between layers.</param>
+    public static int IntermediateSize(int hidden) => hidden * 43 / 16;
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DynConv.Ops;
 
 namespace DynConv.Models;
@@ -28,6 +29,34 @@ public sealed record RopeConfiguration
 
         Scaling?.Validate();
     }
+
+    /// <summary>Newer files keep the base and the scaling together in rope_parameters, older ones apart.</summary>
+    internal static RopeConfiguration Read(JsonSection section)
+    {
+        JsonSection? scaling = section.Section("rope_scaling");
+        JsonSection? parameters = section.Section("rope_parameters") ?? scaling;
+        double? theta = section.Double("rope_theta");
+        string type = parameters?.String("rope_type") ?? parameters?.String("type") ?? "default";
+        return new RopeConfiguration
+        {
+            Theta = parameters?.Double("rope_theta") ?? theta ?? 10_000,
+            Scaling = type switch
+            {
+                "default" => null,
+                Llama3RopeScaling.Type => Llama3RopeScaling.Read(parameters!),
+                _ => throw new DynConvException($"rope_type is '{type}'; default and {Llama3RopeScaling.Type} can be read."),
+            },
+        };
+    }
+
+    internal void Write(JsonObject section)
+    {
+        section["rope_theta"] = Theta;
+        if (Scaling is not null)
+        {
+            section["rope_scaling"] = Scaling.ToJson();
+        }
+    }
 }
 
 /// <summary>
@@ -41,6 +70,28 @@ public sealed record RopeConfiguration
 public sealed record Llama3RopeScaling(
     double Factor, double LowFrequencyFactor, double HighFrequencyFactor, int OriginalMaxPositions)
 {
+    internal const string Type = "llama3";
+
+    private const string FactorKey = "factor";
+    private const string LowKey = "low_freq_factor";
+    private const string HighKey = "high_freq_factor";
+    private const string PositionsKey = "original_max_position_embeddings";
+
+    internal static Llama3RopeScaling Read(JsonSection section) => new(
+        section.RequiredDouble(FactorKey),
+        section.RequiredDouble(LowKey),
+        section.RequiredDouble(HighKey),
+        section.RequiredInt(PositionsKey));
+
+    internal JsonObject ToJson() => new()
+    {
+        ["rope_type"] = Type,
+        [FactorKey] = Factor,
+        [LowKey] = LowFrequencyFactor,
+        [HighKey] = HighFrequencyFactor,
+        [PositionsKey] = OriginalMaxPositions,
+    };
+
     internal void Validate()
     {
         if (!(Factor > 0) || !double.IsFinite(Factor))

@@ -1,24 +1,11 @@
+using System.Text.Json.Nodes;
+using DynConv.Modules;
+
 namespace DynConv.Models;
 
-/// <summary>Kinds of short convolutions.</summary>
-public enum ShortConvolutionKind
-{
-    /// <summary>One learned filter for all tokens.</summary>
-    Static,
-
-    /// <summary>One filter a token and group of channels, made from the token.</summary>
-    HeadWise,
-
-    /// <summary>One filter a token and channel, made from the token through a bottleneck.</summary>
-    LowRank,
-}
-
-/// <summary>Which short convolutions a model has: the <c>short_conv</c> section of <c>config.json</c>.</summary>
+/// <summary>The settings of a short convolution, wherever it stands.</summary>
 public sealed record ShortConvolutionConfiguration
 {
-    /// <summary>Linear layers that a convolution can follow, in the order in which a block runs them.</summary>
-    public static IReadOnlyList<string> LinearLayers { get; } = ["q", "k", "v", "o", "gate", "up", "down"];
-
     /// <summary>How filters are made.</summary>
     public ShortConvolutionKind Kind { get; init; } = ShortConvolutionKind.LowRank;
 
@@ -31,59 +18,54 @@ public sealed record ShortConvolutionConfiguration
     /// <summary>Neighbouring channels that share a filter of <see cref="ShortConvolutionKind.HeadWise"/>.</summary>
     public int HeadSize { get; init; } = 16;
 
-    /// <summary>Names of the linear layers that a convolution follows, some of <see cref="LinearLayers"/> in that order.</summary>
-    public IReadOnlyList<string> Placement { get; init; } = ["q", "k", "v"];
-
     /// <summary>Whether the convolution's input is added to its output. Always true in the paper.</summary>
     public bool Residual { get; init; } = true;
 
-    /// <summary>Reads <c>qkv</c>, <c>all</c>, or names of linear layers with commas between them.</summary>
-    /// <param name="text">As on the command line.</param>
-    public static IReadOnlyList<string> ParsePlacement(string text)
+    /// <summary>In words, as in <c>low-rank convolutions on q,k,v, width 4, rank 16</c>.</summary>
+    /// <param name="placement">Linear layers that they follow.</param>
+    public string Describe(IEnumerable<string> placement)
     {
-        string[] names = text.Trim() switch
+        string place = string.Join(',', placement);
+        return Kind switch
         {
-            "all" => [.. LinearLayers],
-            "qkv" => ["q", "k", "v"],
-            string other => other.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
+            ShortConvolutionKind.Static => $"static convolutions on {place}, width {Width}",
+            ShortConvolutionKind.HeadWise => $"head-wise convolutions on {place}, width {Width}, head size {HeadSize}",
+            _ => $"low-rank convolutions on {place}, width {Width}, rank {Rank}",
         };
-        return OrderPlacement(names);
     }
 
-    /// <summary>Reads <c>static</c>, <c>headwise</c> or <c>lowrank</c>.</summary>
-    /// <param name="text">As on the command line and in <c>config.json</c>.</param>
-    public static ShortConvolutionKind ParseKind(string text) => text switch
+    /// <summary>Rows of the generator that makes filters for <paramref name="channels"/> channels; 0 where they are static.</summary>
+    internal int GeneratorSize(int channels) => Kind switch
     {
-        "static" => ShortConvolutionKind.Static,
-        "headwise" => ShortConvolutionKind.HeadWise,
-        "lowrank" => ShortConvolutionKind.LowRank,
-        _ => throw new DynConvException($"'{text}' is no kind of convolution; use static, headwise or lowrank."),
+        ShortConvolutionKind.HeadWise => channels / HeadSize * Width,
+        ShortConvolutionKind.LowRank => Rank,
+        _ => 0,
     };
 
-    /// <summary>The name that <see cref="ParseKind"/> reads.</summary>
-    /// <param name="kind">A kind.</param>
-    public static string KindName(ShortConvolutionKind kind) => kind switch
+    /// <summary>Parameters and operations of a token behind a linear layer, the generator's included.</summary>
+    internal PartCount Count(string part, int inputs, int channels)
     {
-        ShortConvolutionKind.Static => "static",
-        ShortConvolutionKind.HeadWise => "headwise",
-        _ => "lowrank",
-    };
-
-    internal static IReadOnlyList<string> OrderPlacement(IReadOnlyCollection<string> names)
-    {
-        foreach (string name in names)
-        {
-            if (!LinearLayers.Contains(name))
-            {
-                throw new DynConvException(
-                    $"There is no linear layer '{name}' to place a convolution on; use qkv, all, or some of {string.Join(", ", LinearLayers)}.");
-            }
-        }
-
-        return names.Count > 0
-            ? [.. LinearLayers.Where(names.Contains)]
-            : throw new DynConvException("A convolution needs a placement: qkv, all, or some of " + string.Join(", ", LinearLayers) + ".");
+        long filter = (long)Width * channels;
+        long generator = (long)GeneratorSize(channels) * inputs;
+        long mixture = Kind == ShortConvolutionKind.LowRank ? Rank * filter : 0;
+        long products = generator + mixture + filter;
+        return new PartCount(part, products, PartCount.MultiplyAdd * products);
     }
+
+    /// <summary>The convolution behind a layer.</summary>
+    /// <param name="channels">The layer's outputs.</param>
+    /// <param name="inputs">The layer's inputs.</param>
+    /// <param name="random">Where its own weights come from.</param>
+    /// <param name="generator">The rows of the layer's weight that make its filters; null where they are static.</param>
+    /// <param name="device">Where its weights live.</param>
+    internal ShortConvolution Create(int channels, int inputs, RandomSource random, Parameter? generator, Device device) => Kind switch
+    {
+        ShortConvolutionKind.HeadWise =>
+            new HeadWiseShortConvolution(channels, inputs, Width, HeadSize, random, Residual, generator, device),
+        ShortConvolutionKind.LowRank =>
+            new LowRankShortConvolution(channels, inputs, Width, Rank, random, Residual, generator, device),
+        _ => new StaticShortConvolution(channels, Width, random, Residual, device),
+    };
 
     internal void Validate()
     {
@@ -102,4 +84,31 @@ public sealed record ShortConvolutionConfiguration
             throw new DynConvException($"A head-wise convolution's head size is {HeadSize}; it has to be at least 1.");
         }
     }
+
+    internal static ShortConvolutionConfiguration Read(JsonSection section)
+    {
+        var defaults = new ShortConvolutionConfiguration();
+        return new ShortConvolutionConfiguration
+        {
+            Kind = ShortConvolutionKinds.Parse(section.RequiredString("kind")),
+            Width = section.RequiredInt("width"),
+            Rank = section.Int("rank") ?? defaults.Rank,
+            HeadSize = section.Int("head_size") ?? defaults.HeadSize,
+            Residual = section.Bool("residual") ?? defaults.Residual,
+        };
+    }
+
+    internal JsonObject ToJson() => new()
+    {
+        ["kind"] = Kind.Name(),
+        ["width"] = Width,
+        ["rank"] = Rank,
+        ["head_size"] = HeadSize,
+        ["residual"] = Residual,
+    };
 }
+
+/// <summary>A short convolution behind a linear layer.</summary>
+/// <param name="Layer">The linear layer's name, as in <c>q</c>.</param>
+/// <param name="Convolution">The convolution's settings.</param>
+public sealed record PlacedConvolution(string Layer, ShortConvolutionConfiguration Convolution);

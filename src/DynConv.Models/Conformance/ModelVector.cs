@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using DynConv.Models.HuggingFace;
 using DynConv.Modules;
 using DynConv.Serialization;
 
@@ -10,14 +12,38 @@ internal static class ModelVector
 
     public static IEnumerable<ConformanceResult> Run(string folder, Device device, DType dtype)
     {
-        using LanguageModel model = ModelFolder.Load(folder, device, dtype);
+        string name = Path.GetFileName(Path.TrimEndingDirectorySeparator(folder));
+        if (!TryLoad(folder, device, dtype, out LanguageModel? loaded, out string? reason))
+        {
+            yield return ConformanceResult.Skipped(name, reason);
+            yield break;
+        }
+
+        using LanguageModel model = loaded;
+        ModelFormat format = ConfigurationFile.ReadFormat(Path.Combine(folder, ModelFolder.ConfigurationFileName));
         foreach (string path in Directory.EnumerateFiles(folder, "golden*.safetensors").Order(StringComparer.Ordinal))
         {
-            yield return Compare(model, path, $"{Path.GetFileName(folder)}/{Path.GetFileNameWithoutExtension(path)}");
+            yield return Compare(model, format, path, $"{name}/{Path.GetFileNameWithoutExtension(path)}");
         }
     }
 
-    private static ConformanceResult Compare(LanguageModel model, string path, string name)
+    /// <summary>A kind of model that is not here is no failure of those that are.</summary>
+    private static bool TryLoad(
+        string folder, Device device, DType dtype, [NotNullWhen(true)] out LanguageModel? model, [NotNullWhen(false)] out string? reason)
+    {
+        try
+        {
+            (model, reason) = (ModelFolder.Load(folder, device, dtype), null);
+            return true;
+        }
+        catch (DynConvException exception) when (exception.InnerException is UnknownModelTypeException unknown)
+        {
+            (model, reason) = (null, unknown.Message);
+            return false;
+        }
+    }
+
+    private static ConformanceResult Compare(LanguageModel model, ModelFormat format, string path, string name)
     {
         using var scope = new TensorScope();
         using var reader = new SafetensorsReader(path);
@@ -36,7 +62,7 @@ internal static class ModelVector
         tape.Backward(loss);
         foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
         {
-            comparison.Check(reader, $"grad.{parameterName}", parameter.Gradient, gradientLimit);
+            comparison.Check(reader, $"grad.{format.TensorName(parameterName)}", parameter.Gradient, gradientLimit);
         }
 
         foreach ((_, Parameter parameter) in model.NamedParameters())

@@ -7,123 +7,121 @@ namespace DynConv.Models.Layers;
 /// Linear layers with one input in common, each followed by its short convolution if it has one, in a single matrix
 /// product: the rows of all weights, and of the generators that make the filters, form one matrix.
 /// </summary>
-internal sealed class ConvolvedLinear : Module
+public sealed class ConvolvedLinear : Module
 {
     private readonly Tensor _weight;
+    private readonly Tensor? _bias;
     private readonly ComputeWeight _computeWeight;
     private readonly DType _computeType;
     private readonly Part[] _parts;
 
-    /// <param name="factory">Makes the weights.</param>
-    /// <param name="configuration">Says which layers have a convolution.</param>
-    /// <param name="input">Input channels.</param>
-    /// <param name="names">Layers, as in <c>q</c>.</param>
+    /// <summary>Makes the layers.</summary>
+    /// <param name="factory">Makes the weights, <c>NAME_proj.weight</c>, <c>NAME_proj.bias</c> and <c>NAME_conv</c>.</param>
+    /// <param name="layers">Layers with the same number of inputs, with a bias in all of them or in none.</param>
     /// <param name="writesResidual">Whether the outputs are added to the residual stream.</param>
-    public ConvolvedLinear(
-        ParameterFactory factory, ModelConfiguration configuration, int input, string[] names, bool writesResidual)
+    /// <exception cref="DynConvException">The layers do not fit together.</exception>
+    public ConvolvedLinear(ParameterFactory factory, IReadOnlyList<LinearLayer> layers, bool writesResidual)
     {
-        ShortConvolutionConfiguration? convolution = configuration.ShortConvolution;
-        _parts = new Part[names.Length];
+        if (layers.Count == 0 || layers.Any(layer => layer.Inputs != layers[0].Inputs || layer.Bias != layers[0].Bias))
+        {
+            throw new DynConvException(
+                $"Linear layers of one product have equal inputs and all a bias or none: {string.Join("; ", layers.Select(layer => layer))}.");
+        }
+
+        int inputs = layers[0].Inputs;
+        _parts = [.. layers.Select(layer => new Part(layer))];
         long row = 0;
-        for (int i = 0; i < names.Length; i++)
+        foreach (Part part in _parts)
         {
-            _parts[i] = new Part(names[i], configuration.OutputSize(names[i])) { Start = row };
-            row += _parts[i].Outputs;
+            part.Start = row;
+            row += part.Layer.Outputs;
         }
 
-        for (int i = 0; i < names.Length; i++)
+        Outputs = row;
+        foreach (Part part in _parts)
         {
-            if (convolution?.Placement.Contains(names[i]) == true)
-            {
-                _parts[i].FeatureStart = row;
-                _parts[i].Features = FeatureCount(convolution, _parts[i].Outputs);
-                row += _parts[i].Features;
-            }
+            part.FeatureStart = row;
+            row += part.Features;
         }
 
-        _weight = TensorScope.Release(Tensor.Empty([row, input], device: factory.Device)).RequireGradient();
+        _weight = TensorScope.Release(Tensor.Empty([row, inputs], device: factory.Device)).RequireGradient();
+        _bias = layers[0].Bias
+            ? TensorScope.Release(Tensor.Zeros([Outputs], DType.Float32, factory.Device)).RequireGradient()
+            : null;
         _computeType = factory.ComputeType;
         _computeWeight = new ComputeWeight(_weight, _computeType);
         foreach (Part part in _parts)
         {
-            string name = $"{part.Name}_proj.weight";
-            Add(name, Rows(part.Start, part.Outputs, ParameterKind.Matrix, factory.LinearWeight(name, part.Outputs, input, writesResidual)));
-            if (convolution?.Placement.Contains(part.Name) == true)
-            {
-                part.Convolution = Add($"{part.Name}_conv", CreateConvolution(factory.Inside($"{part.Name}_conv"), convolution, part, input));
-            }
+            AddParameters(part, factory, writesResidual);
         }
     }
 
-    /// <summary>The outputs of all layers, in the order of their names.</summary>
-    /// <param name="x"><c>[B, T, input]</c>.</param>
-    /// <param name="state">The convolutions' last inputs, brought up to date; null without.</param>
-    public Tensor[] Forward(Tensor x, ConvolutionStates? state)
+    /// <summary>Output channels of all layers together.</summary>
+    public long Outputs { get; }
+
+    /// <summary>The outputs of all layers, in their order.</summary>
+    /// <param name="x"><c>[B, T, inputs]</c>.</param>
+    /// <param name="packed">Bounds of the sequences that share the one row of tokens; null where each row is a sequence.</param>
+    /// <param name="state">The convolutions' last inputs, brought up to date; null for sequences that start here.</param>
+    /// <returns>For each layer <c>[B, T, outputs]</c>; without a convolution a slice of the product.</returns>
+    public Tensor[] Forward(Tensor x, PackedSequences? packed = null, ConvolvedLinearState? state = null)
     {
         Tensor fused = MatMul.Linear(x, _computeWeight.Current());
-        var outputs = new Tensor[_parts.Length];
-        for (int i = 0; i < outputs.Length; i++)
-        {
-            Part part = _parts[i];
-            Tensor y = fused.Slice(-1, part.Start, part.Outputs);
-            Tensor? features = part.Features > 0 ? fused.Slice(-1, part.FeatureStart, part.Features) : null;
-            outputs[i] = part.Convolution is null ? y
-                : state is null ? part.Convolution.Apply(y, features)
-                : state.Advance(i, part.Convolution, y, features);
-        }
-
-        return outputs;
+        Tensor outputs = _bias is null ? fused : Bias.Add(fused.Slice(-1, 0, Outputs), _bias);
+        var options = new ShortConvolutionOptions { Packed = packed };
+        return
+        [
+            .. _parts.Select((part, i) =>
+            {
+                Tensor y = outputs.Slice(-1, part.Start, part.Layer.Outputs);
+                Tensor? features = part.Features > 0 ? fused.Slice(-1, part.FeatureStart, part.Features) : null;
+                return part.Convolution is null ? y
+                    : state is null ? part.Convolution.Apply(y, features, options)
+                    : state.Advance(i, part.Convolution, y, features);
+            }),
+        ];
     }
 
-    public ConvolutionStates CreateState(long batch) =>
+    /// <summary>The convolutions' state before the first token.</summary>
+    /// <param name="batch">Sequences side by side, B.</param>
+    public ConvolvedLinearState CreateState(long batch) =>
         new([.. _parts.Select(part => part.Convolution is { } convolution
-            ? TensorScope.Release(Tensor.Zeros([batch, convolution.Width - 1, part.Outputs], _computeType, _weight.Device))
+            ? TensorScope.Release(Tensor.Zeros([batch, convolution.Width - 1, part.Layer.Outputs], _computeType, _weight.Device))
             : null)]);
 
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         base.Dispose(disposing);
         _computeWeight.Dispose();
         _weight.Dispose();
+        _bias?.Dispose();
     }
 
-    private static int FeatureCount(ShortConvolutionConfiguration convolution, int channels) => convolution.Kind switch
+    private void AddParameters(Part part, ParameterFactory factory, bool writesResidual)
     {
-        ShortConvolutionKind.HeadWise => channels / convolution.HeadSize * convolution.Width,
-        ShortConvolutionKind.LowRank => convolution.Rank,
-        _ => 0,
-    };
-
-    private ShortConvolution CreateConvolution(
-        ParameterFactory factory, ShortConvolutionConfiguration convolution, Part part, int input)
-    {
-        RandomSource random = (factory.Random ?? new RandomSource(0)).Fork(factory.Prefix);
-        Parameter Generator(Tensor values) =>
-            Rows(part.FeatureStart, part.Features, ParameterKind.Convolution, values);
-
-        return convolution.Kind switch
+        (string name, int inputs, int outputs, _) = part.Layer;
+        string weight = $"{name}_proj.weight";
+        Add(weight, Rows(part.Start, outputs, ParameterKind.Matrix, factory.LinearWeight(weight, outputs, inputs, writesResidual)));
+        if (_bias is not null)
         {
-            ShortConvolutionKind.HeadWise => new HeadWiseShortConvolution(
-                part.Outputs,
-                input,
-                convolution.Width,
-                convolution.HeadSize,
-                random,
-                convolution.Residual,
-                Generator(Tensor.Zeros([part.Features, input], device: factory.Device)),
-                factory.Device),
-            ShortConvolutionKind.LowRank => new LowRankShortConvolution(
-                part.Outputs,
-                input,
-                convolution.Width,
-                convolution.Rank,
-                random,
-                convolution.Residual,
-                Generator(factory.LinearWeight("generator_in.weight", part.Features, input, writesResidual: false)),
-                factory.Device),
-            _ => new StaticShortConvolution(part.Outputs, convolution.Width, random, convolution.Residual, factory.Device),
-        };
+            Add($"{name}_proj.bias", new Parameter(_bias.Slice(0, part.Start, outputs), ParameterKind.Bias));
+        }
+
+        if (part.Layer.Convolution is { } convolution)
+        {
+            ParameterFactory inside = factory.Inside($"{name}_conv");
+            Parameter? generator = part.Features == 0 ? null : Rows(
+                part.FeatureStart, part.Features, ParameterKind.Convolution, GeneratorWeight(inside, convolution.Kind, part.Features, inputs));
+            part.Convolution = Add($"{name}_conv", convolution.Create(outputs, inputs, inside.Random(), generator, factory.Device));
+        }
     }
+
+    // A low-rank filter starts as zeros through its second factor, a head-wise one has but one.
+    private static Tensor GeneratorWeight(ParameterFactory factory, ShortConvolutionKind kind, int features, int inputs) =>
+        kind == ShortConvolutionKind.LowRank
+            ? factory.LinearWeight("generator_in.weight", features, inputs, writesResidual: false)
+            : Tensor.Zeros([features, inputs], device: factory.Device);
 
     private Parameter Rows(long start, long count, ParameterKind kind, Tensor values)
     {
@@ -134,18 +132,55 @@ internal sealed class ConvolvedLinear : Module
         return new Parameter(rows, kind);
     }
 
-    private sealed class Part(string name, int outputs)
+    private sealed class Part(LinearLayer layer)
     {
-        public string Name { get; } = name;
+        public LinearLayer Layer { get; } = layer;
 
-        public int Outputs { get; } = outputs;
+        public int Features { get; } = layer.Convolution?.GeneratorSize(layer.Outputs) ?? 0;
 
-        public long Start { get; init; }
+        public long Start { get; set; }
 
         public long FeatureStart { get; set; }
 
-        public int Features { get; set; }
-
         public ShortConvolution? Convolution { get; set; }
     }
+}
+
+/// <summary>
+/// What the short convolutions of a <see cref="ConvolvedLinear"/> keep of earlier tokens: the last inputs of each,
+/// <c>[B, W-1, outputs]</c>.
+/// </summary>
+public sealed class ConvolvedLinearState : IMixerState
+{
+    private readonly Tensor?[] _states;
+
+    internal ConvolvedLinearState(Tensor?[] states) => _states = states;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Tensor? state in _states)
+        {
+            state?.Dispose();
+        }
+    }
+
+    /// <summary>Convolves the next tokens, one or many, and moves the state on.</summary>
+    internal Tensor Advance(int index, ShortConvolution convolution, Tensor x, Tensor? features)
+    {
+        Tensor state = _states[index]!;
+        if (x.Shape[1] == 1)
+        {
+            Tensor step = convolution.Step(WithoutTime(x), features is null ? null : WithoutTime(features), state);
+            return step.Reshape(x.Shape.Dimensions);
+        }
+
+        (Tensor y, Tensor final) = convolution.ApplyWithState(
+            x, features, new ShortConvolutionOptions { InitialState = state });
+        _states[index] = TensorScope.Release(final);
+        state.Dispose();
+        return y;
+    }
+
+    private static Tensor WithoutTime(Tensor x) => x.Reshape(x.Shape[0], x.Shape[2]);
 }

@@ -3,18 +3,16 @@ using DynConv.Modules;
 namespace DynConv.Models.Layers;
 
 /// <summary>
-/// Half of a block. A sequence mixer lets tokens see those before them (attention); a channel mixer works on each
+/// Half of a layer. A sequence mixer lets tokens see those before them (attention); a channel mixer works on each
 /// token (feed-forward). Either may contain short convolutions and so have a state between calls.
 /// </summary>
 public abstract class Mixer : Module
 {
     /// <summary>Mixes normalised activations.</summary>
     /// <param name="x"><c>[B, T, D]</c>.</param>
-    /// <param name="state">
-    /// What earlier tokens left behind, brought up to date; null for sequences that start here and are not continued.
-    /// </param>
+    /// <param name="context">Where the tokens stand, and what earlier ones left behind.</param>
     /// <returns><c>[B, T, D]</c>, to be added to the residual stream.</returns>
-    public abstract Tensor Forward(Tensor x, IMixerState? state);
+    public abstract Tensor Forward(Tensor x, MixerContext context);
 
     /// <summary>The state before the first token.</summary>
     /// <param name="batch">Sequences side by side, B.</param>

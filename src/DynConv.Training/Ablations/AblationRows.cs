@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DynConv.Modules;
 using YamlDotNet.RepresentationModel;
 
 namespace DynConv.Training.Ablations;
@@ -18,10 +19,10 @@ internal static class AblationRows
     /// <summary>What each kind of convolution has no use for.</summary>
     private static readonly Dictionary<string, string[]> Unused = new()
     {
-        ["none"] = ["placement", "width", "rank", "head_size"],
-        ["static"] = ["rank", "head_size"],
-        ["headwise"] = ["rank"],
-        ["lowrank"] = ["head_size"],
+        [ShortConvolutionKinds.None] = ["placement", "width", "rank", "head_size"],
+        [ShortConvolutionKind.Static.Name()] = ["rank", "head_size"],
+        [ShortConvolutionKind.HeadWise.Name()] = ["rank"],
+        [ShortConvolutionKind.LowRank.Name()] = ["head_size"],
     };
 
     public static List<AblationRow> Make(YamlMappingNode ground, IReadOnlyList<AblationVariant> variants)
@@ -54,7 +55,7 @@ internal static class AblationRows
         TrainingConfiguration configuration = RunFile.Deserialize(YamlNodes.Parser(merged));
         if (Unused.TryGetValue(configuration.Conv, out string[]? unused) && given.FirstOrDefault(unused.Contains) is { } idle)
         {
-            string kind = configuration.Conv == "none" ? "a model without convolutions has no use for" : $"{configuration.Conv} convolutions have no use for";
+            string kind = configuration.Conv == ShortConvolutionKinds.None ? "a model without convolutions has no use for" : $"{configuration.Conv} convolutions have no use for";
             throw YamlNodes.Failure(variant.Where, $"row '{variant.Name}' sets {idle}, which {kind}");
         }
 

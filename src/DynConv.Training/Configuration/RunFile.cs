@@ -13,6 +13,7 @@ public static class RunFile
     // Building them takes far longer than using them, which a grid does for each of its rows.
     private static readonly ThreadLocal<ISerializer> Serializer = new(static () => new SerializerBuilder()
         .WithNamingConvention(UnderscoredNamingConvention.Instance)
+        .WithTypeConverter(new MixerPattern.YamlConverter())
         .WithQuotingNecessaryStrings()
         .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull)
         .Build());
@@ -20,6 +21,7 @@ public static class RunFile
     private static readonly ThreadLocal<IDeserializer> Deserializer = new(static () => new DeserializerBuilder()
         .WithNamingConvention(UnderscoredNamingConvention.Instance)
         .WithTypeMapping<IReadOnlyList<string>, List<string>>()
+        .WithTypeConverter(new MixerPattern.YamlConverter())
         .WithTypeInspector(inner => new KnownSettings(inner))
         .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
         .WithDuplicateKeyChecking()

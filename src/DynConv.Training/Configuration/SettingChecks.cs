@@ -50,16 +50,19 @@ internal sealed class SettingChecks : INodeDeserializer
             TypeCode.Boolean => ("true or false", text => bool.TryParse(text, out _)),
             TypeCode.String => ("a text", static _ => true),
             _ when type == typeof(List<string>) => ("a list of texts, as in [a, b],", (Func<string, bool>?)null),
+            _ when type == typeof(MixerPattern) => ("a list of mixers, as in [attention],", null),
             _ => ("a section of settings", null),
         };
         return found switch
         {
             Scalar scalar when parses is not null => IsNull(scalar) ? nullable is not null : parses(scalar.Value),
-            SequenceStart => type == typeof(List<string>),
-            MappingStart => parses is null && type != typeof(List<string>),
+            SequenceStart => IsList(type),
+            MappingStart => parses is null && !IsList(type),
             _ => false,
         };
     }
+
+    private static bool IsList(Type type) => type == typeof(List<string>) || type == typeof(MixerPattern);
 
     private static bool IsNull(Scalar scalar) =>
         scalar is { Style: ScalarStyle.Plain, Value: "" or "~" or "null" or "Null" or "NULL" };

@@ -1,4 +1,6 @@
 using DynConv.Models;
+using DynConv.Models.Layers;
+using DynConv.Modules;
 
 namespace DynConv.Training;
 
@@ -154,40 +156,66 @@ public sealed record TrainingConfiguration
     public ModelConfiguration ModelConfiguration(int? vocabularySize = null)
     {
         ModelConfiguration preset = Presets.Get(Preset);
-        int heads = Model.AttentionHeads ?? preset.AttentionHeads;
         int hidden = Model.HiddenSize ?? preset.HiddenSize;
-        return (preset with
+        IReadOnlyList<MixerConfiguration> sequence = Pattern(Model.SequenceMixers, MixerRole.Sequence, Attention(preset, hidden));
+        IReadOnlyList<MixerConfiguration> channel = Pattern(Model.ChannelMixers, MixerRole.Channel, FeedForward(preset, hidden));
+        int layers = Model.Layers ?? preset.Layers.Count;
+        ModelConfiguration model = preset with
         {
             VocabularySize = vocabularySize ?? preset.VocabularySize,
             HiddenSize = hidden,
-            IntermediateSize = Model.IntermediateSize ?? (Model.HiddenSize is null ? preset.IntermediateSize : hidden * 43 / 16),
-            Layers = Model.Layers ?? preset.Layers,
-            AttentionHeads = heads,
-            KeyValueHeads = Model.KeyValueHeads ?? heads,
-            HeadDimension = Model.HeadDimension ?? HeadDimension(preset, hidden, heads),
             MaxPositions = Context ?? preset.MaxPositions,
             TiedEmbeddings = Model.TiedEmbeddings ?? preset.TiedEmbeddings,
-            Rope = preset.Rope with { Theta = Model.RopeTheta ?? preset.Rope.Theta },
-            QkNorm = QkNorm,
-            ShortConvolution = Conv == "none" ? null : new ShortConvolutionConfiguration
-            {
-                Kind = ParseConv(Conv),
-                Width = Width,
-                Rank = Rank,
-                HeadSize = HeadSize,
-                Placement = ShortConvolutionConfiguration.ParsePlacement(Placement),
-            },
-        }).Validate();
+            Layers = [.. Enumerable.Range(0, Math.Max(0, layers)).Select(i => new LayerConfiguration(sequence[i % sequence.Count], channel[i % channel.Count]))],
+        };
+        return WithConvolutions(model).Validate();
+
+        IReadOnlyList<MixerConfiguration> Pattern(MixerPattern? pattern, MixerRole role, MixerConfiguration ordinary) =>
+            pattern?.Resolve(role, hidden, ordinary) ?? [ordinary];
     }
 
-    private static ShortConvolutionKind ParseConv(string conv) => conv is "static" or "headwise" or "lowrank"
-        ? ShortConvolutionConfiguration.ParseKind(conv)
-        : throw new DynConvException($"conv is '{conv}'; use none, static, headwise or lowrank.");
+    private AttentionConfiguration Attention(ModelConfiguration preset, int hidden)
+    {
+        var ordinary = (AttentionConfiguration)preset.Layers[0].Sequence;
+        int heads = Model.AttentionHeads ?? ordinary.Heads;
+        return ordinary with
+        {
+            Heads = heads,
+            KeyValueHeads = Model.KeyValueHeads ?? heads,
+            HeadDimension = Model.HeadDimension
+                ?? (hidden == preset.HiddenSize && heads == ordinary.Heads ? ordinary.HeadDimension
+                    : heads > 0 && hidden % heads == 0 ? hidden / heads
+                    : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.")),
+            Rope = Model.RopeTheta is { } theta ? ordinary.Rope! with { Theta = theta } : ordinary.Rope,
+            QkNorm = QkNorm,
+        };
+    }
 
-    private static int HeadDimension(ModelConfiguration preset, int hidden, int heads) =>
-        hidden == preset.HiddenSize && heads == preset.AttentionHeads ? preset.HeadDimension
-        : heads > 0 && hidden % heads == 0 ? hidden / heads
-        : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.");
+    private FeedForwardConfiguration FeedForward(ModelConfiguration preset, int hidden)
+    {
+        var ordinary = (FeedForwardConfiguration)preset.Layers[0].Channel;
+        int size = Model.HiddenSize is null ? ordinary.IntermediateSize : Presets.IntermediateSize(hidden);
+        return ordinary with { IntermediateSize = Model.IntermediateSize ?? size };
+    }
+
+    /// <summary>The convolutions of the settings, in every mixer that does not name its own.</summary>
+    private ModelConfiguration WithConvolutions(ModelConfiguration model)
+    {
+        if (ShortConvolutionKinds.ParseOrNone(Conv) is not { } kind)
+        {
+            return model;
+        }
+
+        var convolution = new ShortConvolutionConfiguration { Kind = kind, Width = Width, Rank = Rank, HeadSize = HeadSize };
+        ModelConfiguration everywhere = model.WithConvolutions(convolution, Placement);
+        return everywhere with
+        {
+            Layers = [.. model.Layers.Zip(everywhere.Layers, static (own, common) =>
+                new LayerConfiguration(Choose(own.Sequence, common.Sequence), Choose(own.Channel, common.Channel)))],
+        };
+
+        static MixerConfiguration Choose(MixerConfiguration own, MixerConfiguration common) => own.Convolutions.Count > 0 ? own : common;
+    }
 
     private static long TokensPerStep(int context, int batch, int accumulate)
     {
@@ -257,4 +285,10 @@ public sealed record ModelOverrides
 
     /// <summary>Whether the output layer uses the embedding's weights.</summary>
     public bool? TiedEmbeddings { get; init; }
+
+    /// <summary>The sequence mixers of the layers, over and over; attention in all of them if not given.</summary>
+    public MixerPattern? SequenceMixers { get; init; }
+
+    /// <summary>The channel mixers of the layers, over and over; feed-forward in all of them if not given.</summary>
+    public MixerPattern? ChannelMixers { get; init; }
 }

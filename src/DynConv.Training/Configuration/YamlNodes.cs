@@ -56,6 +56,60 @@ internal static class YamlNodes
     public static IParser Parser(YamlNode root) =>
         new EventParser([new StreamStart(), new DocumentStart(), .. Events(root), new DocumentEnd(true), new StreamEnd()]);
 
+    /// <summary>The node that a parser has come to.</summary>
+    public static YamlNode Read(IParser parser)
+    {
+        if (parser.TryConsume<Scalar>(out var scalar))
+        {
+            return new YamlScalarNode(scalar.Value) { Style = scalar.Style };
+        }
+
+        if (parser.TryConsume<SequenceStart>(out _))
+        {
+            var list = new YamlSequenceNode();
+            while (!parser.TryConsume<SequenceEnd>(out _))
+            {
+                list.Add(Read(parser));
+            }
+
+            return list;
+        }
+
+        ParsingEvent start = parser.Current!;
+        if (!parser.TryConsume<MappingStart>(out _))
+        {
+            throw new YamlException(start.Start, start.End, "an alias stands where a value is wanted");
+        }
+
+        var mapping = new YamlMappingNode();
+        while (!parser.TryConsume<MappingEnd>(out _))
+        {
+            ParsingEvent at = parser.Current!;
+            YamlNode key = Read(parser);
+            if (!mapping.Children.TryAdd(key, Read(parser)))
+            {
+                throw new YamlException(at.Start, at.End, $"{key} is there twice");
+            }
+        }
+
+        return mapping;
+    }
+
+    /// <summary>The same values as YAML.</summary>
+    public static YamlNode FromJson(JsonNode? node) => node switch
+    {
+        JsonObject section => new YamlMappingNode(section.Select(static pair =>
+            KeyValuePair.Create((YamlNode)new YamlScalarNode(pair.Key), FromJson(pair.Value)))),
+        JsonArray list => new YamlSequenceNode(list.Select(FromJson)),
+        JsonValue value when value.TryGetValue(out string? text) => new YamlScalarNode(text)
+        {
+            // A text that would be read back as a number or as nothing.
+            Style = Scalar(text) is JsonValue plain && plain.TryGetValue(out string? _) ? ScalarStyle.Plain : ScalarStyle.DoubleQuoted,
+        },
+        null => new YamlScalarNode("null"),
+        _ => new YamlScalarNode(node.ToJsonString()),
+    };
+
     /// <summary>The same values as JSON.</summary>
     public static JsonNode? ToJson(YamlNode node) => node switch
     {
@@ -75,7 +129,8 @@ internal static class YamlNodes
         : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) ? number
         : text;
 
-    private static IEnumerable<ParsingEvent> Events(YamlNode node) => node switch
+    /// <summary>The events that stand for a node.</summary>
+    public static IEnumerable<ParsingEvent> Events(YamlNode node) => node switch
     {
         YamlMappingNode mapping =>
         [

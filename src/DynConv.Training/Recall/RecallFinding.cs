@@ -1,4 +1,5 @@
 using System.Globalization;
+using DynConv.Modules;
 
 namespace DynConv.Training.Recall;
 
@@ -59,9 +60,9 @@ public static class RecallFinding
             : $"With {widest.Pairs} pairs {Name(widest.Other)} is {Points(-widest.Gap)} ahead of {widest.Best}, the best dynamic kind.";
     }
 
-    private static bool IsDynamic(string conv) => conv is "headwise" or "lowrank";
+    private static bool IsDynamic(string conv) => ShortConvolutionKinds.ParseOrNone(conv) is { } kind && kind != ShortConvolutionKind.Static;
 
-    private static string Name(string conv) => conv == "none" ? "no convolution" : conv;
+    private static string Name(string conv) => conv == ShortConvolutionKinds.None ? "no convolution" : conv;
 
     private static string Percent(double share) => (100 * share).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 

@@ -1,4 +1,6 @@
 using DynConv.Models;
+using DynConv.Models.Layers;
+using DynConv.Modules;
 
 namespace DynConv.Training.Recall;
 
@@ -37,23 +39,19 @@ public sealed record RecallModel
             throw new DynConvException($"{Heads} heads do not divide {Channels} channels.");
         }
 
-        return new ModelConfiguration
+        var model = new ModelConfiguration
         {
             VocabularySize = vocabulary,
             HiddenSize = Channels,
-            IntermediateSize = FeedForward,
-            Layers = Layers,
-            AttentionHeads = Heads,
-            KeyValueHeads = Heads,
-            HeadDimension = Channels / Heads,
             MaxPositions = positions,
-            ShortConvolution = conv == "none" ? null : new ShortConvolutionConfiguration
-            {
-                Kind = ShortConvolutionConfiguration.ParseKind(conv),
-                Width = Width,
-                Rank = Rank,
-                HeadSize = HeadSize,
-            },
-        }.Validate();
+            Layers = LayerConfiguration.Repeat(
+                Layers,
+                new AttentionConfiguration { Heads = Heads, KeyValueHeads = Heads, HeadDimension = Channels / Heads },
+                new FeedForwardConfiguration { IntermediateSize = FeedForward }),
+        };
+        ShortConvolutionConfiguration? convolution = ShortConvolutionKinds.ParseOrNone(conv) is { } kind
+            ? new ShortConvolutionConfiguration { Kind = kind, Width = Width, Rank = Rank, HeadSize = HeadSize }
+            : null;
+        return model.WithConvolutions(convolution).Validate();
     }
 }

@@ -1,10 +1,12 @@
+using DynConv.Modules;
+
 namespace DynConv.Training.Recall;
 
 /// <summary>What a recall experiment trains, and for how long.</summary>
 public sealed record RecallSettings
 {
     /// <summary>Kinds of convolutions that there are, by name.</summary>
-    public static IReadOnlyList<string> Kinds { get; } = ["none", "static", "headwise", "lowrank"];
+    public static IReadOnlyList<string> Kinds { get; } = ShortConvolutionKinds.NamesOrNone;
 
     /// <summary>The tasks.</summary>
     public IReadOnlyList<IRecallTask> Tasks { get; init; } = RecallTasks.All;

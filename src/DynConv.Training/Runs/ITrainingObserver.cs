@@ -3,39 +3,55 @@ using DynConv.Training.Evaluation;
 
 namespace DynConv.Training.Runs;
 
-/// <summary>Hears what a run is doing; called on the run's own thread.</summary>
+/// <summary>
+/// Hears what a run is doing; called on the run's own thread. Whoever implements it writes the methods that matter to them.
+/// </summary>
 public interface ITrainingObserver
 {
     /// <summary>Text is being turned into tokens.</summary>
     /// <param name="bytes">Bytes done so far.</param>
     /// <param name="totalBytes">Bytes in all, as far as known.</param>
-    void OnEncoding(long bytes, long totalBytes);
+    void OnEncoding(long bytes, long totalBytes)
+    {
+    }
 
     /// <summary>The first step is about to run.</summary>
     /// <param name="start">What the run is about to do.</param>
-    void OnStart(RunStart start);
+    void OnStart(RunStart start)
+    {
+    }
 
     /// <summary>Kernels are about to be compiled; only on a GPU.</summary>
-    void OnPreparing();
+    void OnPreparing()
+    {
+    }
 
     /// <summary>All kernels that the run needs are there.</summary>
     /// <param name="kernels">How many.</param>
     /// <param name="seconds">How long it took.</param>
-    void OnPrepared(int kernels, double seconds);
+    void OnPrepared(int kernels, double seconds)
+    {
+    }
 
     /// <summary>A step is done.</summary>
     /// <param name="step">Its figures.</param>
-    void OnStep(StepMetrics step);
+    void OnStep(StepMetrics step)
+    {
+    }
 
     /// <summary>The model has been looked at on validation text.</summary>
     /// <param name="step">Steps done.</param>
     /// <param name="result">What came out.</param>
-    void OnValidation(long step, EvaluationResult result);
+    void OnValidation(long step, EvaluationResult result)
+    {
+    }
 
     /// <summary>A checkpoint is complete.</summary>
     /// <param name="step">Steps done.</param>
     /// <param name="path">Its folder.</param>
-    void OnCheckpoint(long step, string path);
+    void OnCheckpoint(long step, string path)
+    {
+    }
 }
 
 /// <summary>What a run is about to do.</summary>

@@ -247,8 +247,7 @@ public sealed class TrainingRun
 
     private void Finish(LanguageModel model, ITokenizer tokenizer)
     {
-        tokenizer.Save(Path.Combine(_folder, ModelFolder.TokenizerFileName));
-        ModelFolder.Save(_folder, model, tokenizer.EndOfTextId);
+        ModelFolder.Save(_folder, model, tokenizer);
         DrawLoss();
     }
 

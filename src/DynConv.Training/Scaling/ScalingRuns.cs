@@ -1,4 +1,6 @@
 using DynConv.Models;
+using DynConv.Models.Layers;
+using DynConv.Modules;
 using DynConv.Training.Runs;
 
 namespace DynConv.Training.Scaling;
@@ -59,17 +61,28 @@ public static class ScalingRuns
         ParameterCounts.Of(run.Model!).Total,
         run.Folder);
 
-    private static string Kind(ModelConfiguration model) =>
-        model.ShortConvolution is { } convolution ? ShortConvolutionConfiguration.KindName(convolution.Kind) : "none";
+    /// <summary>Mixers that are not a plain Transformer's, and the kinds of convolutions, as in <c>lowrank</c>.</summary>
+    private static string Kind(ModelConfiguration model)
+    {
+        IEnumerable<string> mixers = model.Layers.SelectMany(layer => layer.Mixers).Select(mixer => mixer.Type).Distinct()
+            .Except([AttentionConfiguration.Name, FeedForwardConfiguration.Name]);
+        string[] convolutions = [.. model.Convolutions.Select(placed => placed.Convolution.Kind.Name()).Distinct()];
+        return string.Join('+', [.. mixers, .. convolutions.Length == 0 ? [ShortConvolutionKinds.None] : convolutions]);
+    }
 
     private static string Detail(ModelConfiguration model)
     {
-        string norm = model.QkNorm ? "QK-norm" : "";
-        return model.ShortConvolution is not { } convolution ? norm : $"{convolution.Kind switch
-        {
-            ShortConvolutionKind.LowRank => $"R={convolution.Rank} ",
-            ShortConvolutionKind.HeadWise => $"head size {convolution.HeadSize} ",
-            _ => "",
-        }}W={convolution.Width} {string.Join(',', convolution.Placement)} {norm}".TrimEnd();
+        IEnumerable<string> convolutions = model.Convolutions
+            .GroupBy(placed => placed.Convolution, placed => placed.Layer)
+            .Select(group => $"{Size(group.Key)}W={group.Key.Width} {string.Join(',', group.Distinct())}");
+        bool norm = model.Layers.Any(layer => layer.Sequence is AttentionConfiguration { QkNorm: true });
+        return string.Join(' ', norm ? [.. convolutions, "QK-norm"] : convolutions);
     }
+
+    private static string Size(ShortConvolutionConfiguration convolution) => convolution.Kind switch
+    {
+        ShortConvolutionKind.LowRank => $"R={convolution.Rank} ",
+        ShortConvolutionKind.HeadWise => $"head size {convolution.HeadSize} ",
+        _ => "",
+    };
 }

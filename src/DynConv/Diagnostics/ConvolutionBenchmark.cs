@@ -1,3 +1,5 @@
+using DynConv.Modules;
+
 namespace DynConv.Diagnostics;
 
 /// <summary>Times the short convolutions over a table of shapes, beside the device's copy bandwidth.</summary>
@@ -57,7 +59,7 @@ public static class ConvolutionBenchmark
     }
 
     private static ConvolutionTiming Row(ConvolutionShape shape, Device device, PassTimes times, double copy) => new(
-        Name(shape.Kind),
+        shape.Kind.Name(),
         device.ToString(),
         shape.DType.Name(),
         shape.Batch,
@@ -77,12 +79,5 @@ public static class ConvolutionBenchmark
         DeviceName = device.Name,
         Layout = shape.Layout.ToString().ToLowerInvariant(),
         BackwardUs = times.Backward * 1e6,
-    };
-
-    private static string Name(ConvolutionKind kind) => kind switch
-    {
-        ConvolutionKind.Static => "static",
-        ConvolutionKind.HeadWise => "headwise",
-        _ => "lowrank",
     };
 }

@@ -1,3 +1,5 @@
+using DynConv.Modules;
+
 namespace DynConv.Diagnostics;
 
 /// <summary>A short convolution to measure, and what it costs at least.</summary>
@@ -6,7 +8,7 @@ namespace DynConv.Diagnostics;
 /// <param name="Time">T.</param>
 /// <param name="Channels">D.</param>
 /// <param name="Width">W.</param>
-public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Time, long Channels, int Width)
+public sealed record ConvolutionShape(ShortConvolutionKind Kind, long Batch, long Time, long Channels, int Width)
 {
     /// <summary>R of a low-rank convolution; 0 for the others.</summary>
     public long Rank { get; init; }
@@ -15,7 +17,7 @@ public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Tim
     public long HeadSize { get; init; }
 
     /// <summary>Whether the filter has a static part.</summary>
-    public bool Static { get; init; } = Kind == ConvolutionKind.Static;
+    public bool Static { get; init; } = Kind == ShortConvolutionKind.Static;
 
     /// <summary>Whether the input is added to the result.</summary>
     public bool Residual { get; init; }
@@ -51,12 +53,12 @@ public sealed record ConvolutionShape(ConvolutionKind Kind, long Batch, long Tim
 
     private long Taps => Activations * Width;
 
-    private long FilterFlops => Kind == ConvolutionKind.LowRank ? Rank : 0;
+    private long FilterFlops => Kind == ShortConvolutionKind.LowRank ? Rank : 0;
 
     private long Filters => (Static ? Width * Channels : 0) + Kind switch
     {
-        ConvolutionKind.HeadWise => Batch * Time * (Channels / HeadSize) * Width,
-        ConvolutionKind.LowRank => (Batch * Time * Rank) + (Rank * Width * Channels),
+        ShortConvolutionKind.HeadWise => Batch * Time * (Channels / HeadSize) * Width,
+        ShortConvolutionKind.LowRank => (Batch * Time * Rank) + (Rank * Width * Channels),
         _ => 0,
     };
 }

@@ -1,3 +1,5 @@
+using DynConv.Modules;
+
 namespace DynConv.Diagnostics;
 
 /// <summary>The tables of shapes that a benchmark measures if it is not told otherwise.</summary>
@@ -14,13 +16,13 @@ public static class ConvolutionShapes
     /// <summary>On a GPU: B=4 T=4096 W=4, bfloat16.</summary>
     public static IReadOnlyList<ConvolutionShape> Cuda { get; } =
     [
-        OnCard(ConvolutionKind.LowRank) with { Rank = 16, Static = true },
-        OnCard(ConvolutionKind.LowRank) with { Rank = 32, Static = true },
-        OnCard(ConvolutionKind.HeadWise) with { HeadSize = 16, Static = true },
-        OnCard(ConvolutionKind.HeadWise) with { HeadSize = 4 },
-        OnCard(ConvolutionKind.HeadWise) with { HeadSize = 1 },
-        OnCard(ConvolutionKind.LowRank) with { Rank = 16, Static = true, Channels = 1024 },
-        OnCard(ConvolutionKind.Static),
+        OnCard(ShortConvolutionKind.LowRank) with { Rank = 16, Static = true },
+        OnCard(ShortConvolutionKind.LowRank) with { Rank = 32, Static = true },
+        OnCard(ShortConvolutionKind.HeadWise) with { HeadSize = 16, Static = true },
+        OnCard(ShortConvolutionKind.HeadWise) with { HeadSize = 4 },
+        OnCard(ShortConvolutionKind.HeadWise) with { HeadSize = 1 },
+        OnCard(ShortConvolutionKind.LowRank) with { Rank = 16, Static = true, Channels = 1024 },
+        OnCard(ShortConvolutionKind.Static),
     ];
 
     /// <summary>The table of a device.</summary>
@@ -55,15 +57,15 @@ public static class ConvolutionShapes
         return divisor;
     }
 
-    private static ConvolutionShape OnCard(ConvolutionKind kind) =>
+    private static ConvolutionShape OnCard(ShortConvolutionKind kind) =>
         new(kind, 4, 4096, 2048, Width) { DType = DType.BFloat16 };
 
     private static IEnumerable<ConvolutionShape> Headline()
     {
-        foreach (ConvolutionKind kind in Enum.GetValues<ConvolutionKind>())
+        foreach (ShortConvolutionKind kind in Enum.GetValues<ShortConvolutionKind>())
         {
             ConvolutionShape shape = Typical(kind);
-            foreach (bool constant in kind == ConvolutionKind.Static ? [true] : new[] { false, true })
+            foreach (bool constant in kind == ShortConvolutionKind.Static ? [true] : new[] { false, true })
             {
                 foreach (bool residual in new[] { false, true })
                 {
@@ -75,7 +77,7 @@ public static class ConvolutionShapes
 
     private static IEnumerable<ConvolutionShape> Departures()
     {
-        foreach (ConvolutionKind kind in Enum.GetValues<ConvolutionKind>())
+        foreach (ShortConvolutionKind kind in Enum.GetValues<ShortConvolutionKind>())
         {
             ConvolutionShape shape = Typical(kind) with { Static = true, Residual = true };
             yield return shape with { Batch = 1, Time = 4096 };
@@ -89,18 +91,18 @@ public static class ConvolutionShapes
 
         foreach (long headSize in new long[] { 1, 4, 64 })
         {
-            yield return Typical(ConvolutionKind.HeadWise) with { HeadSize = headSize, Static = true, Residual = true };
+            yield return Typical(ShortConvolutionKind.HeadWise) with { HeadSize = headSize, Static = true, Residual = true };
         }
 
         foreach (long rank in new long[] { 4, 32 })
         {
-            yield return Typical(ConvolutionKind.LowRank) with { Rank = rank, Static = true, Residual = true };
+            yield return Typical(ShortConvolutionKind.LowRank) with { Rank = rank, Static = true, Residual = true };
         }
     }
 
-    private static ConvolutionShape Typical(ConvolutionKind kind) => new(kind, 4, 1024, 1024, Width)
+    private static ConvolutionShape Typical(ShortConvolutionKind kind) => new(kind, 4, 1024, 1024, Width)
     {
-        Rank = kind == ConvolutionKind.LowRank ? 16 : 0,
-        HeadSize = kind == ConvolutionKind.HeadWise ? 16 : 0,
+        Rank = kind == ShortConvolutionKind.LowRank ? 16 : 0,
+        HeadSize = kind == ShortConvolutionKind.HeadWise ? 16 : 0,
     };
 }

@@ -83,12 +83,12 @@ internal sealed class ConvolutionWork : IDisposable
     {
         (long batch, long time) = shape.Layout == ConvolutionLayout.Packed ? (1, shape.Batch * shape.Time) : (shape.Batch, shape.Time);
         yield return [batch, time, shape.Layout == ConvolutionLayout.Slice ? 3 * shape.Channels : shape.Channels];
-        if (shape.Kind == ConvolutionKind.HeadWise)
+        if (shape.Kind == ShortConvolutionKind.HeadWise)
         {
             yield return [batch, time, shape.Channels / shape.HeadSize, shape.Width];
         }
 
-        if (shape.Kind == ConvolutionKind.LowRank)
+        if (shape.Kind == ShortConvolutionKind.LowRank)
         {
             yield return [batch, time, shape.Rank];
             yield return [shape.Rank, shape.Width * shape.Channels];
@@ -117,8 +117,8 @@ internal sealed class ConvolutionWork : IDisposable
         Tensor? constant = _shape.Static ? _leaves[^1] : null;
         return _shape.Kind switch
         {
-            ConvolutionKind.Static => StaticConvolution.Apply(_x, constant!, _options),
-            ConvolutionKind.HeadWise => HeadWiseConvolution.Apply(_x, _leaves[1], constant, _options),
+            ShortConvolutionKind.Static => StaticConvolution.Apply(_x, constant!, _options),
+            ShortConvolutionKind.HeadWise => HeadWiseConvolution.Apply(_x, _leaves[1], constant, _options),
             _ => LowRankConvolution.Apply(_x, _leaves[1], _leaves[2], constant, _options),
         };
     }

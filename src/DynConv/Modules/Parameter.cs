@@ -9,6 +9,9 @@ public enum ParameterKind
     /// <summary>A scale of a norm: without weight decay.</summary>
     Norm,
 
+    /// <summary>A number that is added to an output of a linear layer: without weight decay.</summary>
+    Bias,
+
     /// <summary>Part of a short convolution, its generator included: a group of its own, without weight decay.</summary>
     Convolution,
 }

@@ -1,5 +1,7 @@
 using System.Text.Json.Nodes;
+using DynConv.Models.Layers;
 using DynConv.Models.Tests.Tokenizers;
+using DynConv.Modules;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -7,8 +9,6 @@ namespace DynConv.Models.Tests.Configuration;
 
 public sealed class ConfigurationFileTests
 {
-    private static readonly IReadOnlyList<string> AnyPlacement = ["q"];
-
     private const string Minimal = """
         {
           "vocab_size": 100, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4
@@ -21,8 +21,7 @@ public sealed class ConfigurationFileTests
         string json = ConfigurationFile.ToJson(shape, endOfTextId: 7);
         ModelConfiguration read = ConfigurationFile.Parse(json);
         Assert.Equal(json, ConfigurationFile.ToJson(read, endOfTextId: 7));
-        Assert.Equal(Flat(shape), Flat(read));
-        Assert.Equal(shape.ShortConvolution?.Placement ?? [], read.ShortConvolution?.Placement ?? []);
+        Assert.Equal(shape, read);
     }).QuickCheckThrowOnFailure();
 
     [Fact]
@@ -38,14 +37,71 @@ public sealed class ConfigurationFileTests
     }
 
     [Theory]
-    [InlineData("lowrank qkv")]
-    [InlineData("none qknorm")]
-    public void What_other_tools_would_leave_out_is_not_called_a_llama(string variant)
+    [InlineData("none", "llama", "LlamaForCausalLM")]
+    [InlineData("none bias", "llama", "LlamaForCausalLM")]
+    [InlineData("none qknorm", "qwen3", "Qwen3ForCausalLM")]
+    [InlineData("lowrank qkv", "dynconv_llama", "DynConvLlamaForCausalLM")]
+    [InlineData("static all", "dynconv_llama", "DynConvLlamaForCausalLM")]
+    [InlineData("none qknorm bias", "dynconv_llama", "DynConvLlamaForCausalLM")]
+    [InlineData("mixed", "dynconv", "DynConvForCausalLM")]
+    public void A_model_is_written_as_what_other_tools_know_if_that_says_all_of_it(string variant, string type, string architecture)
     {
         JsonNode json = JsonNode.Parse(ConfigurationFile.ToJson(TinyModels.Shape(variant)))!;
 
-        Assert.Equal("dynconv_llama", (string?)json["model_type"]);
-        Assert.Equal(["DynConvLlamaForCausalLM"], json["architectures"]!.AsArray().Select(name => (string?)name));
+        Assert.Equal(type, (string?)json["model_type"]);
+        Assert.Equal([architecture], json["architectures"]!.AsArray().Select(name => (string?)name));
+    }
+
+    [Fact]
+    public void Biases_on_queries_keys_and_values_alone_make_a_qwen2()
+    {
+        ModelConfiguration shape = TinyModels.Plain.WithAttention(attention => attention with { QkvBias = true });
+        JsonNode json = JsonNode.Parse(ConfigurationFile.ToJson(shape))!;
+
+        Assert.Equal("qwen2", (string?)json["model_type"]);
+        Assert.Null(json["attention_bias"]);
+        Assert.Equal(shape, ConfigurationFile.Parse(json.ToJsonString()));
+    }
+
+    [Theory]
+    [InlineData(""" "model_type": "mistral", "sliding_window": 24 """, 24)]
+    [InlineData(""" "model_type": "mistral", "sliding_window": 4096, "max_position_embeddings": 32 """, 32)]
+    [InlineData(""" "model_type": "mistral", "sliding_window": null """, 2048)]
+    [InlineData(""" "model_type": "qwen2", "sliding_window": 24, "use_sliding_window": true """, 24)]
+    [InlineData(""" "model_type": "qwen3", "sliding_window": 24, "use_sliding_window": false """, 2048)]
+    public void A_sliding_window_is_the_longest_sequence(string keys, int positions) =>
+        Assert.Equal(positions, ConfigurationFile.Parse(With(keys)).MaxPositions);
+
+    [Fact]
+    public void Layers_that_differ_are_listed_with_their_convolutions_place_by_place()
+    {
+        ModelConfiguration shape = TinyModels.Shape("mixed");
+        string json = ConfigurationFile.ToJson(shape with { Layers = [.. shape.Layers, shape.Layers[^1]] });
+        JsonArray layers = JsonNode.Parse(json)!["layers"]!.AsArray();
+
+        Assert.Equal([1, 1, 2], layers.Select(layer => (int)layer!["repeat"]!));
+        Assert.Equal("static", (string?)layers[0]!["sequence_mixer"]!["short_conv"]!["k"]!["kind"]);
+        Assert.Equal(2, (int?)layers[1]!["channel_mixer"]!["short_conv"]!["up"]!["rank"]);
+        Assert.Equal("nope", (string?)layers[1]!["sequence_mixer"]!["position_embedding_type"]);
+        Assert.Equal(json, ConfigurationFile.ToJson(ConfigurationFile.Parse(json)));
+    }
+
+    [Theory]
+    [InlineData("\"repeat\": 1", "\"repeat\": 0", "layers.repeat is 0; it has to be at least 1.")]
+    [InlineData("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", "num_hidden_layers is 4, and layers lists 3.")]
+    [InlineData("\"type\": \"attention\"", "\"type\": \"retention\"", "There is no sequence mixer 'retention'; there is attention.")]
+    [InlineData("\"type\": \"feed_forward\"", "\"type\": \"attention\"", "There is no channel mixer 'attention'; there is feed_forward.")]
+    [InlineData("\"head_dim\": 4", "\"head_size\": 4", "There is no setting layers[0].sequence_mixer.head_size; there can be type, num_attention_heads, attention_bias, position_embedding_type, rope_scaling, rope_parameters, rope_theta, num_key_value_heads, head_dim, qk_norm, attention_out_bias, short_conv.")]
+    [InlineData("\"intermediate_size\": 14", "\"intermediate_size\": \"x\"", "layers[1].channel_mixer.intermediate_size is \"x\"; a whole number is wanted.")]
+    [InlineData("\"up\": {", "\"top\": {", "There is no linear layer 'top' to place a convolution on in feed_forward; it has gate, up, down.")]
+    public void What_does_not_fit_in_a_list_of_layers_is_named(string text, string instead, string message)
+    {
+        string json = ConfigurationFile.ToJson(TinyModels.Shape("mixed"));
+        int at = json.IndexOf(text, StringComparison.Ordinal);
+        string changed = string.Concat(json.AsSpan(0, at), instead, json.AsSpan(at + text.Length));
+
+        DynConvException failure = Assert.Throws<DynConvException>(() => ConfigurationFile.Parse(changed));
+        Assert.Equal(message, failure.Message);
     }
 
     [Fact]
@@ -53,22 +109,23 @@ public sealed class ConfigurationFileTests
     {
         ModelConfiguration shape = ConfigurationFile.Parse(Minimal);
 
-        Assert.Equal(4, shape.KeyValueHeads);
-        Assert.Equal(16, shape.HeadDimension);
+        var attention = (AttentionConfiguration)shape.Layers[0].Sequence;
+        Assert.Equal(4, attention.KeyValueHeads);
+        Assert.Equal(16, attention.HeadDimension);
         Assert.Equal(2048, shape.MaxPositions);
         Assert.Equal(1e-6, shape.NormEpsilon);
-        Assert.Equal(10_000, shape.Rope.Theta);
+        Assert.Equal(10_000, attention.Rope!.Theta);
         Assert.False(shape.TiedEmbeddings);
-        Assert.False(shape.QkNorm);
-        Assert.Null(shape.ShortConvolution);
+        Assert.False(attention.QkNorm);
+        Assert.Empty(shape.Convolutions);
     }
 
     [Fact]
     public void Keys_that_are_null_count_as_missing() => Assert.Equal(
-        Flat(ConfigurationFile.Parse(Minimal)),
-        Flat(ConfigurationFile.Parse(With("""
+        ConfigurationFile.Parse(Minimal),
+        ConfigurationFile.Parse(With("""
             "rope_scaling": null, "head_dim": null, "num_key_value_heads": null, "attention_bias": null, "model_type": null
-            """))));
+            """)));
 
     [Theory]
     [InlineData(""" "rope_theta": 500000.0 """, 500_000, false)]
@@ -79,7 +136,7 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "rope_parameters": {"rope_type": "llama3", "rope_theta": 500000, "factor": 8, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 8192} """, 500_000, true)]
     public void Old_and_new_keys_of_the_rotary_embedding_are_read(string keys, double theta, bool scaled)
     {
-        RopeConfiguration rope = ConfigurationFile.Parse(With(keys)).Rope;
+        RopeConfiguration rope = ((AttentionConfiguration)ConfigurationFile.Parse(With(keys)).Layers[0].Sequence).Rope!;
 
         Assert.Equal(theta, rope.Theta);
         Assert.Equal(scaled ? new Llama3RopeScaling(8, 1, 4, 8192) : null, rope.Scaling);
@@ -112,9 +169,10 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "hidden_size": 0, "head_dim": 8 """, "hidden_size is 0; it has to be at least 1.")]
     [InlineData(""" "tie_word_embeddings": 1 """, "tie_word_embeddings is 1; true or false is wanted.")]
     [InlineData(""" "hidden_act": "gelu" """, "hidden_act is 'gelu'; only 'silu' is computed here.")]
-    [InlineData(""" "attention_bias": true """, "attention_bias is true; linear layers have no bias here.")]
-    [InlineData(""" "mlp_bias": true """, "mlp_bias is true; linear layers have no bias here.")]
-    [InlineData(""" "model_type": "mistral" """, "model_type is 'mistral'; llama and dynconv_llama can be read.")]
+    [InlineData(""" "attention_bias": "qkv" """, "attention_bias is \"qkv\"; true or false is wanted.")]
+    [InlineData(""" "model_type": "mixtral" """, "model_type is 'mixtral'; llama, qwen3, qwen2, mistral, dynconv_llama and dynconv can be read.")]
+    [InlineData(""" "model_type": "dynconv" """, "layers is missing.")]
+    [InlineData(""" "position_embedding_type": "alibi" """, "position_embedding_type is 'alibi'; rope and nope can be computed.")]
     [InlineData(""" "rope_scaling": {"type": "linear", "factor": 2} """, "rope_type is 'linear'; default and llama3 can be read.")]
     [InlineData(""" "rope_scaling": {"type": "llama3"} """, "rope_scaling.factor is missing.")]
     [InlineData(""" "rope_scaling": "llama3" """, "rope_scaling is \"llama3\"; an object is wanted.")]
@@ -138,7 +196,7 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "short_conv": {"kind": "static", "width": 4, "placement": []} """, "A convolution needs a placement: qkv, all, or some of q, k, v, o, gate, up, down.")]
     public void What_does_not_fit_is_named_in_one_sentence(string keys, string message)
     {
-        DynConvException failure = Assert.Throws<DynConvException>(() => ConfigurationFile.Parse(With(keys)));
+        DynConvException failure = Assert.ThrowsAny<DynConvException>(() => ConfigurationFile.Parse(With(keys)));
         Assert.Equal(message, failure.Message);
     }
 
@@ -171,46 +229,51 @@ public sealed class ConfigurationFileTests
     [InlineData("down, q,gate", "q,gate,down")]
     [InlineData("v,v", "v")]
     public void Placements_are_put_in_the_order_of_a_block(string text, string placement) =>
-        Assert.Equal(placement.Split(','), ShortConvolutionConfiguration.ParsePlacement(text));
+        Assert.Equal(placement.Split(','), TinyModels.Plain.WithConvolutions(new ShortConvolutionConfiguration(), text).Convolutions.Select(placed => placed.Layer));
 
     private static Gen<ModelConfiguration> Shapes =>
         from kind in Gen.Elements<ShortConvolutionKind?>(null, ShortConvolutionKind.Static, ShortConvolutionKind.HeadWise, ShortConvolutionKind.LowRank)
-        from placement in Gen.SubListOf<string>(ShortConvolutionConfiguration.LinearLayers).Where(list => list.Count > 0)
+        from placement in Gen.SubListOf<string>(TinyModels.Plain.LinearLayers).Where(list => list.Count > 0)
         from width in Gen.Choose(1, 16)
         from rank in Gen.Choose(1, 200)
         from groups in Gen.Choose(1, 4)
         from sizes in Gen.Choose(1, 50).ArrayOf(6)
-        from flags in Gen.Elements(true, false).ArrayOf(4)
+        from flags in Gen.Elements(true, false).ArrayOf(9)
         from theta in Gen.Elements(1.5, 10_000.0, 500_000.0, 1e6 / 3)
         from epsilon in Gen.Elements(1e-5, 1e-6, 0, 1.0 / 3)
-        select new ModelConfiguration
+        let attention = new AttentionConfiguration
         {
-            VocabularySize = sizes[0],
-            HiddenSize = sizes[1] * 2,
-            IntermediateSize = sizes[2] * 2,
-            Layers = sizes[3],
-            AttentionHeads = sizes[4] * groups,
+            Heads = sizes[4] * groups,
             KeyValueHeads = sizes[4],
             HeadDimension = sizes[5] * 2,
-            MaxPositions = sizes[0] * 100,
-            NormEpsilon = epsilon,
-            TiedEmbeddings = flags[0],
             QkNorm = flags[1],
-            Rope = new RopeConfiguration
+            QkvBias = flags[4],
+            OutputBias = flags[5],
+            Rope = flags[7] ? null : new RopeConfiguration
             {
                 Theta = theta,
                 Scaling = flags[2] ? new Llama3RopeScaling(8, 1, 4 + epsilon, sizes[1]) : null,
             },
-            ShortConvolution = kind is null ? null : new ShortConvolutionConfiguration
-            {
-                Kind = kind.Value,
-                Width = width,
-                Rank = rank,
-                HeadSize = 2,
-                Placement = [.. ShortConvolutionConfiguration.LinearLayers.Where(placement.Contains)],
-                Residual = flags[3],
-            },
-        };
+        }
+        let convolution = kind is null ? null : new ShortConvolutionConfiguration
+        {
+            Kind = kind.Value,
+            Width = width,
+            Rank = rank,
+            HeadSize = 2,
+            Residual = flags[3],
+        }
+        let alike = new ModelConfiguration
+        {
+            VocabularySize = sizes[0],
+            HiddenSize = sizes[1] * 2,
+            MaxPositions = sizes[0] * 100,
+            NormEpsilon = epsilon,
+            TiedEmbeddings = flags[0],
+            Layers = LayerConfiguration.Repeat(
+                sizes[3], attention, new FeedForwardConfiguration { IntermediateSize = sizes[2] * 2, Bias = flags[6] }),
+        }.WithConvolutions(convolution, placement)
+        select flags[8] ? alike with { Layers = [.. alike.Layers, .. alike.WithConvolutions(null).Layers] } : alike;
 
     /// <summary>The minimal file with keys set, in place of those of the same name.</summary>
     private static string With(string keys)
@@ -223,9 +286,4 @@ public sealed class ConfigurationFileTests
 
         return root.ToJsonString();
     }
-
-    // Records compare lists by reference, so that all get the same one here.
-    private static ModelConfiguration Flat(ModelConfiguration shape) => shape.ShortConvolution is { } convolution
-        ? shape with { ShortConvolution = convolution with { Placement = AnyPlacement } }
-        : shape;
 }

@@ -1,3 +1,6 @@
+using DynConv.Models.Layers;
+using DynConv.Modules;
+
 namespace DynConv.Models.Tests.Configuration;
 
 public sealed class FlopCountsTests
@@ -8,12 +11,11 @@ public sealed class FlopCountsTests
     {
         VocabularySize = 10,
         HiddenSize = 4,
-        IntermediateSize = 6,
-        Layers = 3,
-        AttentionHeads = 4,
-        KeyValueHeads = 2,
-        HeadDimension = 2,
         MaxPositions = Context,
+        Layers = LayerConfiguration.Repeat(
+            3,
+            new AttentionConfiguration { Heads = 4, KeyValueHeads = 2, HeadDimension = 2 },
+            new FeedForwardConfiguration { IntermediateSize = 6 }),
     };
 
     [Fact]
@@ -45,17 +47,8 @@ public sealed class FlopCountsTests
     [InlineData(ShortConvolutionKind.LowRank, "all", 108 + 170 + 540)]
     public void Convolutions_counted_by_hand(ShortConvolutionKind kind, string placement, long products)
     {
-        ModelConfiguration model = Plain with
-        {
-            ShortConvolution = new ShortConvolutionConfiguration
-            {
-                Kind = kind,
-                Width = 3,
-                Rank = 5,
-                HeadSize = 2,
-                Placement = ShortConvolutionConfiguration.ParsePlacement(placement),
-            },
-        };
+        var convolution = new ShortConvolutionConfiguration { Kind = kind, Width = 3, Rank = 5, HeadSize = 2 };
+        ModelConfiguration model = Plain.WithConvolutions(convolution, placement);
         Assert.Equal(3 * 2 * products, Part(model, "short convolutions"));
         Assert.Equal(FlopCounts.Of(Plain, Context).Forward + (3 * 2 * products), FlopCounts.Of(model, Context).Forward);
     }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DynConv.Modules;
 
 namespace DynConv.Models.Tests.Configuration;
 
@@ -25,17 +26,10 @@ public sealed class ParameterCountsTests
     public void The_published_parameter_counts_come_out(string preset, string convolution, int width, int rank, int headSize, string printed)
     {
         string[] words = convolution.Split(' ');
-        ModelConfiguration shape = Presets.Get(preset) with
-        {
-            ShortConvolution = words[0] == "none" ? null : new ShortConvolutionConfiguration
-            {
-                Kind = ShortConvolutionConfiguration.ParseKind(words[0]),
-                Width = width,
-                Rank = rank,
-                HeadSize = headSize,
-                Placement = ShortConvolutionConfiguration.ParsePlacement(words.ElementAtOrDefault(1) ?? "qkv"),
-            },
-        };
+        ShortConvolutionConfiguration? settings = ShortConvolutionKinds.ParseOrNone(words[0]) is { } kind
+            ? new ShortConvolutionConfiguration { Kind = kind, Width = width, Rank = rank, HeadSize = headSize }
+            : null;
+        ModelConfiguration shape = Presets.Get(preset).WithConvolutions(settings, words.ElementAtOrDefault(1) ?? "qkv");
 
         long total = ParameterCounts.Of(shape).Total;
 

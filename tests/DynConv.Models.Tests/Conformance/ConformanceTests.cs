@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using DynConv.Models.Conformance;
 using DynConv.Models.Tests.Tokenizers;
 using DynConv.Serialization;
@@ -23,13 +24,48 @@ public sealed class ConformanceTests
         Assert.Equal(4, results.Count(result => result.Outcome == ConformanceOutcome.Skipped));
     }
 
-    [Fact]
-    public void Every_model_passes()
+    [Theory]
+    [InlineData("models")]
+    [InlineData("hf")]
+    public void Every_model_passes(string folder)
     {
-        ConformanceResult[] results = [.. ConformanceRunner.Run([Golden("models")])];
+        ConformanceResult[] results = [.. ConformanceRunner.Run([Golden(folder)])];
 
-        Assert.Equal(Directory.GetFiles(Golden("models"), "golden*.safetensors", SearchOption.AllDirectories).Length, results.Length);
+        Assert.Equal(Directory.GetFiles(Golden(folder), "golden*.safetensors", SearchOption.AllDirectories).Length, results.Length);
         Assert.All(results, result => Assert.Equal(ConformanceOutcome.Passed, result.Outcome));
+    }
+
+    [Fact]
+    public void A_folder_that_another_tool_wrote_is_the_same_model_after_it_was_written_here()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string source in Directory.GetDirectories(Golden("hf")))
+        {
+            string copy = folder.File(Path.GetFileName(source));
+            using (LanguageModel model = ModelFolder.Load(source))
+            {
+                ModelFolder.Save(copy, model);
+            }
+
+            File.Copy(Path.Combine(source, "golden.safetensors"), Path.Combine(copy, "golden.safetensors"));
+            Assert.Equal(ConformanceOutcome.Passed, Assert.Single(ConformanceRunner.Run([copy])).Outcome);
+            Assert.Equal(ModelType(source), ModelType(copy));
+        }
+
+        static string? ModelType(string model) =>
+            (string?)JsonNode.Parse(File.ReadAllText(Path.Combine(model, "config.json")))!["model_type"];
+    }
+
+    [Fact]
+    public void A_kind_of_model_that_is_not_here_is_skipped_with_its_name()
+    {
+        using var folder = new TemporaryFolder();
+        folder.Write("config.json", """{"model_type": "mixtral"}""");
+        folder.Write("golden.safetensors", "");
+
+        ConformanceResult result = Assert.Single(ConformanceRunner.Run([folder.Path]));
+        Assert.Equal(ConformanceOutcome.Skipped, result.Outcome);
+        Assert.StartsWith("model_type is 'mixtral'", result.Detail, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -1,4 +1,5 @@
 using DynConv.Diagnostics;
+using DynConv.Modules;
 
 namespace DynConv.Tests.Diagnostics;
 
@@ -7,7 +8,7 @@ public sealed class ConvolutionBenchmarkTests
     [Fact]
     public void A_row_says_what_was_measured_and_its_shares_follow_from_its_times()
     {
-        var shape = new ConvolutionShape(ConvolutionKind.LowRank, 2, 16, 32, 4) { Rank = 3, Static = true };
+        var shape = new ConvolutionShape(ShortConvolutionKind.LowRank, 2, 16, 32, 4) { Rank = 3, Static = true };
         long before = Device.Cpu.Memory.LiveBuffers;
         ConvolutionTiming row = Assert.Single(ConvolutionBenchmark.Run([shape], TimeSpan.FromMilliseconds(1)));
         Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
@@ -20,7 +21,7 @@ public sealed class ConvolutionBenchmarkTests
     [Fact]
     public void Costs_count_every_tensor_once_and_every_multiplication()
     {
-        var shape = new ConvolutionShape(ConvolutionKind.LowRank, 2, 16, 32, 4) { Rank = 3 };
+        var shape = new ConvolutionShape(ShortConvolutionKind.LowRank, 2, 16, 32, 4) { Rank = 3 };
         Assert.Equal(4 * ((2 * 1024) + (32 * 3) + (3 * 128)), shape.ForwardBytes);
         Assert.Equal(4 * ((5 * 1024) + (3 * ((32 * 3) + (3 * 128)))), shape.ForwardBackwardBytes);
 

@@ -1,4 +1,5 @@
 using DynConv.Diagnostics;
+using DynConv.Modules;
 using DynConv.Tests.Cuda;
 
 namespace DynConv.Tests.Diagnostics;
@@ -7,20 +8,20 @@ public sealed class CudaConvolutionBenchmarkTests
 {
     private static readonly TimeSpan Budget = TimeSpan.FromMilliseconds(1);
 
-    public static TheoryData<ConvolutionKind, ConvolutionLayout> Cases => new(
-        from kind in Enum.GetValues<ConvolutionKind>()
+    public static TheoryData<ShortConvolutionKind, ConvolutionLayout> Cases => new(
+        from kind in Enum.GetValues<ShortConvolutionKind>()
         from layout in Enum.GetValues<ConvolutionLayout>()
         select (kind, layout));
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Every_kind_in_every_layout_is_timed_and_leaves_nothing(ConvolutionKind kind, ConvolutionLayout layout)
+    public void Every_kind_in_every_layout_is_timed_and_leaves_nothing(ShortConvolutionKind kind, ConvolutionLayout layout)
     {
         Device device = CudaCard.Get();
         var shape = new ConvolutionShape(kind, 2, 9, 16, 4)
         {
-            Rank = kind == ConvolutionKind.LowRank ? 16 : 0,
-            HeadSize = kind == ConvolutionKind.HeadWise ? 16 : 0,
+            Rank = kind == ShortConvolutionKind.LowRank ? 16 : 0,
+            HeadSize = kind == ShortConvolutionKind.HeadWise ? 16 : 0,
             Static = true,
             DType = DType.BFloat16,
             Layout = layout,

@@ -21,6 +21,8 @@ public sealed class RunFileTests
             HeadDimension = 18,
             RopeTheta = 1e6 / 3,
             TiedEmbeddings = false,
+            SequenceMixers = RunFile.Parse("model: {sequence_mixers: [attention, {type: attention, head_dim: 6, qk_norm: true, a: '7', b: ~, c: [1.5, x y]}]}").Model.SequenceMixers,
+            ChannelMixers = MixerPattern.Parse("feed_forward"),
         },
         Conv = "headwise",
         Placement = "q,down",
@@ -105,6 +107,8 @@ public sealed class RunFileTests
     [InlineData("model:\n  layers: 2\n  hiden_size: 3", 3, "there is no setting 'hiden_size'.")]
     [InlineData("Steps: 3", 1, "there is no setting 'Steps'.")]
     [InlineData("steps: 3\nseed: 1\nsteps: 4", 3, "Encountered duplicate key steps.")]
+    [InlineData("model:\n  sequence_mixers: attention", 2, "'attention' stands where a list of mixers, as in [attention], is wanted.")]
+    [InlineData("model:\n  sequence_mixers: [{type: a, type: b}]", 2, "type is there twice.")]
     [InlineData("seed: 1\nwidth: four", 2, "'four' stands where a whole number is wanted.")]
     [InlineData("width: 4.5", 1, "'4.5' stands where a whole number is wanted.")]
     [InlineData("width: 99999999999", 1, "'99999999999' stands where a whole number is wanted.")]

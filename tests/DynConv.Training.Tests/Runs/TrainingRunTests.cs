@@ -37,7 +37,7 @@ public sealed class TrainingRunTests
         TrainingResult result = run.Start(recorder: recorder);
 
         Assert.Equal(
-            ["checkpoints", "config.json", "data", "loss.svg", "metrics.jsonl", "model.safetensors", "run.yaml", "tokenizer.json"],
+            ["checkpoints", "config.json", "data", "generation_config.json", "loss.svg", "metrics.jsonl", "model.safetensors", "run.yaml", "tokenizer.json", "tokenizer_config.json"],
             Directory.GetFileSystemEntries(run["run"]).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
         Assert.Equal(["step-000000009", "step-000000010"], run.Checkpoints());
         Assert.Equal(run.Checkpoint(10), result.Checkpoint);

@@ -1,0 +1,99 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using DynConv.Models.HuggingFace;
+
+namespace DynConv.Models;
+
+/// <summary>Reads and writes Hugging Face's <c>config.json</c>.</summary>
+/// <remarks>
+/// <c>model_type</c> is <c>llama</c> for a plain Transformer, <c>qwen3</c> for one with QK-norm and <c>qwen2</c> for one with
+/// biases on queries, keys and values, so that other tools load them; <c>dynconv_llama</c> where all layers have the same
+/// convolutions, and <c>dynconv</c> for everything else.
+/// </remarks>
+public static class ConfigurationFile
+{
+    internal static readonly JsonSerializerOptions Indented = new()
+    {
+        WriteIndented = true,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
+
+    /// <summary>The file's text.</summary>
+    /// <param name="configuration">A model's shape.</param>
+    /// <param name="endOfTextId">The tokenizer's separator of documents, if it has one.</param>
+    public static string ToJson(ModelConfiguration configuration, int? endOfTextId = null)
+    {
+        ModelConfiguration c = configuration.Validate();
+        ModelFormat format = ModelFormat.For(c);
+        var root = new JsonObject
+        {
+            ["architectures"] = new JsonArray(format.Architecture),
+            ["model_type"] = format.ModelType,
+            ["vocab_size"] = c.VocabularySize,
+            ["hidden_size"] = c.HiddenSize,
+            ["num_hidden_layers"] = c.Layers.Count,
+            ["max_position_embeddings"] = c.MaxPositions,
+            ["rms_norm_eps"] = c.NormEpsilon,
+            ["tie_word_embeddings"] = c.TiedEmbeddings,
+            ["torch_dtype"] = "float32",
+        };
+        if (endOfTextId is { } id)
+        {
+            root["bos_token_id"] = id;
+            root["eos_token_id"] = id;
+        }
+
+        format.Write(c, root);
+        return root.ToJsonString(Indented) + "\n";
+    }
+
+    /// <summary>Reads a file and checks that this library computes what it describes.</summary>
+    /// <param name="path">The file.</param>
+    public static ModelConfiguration Read(string path) => Explained(path, Parse);
+
+    /// <summary>Reads the file's text.</summary>
+    /// <param name="json">As <see cref="ToJson"/> writes it, or as other tools write a <c>model_type</c> that is known here.</param>
+    public static ModelConfiguration Parse(string json)
+    {
+        JsonSection root = Root(json);
+        return FormatOf(root).Read(root).Validate();
+    }
+
+    /// <summary>The format of a file.</summary>
+    internal static ModelFormat ReadFormat(string path) => Explained(path, json => FormatOf(Root(json)));
+
+    private static ModelFormat FormatOf(JsonSection root) => ModelFormat.Of(root.String("model_type") ?? "llama");
+
+    private static JsonSection Root(string json)
+    {
+        JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+        return new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."));
+    }
+
+    private static T Explained<T>(string path, Func<string, T> read)
+    {
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
+        }
+
+        try
+        {
+            return read(text);
+        }
+        catch (DynConvException exception)
+        {
+            throw new DynConvException($"{path}: {exception.Message}", exception);
+        }
+        catch (JsonException exception)
+        {
+            throw new DynConvException($"{path} is not valid JSON: {exception.Message}", exception);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+using System.Text.Json.Nodes;
+
+namespace DynConv.Models.HuggingFace;
+
+/// <summary>
+/// This library's own: Llama's keys, <c>qk_norm</c>, and a section <c>short_conv</c> for convolutions that are the same in
+/// all layers. The name keeps other tools from loading the model as a Llama and leaving the convolutions out in silence.
+/// </summary>
+internal sealed class DynConvLlamaFormat : ModelFormat
+{
+    public override string ModelType => "dynconv_llama";
+
+    public override string Architecture => "DynConvLlamaForCausalLM";
+
+    public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is not null;
+
+    public override ModelConfiguration Read(JsonSection root) => ReadUniform(root);
+
+    public override void Write(ModelConfiguration model, JsonObject root) => WriteUniform(model, root);
+}

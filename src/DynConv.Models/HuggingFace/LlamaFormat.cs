@@ -1,0 +1,21 @@
+using System.Text.Json.Nodes;
+
+namespace DynConv.Models.HuggingFace;
+
+/// <summary>Meta's Llama, of any generation: a plain Transformer, with biases or without.</summary>
+internal sealed class LlamaFormat : ModelFormat
+{
+    public override string ModelType => "llama";
+
+    public override string Architecture => "LlamaForCausalLM";
+
+    public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is
+    {
+        Convolution: null,
+        Attention: { QkNorm: false, Rope: not null } attention,
+    } && attention.QkvBias == attention.OutputBias;
+
+    public override ModelConfiguration Read(JsonSection root) => ReadUniform(root);
+
+    public override void Write(ModelConfiguration model, JsonObject root) => WriteUniform(model, root);
+}

@@ -1,0 +1,18 @@
+using System.Text.Json.Nodes;
+
+namespace DynConv.Models.HuggingFace;
+
+/// <summary>Mistral's models: Llama's layers, the older ones with a sliding window. Read alone; written, they are Llamas.</summary>
+internal sealed class MistralFormat : ModelFormat
+{
+    public override string ModelType => "mistral";
+
+    public override string Architecture => "MistralForCausalLM";
+
+    public override bool CanWrite(ModelConfiguration model) => false;
+
+    public override ModelConfiguration Read(JsonSection root) => WithinWindow(ReadUniform(root), root.Int("sliding_window"));
+
+    public override void Write(ModelConfiguration model, JsonObject root) =>
+        throw new InvalidOperationException("A Llama says the same.");
+}

@@ -1,0 +1,179 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
+using DynConv.Models;
+using DynConv.Models.Layers;
+using DynConv.Ops;
+using DynConv.Tests;
+using DynConv.Training;
+using DynConv.Training.Runs;
+
+namespace DynConv.Cli.Tests.Layers;
+
+/// <summary>A mixer that the library does not know goes through everything that models go through.</summary>
+public sealed partial class MixerFromOutsideTests : IDisposable
+{
+    private const string Settings = """
+        preset: nano
+        conv: lowrank
+        placement: q,v,up
+        rank: 4
+        context: 64
+        batch: 4
+        learning_rate: 0.01
+        checkpoint_every: 20
+        device: DEVICE
+        dtype: float32
+        model:
+          hidden_size: 32
+          layers: 3
+          attention_heads: 2
+          sequence_mixers:
+            - gated_convolution
+            - {type: gated_convolution, conv_width: 4, short_conv: {b: {kind: static, width: 2}}}
+            - attention
+        """;
+
+    private readonly TemporaryFolder _folder = new();
+
+    public MixerFromOutsideTests() => MixerKinds.Register(GatedConvolutionConfiguration.Kind);
+
+    public static TheoryData<string> Devices => ["cpu", "cuda"];
+
+    public void Dispose() => _folder.Dispose();
+
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void It_is_trained_on_real_text_stopped_resumed_and_generated_from(string device)
+    {
+        string config = Config(device);
+        string[] run = ["train", "--config", config, "--data", Path.Combine(Repository.Folder, "docs"), "--steps", "60", "--out"];
+        CommandRun whole = CommandRun.Of([.. run, _folder.At("whole")]).Succeeded();
+        Assert.Contains("3 layers of gated_convolution, gated_convolution, attention", whole.Output, StringComparison.Ordinal);
+
+        double[] losses = [.. File.ReadLines(_folder.At("whole", "metrics.jsonl")).Where(line => line.Contains("\"loss\"", StringComparison.Ordinal))
+            .Select(line => double.Parse(LossValue().Match(line).Groups[1].Value, CultureInfo.InvariantCulture))];
+        Assert.InRange(losses[^10..].Average(), 0, 0.75 * losses[0]);
+
+        using (var stop = new CancellationTokenSource())
+        {
+            TrainingConfiguration configuration = RunFile.Read(Path.Combine(_folder.At("whole"), RunFile.Name));
+            TrainingResult stopped = TrainingRun.Start(configuration, _folder.At("parts"), new StopsAt(33, stop), stop.Token);
+            Assert.Equal((true, 33), (stopped.Interrupted, stopped.Steps));
+        }
+
+        CommandRun.Of("train", "--out", _folder.At("parts"), "--resume").Succeeded();
+        Assert.Equal(Weights("whole"), Weights("parts"));
+
+        CommandRun.Of("eval", "--model", _folder.At("whole"), "--data", Path.Combine(Repository.Folder, "README.md"), "--device", device).Succeeded();
+        CommandRun text = CommandRun.Of(
+            "generate", "--model", _folder.At("whole"), "--prompt", "The tensor", "--max-tokens", "40", "--temperature", "0", "--device", device).Succeeded();
+        Assert.StartsWith("The tensor", text.Output, StringComparison.Ordinal);
+        AssertStateAgreesWithTheWholePass(device);
+    }
+
+    [Fact]
+    public void Its_parameters_and_operations_are_counted()
+    {
+        string output = CommandRun.Of("params", "--config", Config("cpu")).Succeeded().Output;
+        ModelConfiguration shape = RunFile.Read(Config("cpu")).ModelConfiguration();
+        using var model = new LanguageModel(shape);
+
+        Assert.Contains($"total {model.ParameterCount}\n", output, StringComparison.Ordinal);
+        Assert.Equal((2 * 4 * 32 * 32) + ((3 + 4) * 32), ParameterCounts.Of(shape).Parts.ToDictionary()["gated convolution"]);
+        Assert.Equal(2 * ((2 * 4 * 32 * 32) + ((3 + 4) * 32)), FlopCounts.Of(shape, 64).Parts.ToDictionary()["gated convolution"]);
+        Assert.Matches(@"gated convolution +8,416\n", output);
+        CommandRun.Of("params", "--preset", "300m", "--mixer", "gated_convolution,attention").Succeeded();
+        CommandRun.Of("params", "--preset", "300m", "--mixer", "gated_convolution,mamba").Failed(
+            1, "no sequence mixer 'mamba'", "attention, gated_convolution");
+    }
+
+    [Fact]
+    public void Packed_sequences_do_not_see_one_another_in_it()
+    {
+        using var scope = new TensorScope();
+        using var model = new LanguageModel(RunFile.Read(Config("cpu")).ModelConfiguration(), 5);
+        int[] ids = [.. Enumerable.Range(0, 20).Select(i => (i * 37 + 5) % 257)];
+        using var packed = new PackedSequences([0, 7, 8, 20]);
+
+        float[] together = model.Forward(Ids(ids), packed: packed).ToArray<float>();
+        float[] apart = [.. new[] { ids[..7], ids[7..8], ids[8..] }.SelectMany(part => model.Forward(Ids(part)).ToArray<float>())];
+        AssertClose(apart, together);
+    }
+
+    [Fact]
+    public void A_name_that_is_taken_is_refused()
+    {
+        var other = new MixerKind(GatedConvolutionConfiguration.Kind.Name, MixerRole.Channel, GatedConvolutionConfiguration.Kind.Read);
+        DynConvException failure = Assert.Throws<DynConvException>(() => MixerKinds.Register(other));
+        Assert.Equal("There is a kind of mixer called 'gated_convolution' already.", failure.Message);
+    }
+
+    [Fact]
+    public void The_documentation_shows_this_very_code()
+    {
+        string page = File.ReadAllText(Path.Combine(Repository.Folder, "docs", "adding-a-layer.md"));
+        string code = string.Concat(CodeBlock().Matches(page).Select(match => match.Groups[1].Value));
+        string[] shown = [.. code.Split('\n').Where(line => line.Length > 0)];
+        string file = File.ReadAllText(Path.Combine(Repository.Folder, "tests", "DynConv.Cli.Tests", "Layers", "GatedConvolution.cs"));
+
+        Assert.Equal(file.Split('\n').Where(line => line.Length > 0), shown);
+    }
+
+    private static Tensor Ids(int[] ids) => Tensor.From(ids, [1, ids.Length]);
+
+    private static void AssertClose(float[] wanted, float[] found)
+    {
+        float largest = wanted.Max(Math.Abs);
+        Assert.Equal(wanted.Length, found.Length);
+        Assert.All(wanted.Zip(found), pair => Assert.Equal(pair.First, pair.Second, 1e-5f * largest));
+    }
+
+    private string Config(string device)
+    {
+        if (device == "cuda")
+        {
+            Card.OrSkip();
+        }
+
+        return _folder.Write($"{device}.yaml", Settings.Replace("DEVICE", device, StringComparison.Ordinal));
+    }
+
+    private byte[] Weights(string run) => File.ReadAllBytes(_folder.At(run, "model.safetensors"));
+
+    /// <summary>A text in pieces of several lengths, one token among them, scores as the text in one piece.</summary>
+    private void AssertStateAgreesWithTheWholePass(string device)
+    {
+        using IDisposable pause = Tape.Pause();
+        using var scope = new TensorScope();
+        using LanguageModel model = ModelFolder.Load(_folder.At("whole"), Device.Parse(device));
+        int[] ids = [.. "A tensor is a view.".Select(c => (int)c)];
+        float[] whole = model.Forward(Tensor.From(ids, [1, ids.Length], model.Device)).ToArray<float>();
+        using ModelState state = model.CreateState(1, ids.Length);
+        var pieces = new List<float>();
+        foreach (int[] piece in new[] { ids[..6], ids[6..7], ids[7..8], ids[8..] })
+        {
+            pieces.AddRange(model.Forward(Tensor.From(piece, [1, piece.Length], model.Device), state).ToArray<float>());
+        }
+
+        AssertClose(whole, [.. pieces]);
+        Assert.Equal([ids.Length], state.Lengths);
+    }
+
+    [GeneratedRegex("\"loss\":\\s*([0-9.eE+-]+)")]
+    private static partial Regex LossValue();
+
+    [GeneratedRegex("```csharp\n(.*?)```", RegexOptions.Singleline)]
+    private static partial Regex CodeBlock();
+
+    /// <summary>Asks for an end after a step.</summary>
+    private sealed class StopsAt(long step, CancellationTokenSource stop) : ITrainingObserver
+    {
+        public void OnStep(StepMetrics metrics)
+        {
+            if (metrics.Step >= step)
+            {
+                stop.Cancel();
+            }
+        }
+    }
+}
