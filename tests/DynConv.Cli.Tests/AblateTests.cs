@@ -155,7 +155,7 @@ public sealed class AblateTests : IDisposable
 
         CommandRun.Of("scaling", "--runs", Out).Failed(1, "has runs of 3 sizes", "--shared-floor");
         CommandRun.Of("scaling", "--runs", Out, "--shared-floor", "--baseline", "headwise").Failed(1, "no run of the baseline 'headwise'");
-        CommandRun.Of("scaling", "--runs", Out, _tiny.Folder, "--shared-floor").Failed(1, "are not of the same text, tokenizer and context");
+        CommandRun.Of("scaling", "--runs", Out, _tiny.Folder, "--shared-floor").Failed(1, "are not of the same text, tokenizer, context and packing");
         File.Delete(_folder.At("grid", "8-none-seed0", "model.safetensors"));
         CommandRun.Of("scaling", "--runs", Out).Failed(1, "A run is not finished, as ", "8-none-seed0");
     }

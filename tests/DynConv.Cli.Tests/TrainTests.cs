@@ -33,6 +33,21 @@ public sealed class TrainTests(TinyRun tiny)
     }
 
     [Fact]
+    public void Packed_training_says_so_and_is_evaluated_and_resumed_as_such()
+    {
+        using var folder = new TemporaryFolder();
+        string valid = folder.Write("valid.jsonl", string.Concat(Enumerable.Range(0, 30).Select(i => $"{{\"text\":\"Document {i}.\"}}\n")));
+        CommandRun training = CommandRun.Of(tiny.Train(folder.At("run"), "--steps", "3", "--valid", valid, "--pack")).Succeeded();
+        Assert.Contains("3 steps of 2 x 16 tokens, documents packed, on cpu", training.Output, StringComparison.Ordinal);
+        Assert.DoesNotContain("packed", tiny.Training.Output, StringComparison.Ordinal);
+        string packed = CommandRun.Of("eval", "--model", folder.At("run"), "--data", valid, "--pack").Succeeded().OutputLines[^1];
+        Assert.Equal(training.OutputLines[^1], packed);
+        Assert.NotEqual(packed, CommandRun.Of("eval", "--model", folder.At("run"), "--data", valid).Succeeded().OutputLines[^1]);
+        CommandRun.Of("train", "--out", folder.At("run"), "--resume", "--pack").Succeeded();
+        CommandRun.Of("train", "--out", tiny.Folder, "--resume", "--pack").Failed(1, "'pack: true' is not what");
+    }
+
+    [Fact]
     public void Metrics_are_a_line_of_JSON_for_each_step_and_validation_and_the_curve_is_an_image()
     {
         JsonNode[] metrics = [.. File.ReadLines(Path.Combine(tiny.Folder, "metrics.jsonl")).Select(line => JsonNode.Parse(line)!)];

@@ -22,20 +22,21 @@ internal static class EvalCommand
         Option<string[]> data = CommonOptions.Data();
         Option<int?> length = CommonOptions.Number<int>("--context", "Tokens of a sequence; the model's own context if not given.", least: 1);
         Option<int?> batch = CommonOptions.Number<int>("--batch", "Sequences side by side; by the context if not given.", least: 1);
+        var pack = new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another, as in train --pack." };
         Option<int?> threads = CommonOptions.Threads();
         Option<string?> device = CommonOptions.Device();
         Option<string> computeType = CommonOptions.ComputeType();
-        var command = new Command("eval", Help) { model, data, length, batch, threads, device, computeType };
+        var command = new Command("eval", Help) { model, data, length, batch, pack, threads, device, computeType };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
             string folder = parsed.GetValue(model)!;
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             ITokenizer tokenizer = TokenizerLoader.Load(folder);
-            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded));
+            CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded, parsed.GetValue(pack)));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
-                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), interrupts.Stop)));
+                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack), interrupts.Stop)));
             return CommandLineApplication.Success;
         });
         return command;

@@ -99,6 +99,7 @@ internal sealed class TrainingOptions
         Number<int>("--batch", "Sequences of a micro-batch. Default by preset.", static (c, v) => c with { Batch = v });
         Number<int>("--accumulate", "Micro-batches of a step. Default 1.", static (c, v) => c with { Accumulate = v });
         Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
+        Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
         Number<double>("--lr", "Peak learning rate. Default by preset.", static (c, v) => c with { LearningRate = v }, "X");
         Number<ulong>("--seed", "Decides the first weights and the order of the data. Default 0.", static (c, v) => c with { Seed = v });
         Number<long>("--validate-every", "Steps between validations; 0 for the last only. Default a tenth of the run.", static (c, v) => c with { ValidateEvery = v });

@@ -14,7 +14,7 @@ internal static class AblationRows
     private const string Tokens = "tokens";
 
     /// <summary>Settings that have to be the same for losses to be comparable, or that each run of a row has by itself.</summary>
-    private static readonly string[] Common = ["data", "valid", "tokenizer", "context", "seed"];
+    private static readonly string[] Common = ["data", "valid", "tokenizer", "context", "pack", "seed"];
 
     /// <summary>What each kind of convolution has no use for.</summary>
     private static readonly Dictionary<string, string[]> Unused = new()

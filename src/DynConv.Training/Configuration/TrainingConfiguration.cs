@@ -46,6 +46,12 @@ public sealed record TrainingConfiguration
     /// <summary>Tokens of a sequence.</summary>
     public int? Context { get; init; }
 
+    /// <summary>
+    /// Whether each document's part of a sequence is a sequence of its own: no token sees another document, positions
+    /// count from the document's beginning, and no document's first token is a target.
+    /// </summary>
+    public bool Pack { get; init; }
+
     /// <summary>Sequences of a micro-batch.</summary>
     public int? Batch { get; init; }
 

@@ -1,5 +1,6 @@
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Ops;
 using DynConv.Training.Data;
 
 namespace DynConv.Training.Evaluation;
@@ -19,17 +20,27 @@ public static class Evaluator
     /// The most tokens to look at, rounded up to a whole window. If there are more, windows from all over the text are
     /// taken, equally far apart.
     /// </param>
+    /// <param name="pack">
+    /// Whether documents do not see one another: as with <see cref="TrainingConfiguration.Pack"/>, first tokens of
+    /// documents are not foretold and do not count.
+    /// </param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
-    /// <exception cref="DynConvException">The context is longer than the model's, or the text shorter than one.</exception>
+    /// <exception cref="DynConvException">
+    /// The context is longer than the model's, or the text shorter than one; or no packed document has anything to foretell.
+    /// </exception>
     public static EvaluationResult Evaluate(
-        LanguageModel model, TokenDataset data, int context, int batch, long maxTokens = long.MaxValue, CancellationToken cancellation = default)
+        LanguageModel model,
+        TokenDataset data,
+        int context,
+        int batch,
+        long maxTokens = long.MaxValue,
+        bool pack = false,
+        CancellationToken cancellation = default)
     {
         Check(model, context, batch);
         var windows = new EvaluationWindows(data, context);
         long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
-        double sum = 0;
-        long tokens = 0;
-        long bytes = 0;
+        var total = new Totals(0, 0, 0);
         for (long done = 0; done < wanted; done += batch)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -37,14 +48,18 @@ public static class Evaluator
             for (int i = 0; i < chosen.Length; i++)
             {
                 chosen[i] = (long)((Int128)(done + i) * windows.Count / wanted);
-                tokens += windows.TargetTokens(chosen[i], 1);
-                bytes += windows.TargetBytes(chosen[i], 1);
             }
 
-            sum += Sum(model, windows, chosen);
+            total += pack ? MeasurePacked(model, windows, chosen) : Measure(model, windows, chosen);
         }
 
-        return new EvaluationResult(sum / tokens, tokens, bytes);
+        if (pack && total.Bytes == 0)
+        {
+            throw new DynConvException(
+                "There is nothing to measure in packed documents of one token each; give longer ones or leave packing out.");
+        }
+
+        return new EvaluationResult(total.Sum / total.Tokens, total.Tokens, total.Bytes);
     }
 
     /// <summary>
@@ -64,6 +79,7 @@ public static class Evaluator
     /// <param name="paths">Files and folders of text.</param>
     /// <param name="context">Tokens of a window; null for the model's context, or less if the text is shorter.</param>
     /// <param name="batch">Windows side by side; null for <see cref="DefaultBatch"/>.</param>
+    /// <param name="pack">Whether documents do not see one another.</param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     public static EvaluationResult EvaluateText(
         LanguageModel model,
@@ -71,6 +87,7 @@ public static class Evaluator
         IReadOnlyList<string> paths,
         int? context = null,
         int? batch = null,
+        bool pack = false,
         CancellationToken cancellation = default)
     {
         CheckVocabulary(model, tokenizer);
@@ -79,7 +96,7 @@ public static class Evaluator
         {
             using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer, new EncodingOptions { Cancellation = cancellation });
             int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
-            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), cancellation: cancellation);
+            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), pack: pack, cancellation: cancellation);
             return result.Bytes > 0
                 ? result
                 : throw new DynConvException($"The text in {string.Join(", ", paths)} is too short: the first token is given, and nothing follows it.");
@@ -92,12 +109,14 @@ public static class Evaluator
 
     /// <summary>Compiles the kernels that a measurement needs, so that its first window does not wait for them.</summary>
     /// <param name="model">The model.</param>
+    /// <param name="pack">Whether documents will not see one another.</param>
     /// <returns>How many kernels were needed that this process did not have yet; 0 on the CPU.</returns>
-    public static int Prepare(LanguageModel model) => model.Device.Prepare(() =>
+    public static int Prepare(LanguageModel model, bool pack = false) => model.Device.Prepare(() =>
     {
         using var scope = new TensorScope();
         Tensor ids = Tensor.Zeros([1, Math.Min(2, model.Configuration.MaxPositions)], DType.Int32, model.Device);
-        model.TokenLosses(ids, ids);
+        using PackedSequences? packed = pack ? new PackedSequences([0, ids.Count]) : null;
+        model.TokenLosses(ids, ids, packed);
     });
 
     private static void Check(LanguageModel model, int context, int batch)
@@ -123,7 +142,7 @@ public static class Evaluator
         }
     }
 
-    private static double Sum(LanguageModel model, EvaluationWindows windows, long[] chosen)
+    private static Totals Measure(LanguageModel model, EvaluationWindows windows, long[] chosen)
     {
         using var scope = new TensorScope();
         int context = windows.Context;
@@ -137,6 +156,25 @@ public static class Evaluator
         Shape shape = [chosen.Length, context];
         Tensor losses = model.TokenLosses(
             Tensor.From(ids, shape, model.Device), Tensor.From(targets, shape, model.Device));
+        return new Totals(
+            Sum(losses),
+            chosen.Sum(window => windows.TargetTokens(window, 1)),
+            chosen.Sum(window => windows.TargetBytes(window, 1)));
+    }
+
+    private static Totals MeasurePacked(LanguageModel model, EvaluationWindows windows, long[] chosen)
+    {
+        using var scope = new TensorScope();
+        PackedBatch batch = windows.Pack(chosen);
+        using PackedSequences packed = batch.Sequences();
+        Shape shape = [1, batch.Ids.Length];
+        Tensor losses = model.TokenLosses(
+            Tensor.From(batch.Ids, shape, model.Device), Tensor.From(batch.Targets, shape, model.Device), packed);
+        return new Totals(Sum(losses), batch.CountedTargets, windows.TargetBytes(batch));
+    }
+
+    private static double Sum(Tensor losses)
+    {
         double sum = 0;
         foreach (float loss in losses.ToArray<float>())
         {
@@ -144,5 +182,11 @@ public static class Evaluator
         }
 
         return sum;
+    }
+
+    /// <summary>Over targets that count: their losses, their number and the bytes that they stand for.</summary>
+    private readonly record struct Totals(double Sum, long Tokens, long Bytes)
+    {
+        public static Totals operator +(Totals a, Totals b) => new(a.Sum + b.Sum, a.Tokens + b.Tokens, a.Bytes + b.Bytes);
     }
 }

@@ -23,9 +23,6 @@ internal sealed class TrainingLoop : IDisposable
     private readonly int[] _ids;
     private readonly int[] _targets;
 
-    /// <summary>Each micro-batch's share in the gradient.</summary>
-    private readonly Tensor _share;
-
     /// <summary>0 as long as all has been finite, then NaN.</summary>
     private Tensor _guard;
 
@@ -41,7 +38,6 @@ internal sealed class TrainingLoop : IDisposable
         _context = configuration.Context!.Value;
         _ids = new int[_batch * _context];
         _targets = new int[_ids.Length];
-        _share = Scalar(1f / configuration.Accumulate);
         _guard = Scalar(0);
     }
 
@@ -62,8 +58,11 @@ internal sealed class TrainingLoop : IDisposable
         {
             using var scope = new TensorScope();
             Begin(1).Dispose();
-            (Tensor ids, Tensor targets) = Draw(1, 0);
-            _model.TokenLosses(ids, targets);
+            (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(1, 0);
+            using (packed)
+            {
+                _model.TokenLosses(ids, targets, packed);
+            }
         });
 
         // Nothing was computed, so what it holds now means nothing.
@@ -76,7 +75,7 @@ internal sealed class TrainingLoop : IDisposable
     public PendingStep Begin(long step)
     {
         using var scope = new TensorScope();
-        Tensor[] losses = [.. Enumerable.Range(0, _configuration.Accumulate).Select(micro => Accumulate(step, micro))];
+        MicroBatchLoss[] losses = Accumulate(step);
         return _model.Device.IsCuda ? UpdateUnseen(step, losses) : UpdateChecked(step, losses);
     }
 
@@ -84,11 +83,11 @@ internal sealed class TrainingLoop : IDisposable
     /// <exception cref="DynConvException">One of them is not finite; the message names the op that it began with.</exception>
     public void Check(PendingStep pending)
     {
-        foreach (PendingValue loss in pending.Losses)
+        foreach ((PendingValue mean, _) in pending.Losses)
         {
-            if (!float.IsFinite(loss.Value))
+            if (!float.IsFinite(mean.Value))
             {
-                throw Explain(pending.Step, $"the loss is {loss.Value}");
+                throw Explain(pending.Step, $"the loss is {mean.Value}");
             }
         }
 
@@ -98,13 +97,9 @@ internal sealed class TrainingLoop : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        _share.Dispose();
-        _guard.Dispose();
-    }
+    public void Dispose() => _guard.Dispose();
 
-    private PendingStep UpdateChecked(long step, Tensor[] losses)
+    private PendingStep UpdateChecked(long step, MicroBatchLoss[] losses)
     {
         PendingStep pending = Pending(step, losses, _optimizer.SquaredGradientNorm());
         Check(pending);
@@ -112,39 +107,65 @@ internal sealed class TrainingLoop : IDisposable
         return pending;
     }
 
-    private PendingStep UpdateUnseen(long step, Tensor[] losses)
+    private PendingStep UpdateUnseen(long step, MicroBatchLoss[] losses)
     {
         // 0 times a number is 0 if that is finite and NaN if not, and NaN makes any sum NaN.
-        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. losses.Select(loss => Elementwise.Scale(loss, 0)), _guard]);
+        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. losses.Select(loss => Elementwise.Scale(loss.Mean, 0)), _guard]);
         SetGuard(Elementwise.Scale(squaredNorm, 0));
         PendingStep pending = Pending(step, losses, squaredNorm);
         _optimizer.Step(step, pending.LearningRate, squaredNorm);
         return pending;
     }
 
-    private PendingStep Pending(long step, Tensor[] losses, Tensor squaredNorm) =>
-        new(step, _schedule.At(step), [.. losses.Select(loss => loss.ReadLater())], squaredNorm.ReadLater());
+    private PendingStep Pending(long step, MicroBatchLoss[] losses, Tensor squaredNorm) =>
+        new(step, _schedule.At(step), [.. losses.Select(loss => (loss.Mean.ReadLater(), loss.Targets))], squaredNorm.ReadLater());
 
-    private Tensor Accumulate(long step, int micro)
+    /// <summary>Adds the gradient of the mean over all targets of a step.</summary>
+    private MicroBatchLoss[] Accumulate(long step)
+    {
+        long[] targets = [.. Enumerable.Range(0, _configuration.Accumulate).Select(micro => CountTargets(step, micro))];
+        double all = Math.Max(1, targets.Sum());
+        return [.. targets.Select((count, micro) => new MicroBatchLoss(Accumulate(step, micro, (float)(count / all)), count))];
+    }
+
+    private Tensor Accumulate(long step, int micro, float share)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        (Tensor ids, Tensor targets) = Draw(step, micro);
-        Tensor loss = _model.Loss(ids, targets);
-        tape.Backward(loss, _share);
-        return scope.Keep(loss);
+        (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(step, micro);
+        using (packed)
+        {
+            Tensor loss = _model.Loss(ids, targets, packed);
+            tape.Backward(loss, Tensor.From([share], Shape.Create([]), _model.Device));
+            return scope.Keep(loss);
+        }
     }
 
-    private (Tensor Ids, Tensor Targets) Draw(long step, int micro)
+    private long CountTargets(long step, int micro) => _configuration.Pack
+        ? _sampler.CountPackedTargets(FirstSample(step, micro), _batch)
+        : _ids.Length;
+
+    private long FirstSample(long step, int micro) => ((step - 1) * SamplesPerStep) + ((long)micro * _batch);
+
+    private (Tensor Ids, Tensor Targets, PackedSequences? Packed) Draw(long step, int micro) =>
+        _configuration.Pack ? DrawPacked(FirstSample(step, micro)) : DrawWindows(FirstSample(step, micro));
+
+    private (Tensor Ids, Tensor Targets, PackedSequences? Packed) DrawPacked(long first)
     {
-        long first = ((step - 1) * SamplesPerStep) + ((long)micro * _batch);
+        PackedBatch batch = _sampler.Pack(first, _batch);
+        Shape shape = [1, batch.Ids.Length];
+        return (Tensor.From(batch.Ids, shape, _model.Device), Tensor.From(batch.Targets, shape, _model.Device), batch.Sequences());
+    }
+
+    private (Tensor Ids, Tensor Targets, PackedSequences? Packed) DrawWindows(long first)
+    {
         for (int i = 0; i < _batch; i++)
         {
             _sampler.Fill(first + i, _ids.AsSpan(i * _context, _context), _targets.AsSpan(i * _context, _context));
         }
 
         Shape shape = [_batch, _context];
-        return (Tensor.From(_ids, shape, _model.Device), Tensor.From(_targets, shape, _model.Device));
+        return (Tensor.From(_ids, shape, _model.Device), Tensor.From(_targets, shape, _model.Device), null);
     }
 
     private Tensor Scalar(float value) =>
@@ -162,10 +183,13 @@ internal sealed class TrainingLoop : IDisposable
         _optimizer.ClearGradients();
         return NonFiniteFailure.Explain($"Step {step}: {what}", _schedule.At(step), () =>
         {
-            for (int micro = 0; micro < _configuration.Accumulate; micro++)
-            {
-                Accumulate(step, micro).Dispose();
-            }
+            using var scope = new TensorScope();
+            Accumulate(step);
         });
     }
+
+    /// <summary>What became of a micro-batch.</summary>
+    /// <param name="Mean">The mean loss of its targets.</param>
+    /// <param name="Targets">How many count.</param>
+    private sealed record MicroBatchLoss(Tensor Mean, long Targets);
 }

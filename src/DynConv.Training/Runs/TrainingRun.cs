@@ -214,7 +214,7 @@ public sealed class TrainingRun
     {
         int context = _configuration.Context!.Value;
         EvaluationResult Evaluate() =>
-            Evaluator.Evaluate(model, valid, context, Evaluator.DefaultBatch(context), maxTokens);
+            Evaluator.Evaluate(model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack);
 
         EvaluationResult result = Evaluate();
         if (!double.IsFinite(result.Loss))

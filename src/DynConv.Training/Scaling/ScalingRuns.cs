@@ -30,7 +30,7 @@ public static class ScalingRuns
         if (other is not null)
         {
             throw new DynConvException(
-                $"The losses of {first.Folder} and {other.Folder} are not of the same text, tokenizer and context, so no law holds for both.");
+                $"The losses of {first.Folder} and {other.Folder} are not of the same text, tokenizer, context and packing, so no law holds for both.");
         }
 
         ILookup<string, RunRecord> kinds = runs.ToLookup(run => Kind(run.Model!));
@@ -53,6 +53,7 @@ public static class ScalingRuns
     private static bool Comparable(RunRecord a, RunRecord b) =>
         a.ValidationTokens == b.ValidationTokens
         && a.Configuration.Context == b.Configuration.Context
+        && a.Configuration.Pack == b.Configuration.Pack
         && a.Configuration.Tokenizer == b.Configuration.Tokenizer;
 
     private static ScalingPoint Point(RunRecord run) => new(

@@ -75,6 +75,7 @@ public sealed class AblationFileTests
     [InlineData("rows:\n  a: { steps: 3, tokens: 4 }", "line 2: row 'a': A run is as long as its steps or its tokens say")]
     [InlineData("rows:\n  a: { conv: wavelet }", "row 'a': conv is 'wavelet'; use none, static, headwise or lowrank.")]
     [InlineData("rows:\n  a: { data: [b.txt] }", "row 'a' sets data, which is the same for all rows: it goes under base.")]
+    [InlineData("grid:\n  pack: [true, false]", "row 'pack=true' sets pack, which is the same for all rows: it goes under base.")]
     [InlineData("rows:\n  a: { seed: 3 }", "row 'a' sets seed, which is the same for all rows: it goes under seeds.")]
     [InlineData("seeds: 3\nrows: { a: {} }", "line 1: seeds have to be a list, as in [0, 1, 2].")]
     [InlineData("seeds: [0, x]\nrows: { a: {} }", "line 1: the seed 'x' is not a whole number from 0.")]

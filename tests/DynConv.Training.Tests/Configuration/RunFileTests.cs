@@ -31,6 +31,7 @@ public sealed class RunFileTests
         HeadSize = 2,
         QkNorm = true,
         Context = 33,
+        Pack = true,
         Batch = 3,
         Accumulate = 2,
         Steps = 1L << 40,

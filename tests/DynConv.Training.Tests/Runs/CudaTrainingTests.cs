@@ -31,6 +31,23 @@ public sealed class CudaTrainingTests
     }
 
     [Fact]
+    public void The_loss_curve_of_a_packed_run_is_the_CPUs_and_no_bounds_stay_on_the_card()
+    {
+        using var run = new TinyRun();
+        File.WriteAllLines(run["lines.jsonl"], Enumerable.Range(0, 300).Select(i => $$"""{"text":"Line {{i}}{{new string('.', i % 9)}}"}"""));
+        run.Configuration = run.Configuration with { Data = [run["lines.jsonl"]], Pack = true, Accumulate = 2, Steps = Steps(), CheckpointEvery = 0 };
+        run.Start("cpu");
+        run.Configuration = OnCard(run, "float32");
+        long before = Device.Cuda().Memory.LiveBuffers;
+        var live = new List<long>();
+        run.Start("card", new Recorder { AtStep = _ => live.Add(Device.Cuda().Memory.LiveBuffers) });
+
+        Assert.All(run.Losses("cpu").Zip(run.Losses("card")), pair => Assert.Equal(pair.First, pair.Second, 1e-4));
+        Assert.Single(live.Skip(2).SkipLast(1).Distinct());
+        Assert.Equal(before, Device.Cuda().Memory.LiveBuffers);
+    }
+
+    [Fact]
     public void A_resumed_run_has_the_bits_of_one_that_was_never_interrupted()
     {
         using var run = new TinyRun();

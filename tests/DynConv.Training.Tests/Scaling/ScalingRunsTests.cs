@@ -36,6 +36,19 @@ public sealed class ScalingRunsTests : IDisposable
     }
 
     [Fact]
+    public void Packed_and_unpacked_runs_do_not_go_together()
+    {
+        // In one long document the same targets count either way: only the setting tells the two apart.
+        foreach (bool pack in new[] { false, true })
+        {
+            _tiny.Configuration = _tiny.Configuration with { Pack = pack, Steps = 2 };
+            _tiny.Start($"runs/{pack}");
+        }
+
+        Assert.EndsWith(" are not of the same text, tokenizer, context and packing, so no law holds for both.", Failure(), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void A_run_that_was_stopped_or_is_damaged_is_refused()
     {
         var recorder = new Recorder { StopAfter = 3 };
