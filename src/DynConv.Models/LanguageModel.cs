@@ -97,15 +97,25 @@ public sealed class LanguageModel : Module
     public Tensor Loss(Tensor ids, Tensor targets, PackedSequences? packed = null)
     {
         using var scope = new TensorScope();
-        var auxiliary = new List<AuxiliaryLoss>();
-        Tensor loss = MeanLoss(Hidden(ids, null, packed, auxiliary), targets);
-        foreach (AuxiliaryLoss term in auxiliary)
+        return scope.Keep(LossParts(ids, targets, packed).Total);
+    }
+
+    /// <summary>What <see cref="Loss"/> computes, and the cross-entropy in it.</summary>
+    /// <inheritdoc cref="Loss" path="/param"/>
+    /// <returns>Two scalars, float32; one and the same tensor where no mixer adds anything.</returns>
+    public (Tensor Total, Tensor CrossEntropy) LossParts(Tensor ids, Tensor targets, PackedSequences? packed = null)
+    {
+        using var scope = new TensorScope();
+        var auxiliary = new List<Tensor>();
+        Tensor crossEntropy = MeanLoss(Hidden(ids, null, packed, auxiliary), targets);
+        Tensor total = crossEntropy;
+        foreach (Tensor term in auxiliary)
         {
-            loss = Elementwise.Add(loss, term.Value);
-            term.Value.Dispose();
+            total = Elementwise.Add(total, term);
+            term.Dispose();
         }
 
-        return scope.Keep(loss);
+        return (scope.Keep(total), scope.Keep(crossEntropy));
     }
 
     /// <summary>Cross-entropy of each next token, in nats; takes no part in gradients.</summary>
@@ -136,7 +146,7 @@ public sealed class LanguageModel : Module
         _ropeTables.Dispose();
     }
 
-    private Tensor Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<AuxiliaryLoss>? losses)
+    private Tensor Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<Tensor>? losses)
     {
         using TokenPositions positions = Positions(ids, state, packed);
         var context = new MixerContext(positions, losses);

@@ -5,9 +5,9 @@ namespace DynConv.Models.Layers;
 /// <summary>What a mixer is told beside the activations.</summary>
 public sealed class MixerContext
 {
-    private readonly List<AuxiliaryLoss>? _losses;
+    private readonly List<Tensor>? _losses;
 
-    internal MixerContext(TokenPositions positions, List<AuxiliaryLoss>? losses, IMixerState? state = null)
+    internal MixerContext(TokenPositions positions, List<Tensor>? losses, IMixerState? state = null)
     {
         Positions = positions;
         _losses = losses;
@@ -32,21 +32,18 @@ public sealed class MixerContext
     public bool WantsLosses => _losses is not null;
 
     /// <summary>Adds to what training minimises, for example a term that balances experts.</summary>
-    /// <param name="name">What metrics call it; equal names of several layers add up.</param>
     /// <param name="loss">A scalar, float32, with its weight in it; its gradient is computed with the rest. Becomes the context's.</param>
-    public void AddLoss(string name, Tensor loss)
+    /// <exception cref="TensorException">It is not a single float32.</exception>
+    public void AddLoss(Tensor loss)
     {
         if (loss.Count != 1 || loss.DType != DType.Float32)
         {
-            throw new TensorException("add_loss", $"a loss is a single float32, and {name} is {loss.DType.Name()} {loss.Shape}.", loss);
+            throw new TensorException("add_loss", $"a loss is a single float32, and this is {loss.DType.Name()} {loss.Shape}.", loss);
         }
 
-        _losses?.Add(new AuxiliaryLoss(name, TensorScope.Release(loss)));
+        _losses?.Add(TensorScope.Release(loss));
     }
 
     /// <summary>The same for a mixer with a state of its own.</summary>
     internal MixerContext With(IMixerState? state) => new(Positions, _losses, state);
 }
-
-/// <summary>A term that a mixer has added to the loss.</summary>
-internal sealed record AuxiliaryLoss(string Name, Tensor Value);

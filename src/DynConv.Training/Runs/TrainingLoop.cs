@@ -135,9 +135,9 @@ internal sealed class TrainingLoop : IDisposable
         (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(step, micro);
         using (packed)
         {
-            Tensor loss = _model.Loss(ids, targets, packed);
-            tape.Backward(loss, Tensor.From([share], Shape.Create([]), _model.Device));
-            return scope.Keep(loss);
+            (Tensor total, Tensor crossEntropy) = _model.LossParts(ids, targets, packed);
+            tape.Backward(total, Tensor.From([share], Shape.Create([]), _model.Device));
+            return scope.Keep(crossEntropy);
         }
     }
 

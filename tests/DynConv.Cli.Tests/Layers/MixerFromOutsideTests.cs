@@ -58,7 +58,10 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         {
             TrainingConfiguration configuration = RunFile.Read(Path.Combine(_folder.At("whole"), RunFile.Name));
             TrainingResult stopped = TrainingRun.Start(configuration, _folder.At("parts"), new StopsAt(33, stop), stop.Token);
-            Assert.Equal((true, 33), (stopped.Interrupted, stopped.Steps));
+            Assert.True(stopped.Interrupted);
+
+            // A GPU has begun the next step when the figures of one arrive.
+            Assert.InRange(stopped.Steps, 33, 34);
         }
 
         CommandRun.Of("train", "--out", _folder.At("parts"), "--resume").Succeeded();
