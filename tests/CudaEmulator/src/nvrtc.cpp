@@ -28,16 +28,15 @@ constexpr int supported_architectures[] = {80, 86, 89, 90};
 
 const std::vector<std::string> language = {"-std=c++17", "-w", "-fPIC"};
 
-#if defined(__clang__)
 const std::vector<std::string> checks = {"-fsanitize=alignment,bounds,shift-exponent,integer-divide-by-zero",
                                          "-fno-sanitize-recover=all"};
-#else
-const std::vector<std::string> checks;
-#endif
 
 const std::vector<std::string> code_generation = {
     "-O1",       "-shared",         "-ffp-contract=off",    "-fno-exceptions",
     "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing", "-fstack-clash-protection"};
+
+// sanitizer.cpp is the runtime library of the checks; g++ would link its own.
+const std::vector<std::string> linking = {"-nodefaultlibs"};
 
 struct Program
 {
@@ -186,6 +185,7 @@ Result compile(Program& program, const std::vector<std::string>& options)
                             join({language,
                                   checks,
                                   code_generation,
+                                  linking,
                                   {"-x", "c++-cpp-output", "preprocessed.ii", "-x", "none",
                                    own_folder() + "/" EMULATOR_LIBRARY, "-o", "built.so"}}));
         library = made ? read_file(built) : "";

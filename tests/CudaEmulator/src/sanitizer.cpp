@@ -1,4 +1,5 @@
-// Kernels are compiled with clang's checks of undefined behaviour; these are the functions that a failed check calls.
+// Kernels are compiled with the compiler's checks of undefined behaviour, clang's and g++'s alike; these are the functions that a
+// failed check calls.
 #include "../machine.h"
 
 namespace
