@@ -3,24 +3,20 @@ using System.Text.RegularExpressions;
 
 namespace DynConv.Cli.Tests;
 
-public sealed partial class ReportTests : IDisposable
+[Trait("Uses", "npm")]
+public sealed partial class ReportTests(TinyRun tiny) : IDisposable
 {
-    private readonly TinyRun _tiny;
+    private readonly TinyRun _tiny = tiny;
     private readonly TemporaryFolder _folder = new();
 
-    public ReportTests(TinyRun tiny)
-    {
-        Assert.SkipUnless(
-            typeof(Reports.Report).Assembly.GetManifestResourceStream("report.js") is { } script && script.Length > 0,
-            "The page was not built: npm or its registry is missing.");
-        _tiny = tiny;
-    }
+    private static bool HasPage => typeof(Reports.Report).Assembly.GetManifestResourceStream("report.js") is { Length: > 0 };
 
     public void Dispose() => _folder.Dispose();
 
     [Fact]
     public void Report_writes_one_page_that_holds_everything()
     {
+        SkipWithoutPage();
         string path = _folder.At("report.html");
         CommandRun run = CommandRun.Of("report", _tiny.Folder, "--out", path).Succeeded();
         Assert.Equal([path], run.OutputLines);
@@ -28,6 +24,15 @@ public sealed partial class ReportTests : IDisposable
         Assert.Contains("\"name\":\"run\"", page, StringComparison.Ordinal);
         Assert.Contains("\"finished\":true", page, StringComparison.Ordinal);
         Assert.DoesNotMatch("(src|href)=\"?https?:", page);
+    }
+
+    [Fact]
+    public void Without_its_page_report_says_what_a_build_needs()
+    {
+        Assert.SkipWhen(HasPage, "The page was built.");
+        string path = _folder.At("report.html");
+        CommandRun.Of("report", _tiny.Folder, "--out", path).Failed(1, "has no report page", "npm");
+        Assert.False(File.Exists(path));
     }
 
     [Fact]
@@ -44,6 +49,7 @@ public sealed partial class ReportTests : IDisposable
     [Fact]
     public async Task Watch_says_where_it_serves_and_ends_with_a_signal()
     {
+        SkipWithoutPage();
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Signals are sent with kill.");
         using ChildProcess process = ChildProcess.Start("watch", _tiny.Folder);
         process.WaitFor("; Ctrl-C ends it");
@@ -59,6 +65,7 @@ public sealed partial class ReportTests : IDisposable
     [Fact]
     public void Watch_says_in_a_line_why_it_cannot_serve()
     {
+        SkipWithoutPage();
         CommandRun.Of("watch", _folder.At("nowhere")).Failed(1, "There is no folder");
         CommandRun.Of("watch", _tiny.Folder, "--port", "99999").Failed(1, "cannot be served", "try another --port");
     }
@@ -73,6 +80,9 @@ public sealed partial class ReportTests : IDisposable
         CommandRun.Of("train", "--out", folder, "--resume", "--tensorboard").Succeeded();
         Assert.Equal(2, Directory.GetFiles(folder, "events.out.tfevents.*").Length);
     }
+
+    private static void SkipWithoutPage() =>
+        Assert.SkipUnless(HasPage, "The page was not built: npm or its registry is missing.");
 
     [GeneratedRegex("http://localhost:[0-9]+/")]
     private static partial Regex Address();

@@ -5,6 +5,7 @@ using DynConv.Tests;
 
 namespace DynConv.Models.Tests;
 
+[Trait("Uses", "OpenBLAS")]
 public sealed class LanguageModelTests
 {
     [Fact]

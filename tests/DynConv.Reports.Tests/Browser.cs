@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynConv.Tests;
 
 namespace DynConv.Reports.Tests;
 
@@ -14,13 +15,10 @@ internal static class Browser
     /// <summary>Why no page can be looked at here; null if it can.</summary>
     public static string? Missing { get; } =
         !IsBuilt ? NotBuilt
-        : Chromium is null ? "There is no Chromium (apt install chromium, or set DYNCONV_CHROMIUM)."
+        : !Tools.Chromium.IsThere ? Tools.Chromium.Missing
+        : !Tools.Node.IsThere ? Tools.Node.Missing
         : !Directory.Exists(Path.Combine(Scripts, "node_modules", "playwright-core")) ? "Playwright's driver was not installed: npm or its registry is missing."
         : null;
-
-    private static string? Chromium => Environment.GetEnvironmentVariable("DYNCONV_CHROMIUM") is { Length: > 0 } given
-        ? given
-        : ((string[])["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"]).FirstOrDefault(File.Exists);
 
     private static string Scripts
     {
@@ -39,12 +37,12 @@ internal static class Browser
     /// <summary>Runs a scenario of <c>browser/scenarios.js</c>; what it finds wrong fails the test.</summary>
     public static async Task Check(string scenario, string address, string folder)
     {
-        var start = new ProcessStartInfo("node", [Path.Combine(Scripts, "run.js"), scenario, address, folder])
+        var start = new ProcessStartInfo(Tools.Node.OrSkip(), [Path.Combine(Scripts, "run.js"), scenario, address, folder])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        start.Environment["DYNCONV_CHROMIUM"] = Chromium;
+        start.Environment["CHROMIUM"] = Tools.Chromium.OrSkip();
         using Process process = Process.Start(start)!;
         Task<string> output = process.StandardOutput.ReadToEndAsync();
         Task<string> error = process.StandardError.ReadToEndAsync();

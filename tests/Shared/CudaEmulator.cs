@@ -45,21 +45,6 @@ public static class CudaEmulator
         return reason is null;
     }
 
-    /// <summary>The first of some programs that is on the path.</summary>
-    public static string? FindProgram(params ReadOnlySpan<string> names)
-    {
-        string[] folders = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator);
-        foreach (string name in names)
-        {
-            if (folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists) is { } path)
-            {
-                return path;
-            }
-        }
-
-        return null;
-    }
-
     private static string? Prepare()
     {
         if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(LibrariesVariable)))
@@ -83,13 +68,13 @@ public static class CudaEmulator
             return "there is a card";
         }
 
-        if (FindProgram("clang++-16", "clang++", "g++") is null)
+        if (!Tools.Compiler.IsThere)
         {
-            return "there is no clang++ and no g++";
+            return Tools.Compiler.Missing;
         }
 
-        string folder = FolderOf(HashOfSources());
-        if (!File.Exists(Path.Combine(folder, "libcuda.so.1")) && !TryBuild(folder, out string? reason))
+        string folder = FolderOf(HashOfBuild(Tools.Compiler.Path));
+        if (!File.Exists(Path.Combine(folder, "libcuda.so.1")) && !TryBuild(Tools.Compiler.Path, folder, out string? reason))
         {
             return reason;
         }
@@ -114,9 +99,11 @@ public static class CudaEmulator
         return start(0) == 0 && count(&cards) == 0 && cards > 0;
     }
 
-    private static string HashOfSources()
+    /// <summary>Of all that a build depends on: compilers do not share one, nor does one with what it was before an upgrade.</summary>
+    private static string HashOfBuild(string compiler)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(Encoding.UTF8.GetBytes($"{compiler} {VersionOf(compiler)}"));
         string[] files = Directory.GetFiles(SourceFolder, "*", SearchOption.AllDirectories);
         foreach (string file in files.Order(StringComparer.Ordinal))
         {
@@ -127,11 +114,18 @@ public static class CudaEmulator
         return Convert.ToHexStringLower(hash.GetHashAndReset())[..16];
     }
 
+    private static string VersionOf(string compiler)
+    {
+        using Process process = Process.Start(
+            new ProcessStartInfo(compiler, ["--version"]) { RedirectStandardOutput = true })!;
+        return process.StandardOutput.ReadToEnd();
+    }
+
     private static string FolderOf(string hash) =>
         Path.Combine(Path.GetTempPath(), $"dynconv-cuda-emulator-{Environment.UserName}", hash);
 
     /// <summary>Builds next to the folder and renames, so that of several processes the first one counts.</summary>
-    private static bool TryBuild(string folder, out string? reason)
+    private static bool TryBuild(string compiler, string folder, out string? reason)
     {
         string unfinished = $"{folder}.{Environment.ProcessId}";
         if (OperatingSystem.IsLinux())
@@ -141,6 +135,7 @@ public static class CudaEmulator
 
         string[] arguments = [Path.Combine(SourceFolder, "build"), unfinished];
         var start = new ProcessStartInfo("bash", arguments) { RedirectStandardError = true };
+        start.Environment["CXX"] = compiler;
         using (Process build = Process.Start(start)!)
         {
             string messages = build.StandardError.ReadToEnd();

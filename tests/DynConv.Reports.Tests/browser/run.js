@@ -8,7 +8,7 @@ import { scenarios } from "./scenarios.js";
 const [, , name, address, folder] = process.argv;
 const profile = await mkdtemp(join(tmpdir(), "dynconv-chromium-"));
 const context = await chromium.launchPersistentContext(profile, {
-    executablePath: process.env.DYNCONV_CHROMIUM,
+    executablePath: process.env.CHROMIUM,
     headless: true,
     viewport: { width: 1440, height: 900 },
     colorScheme: "light",

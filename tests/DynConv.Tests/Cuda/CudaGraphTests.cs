@@ -4,6 +4,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Cuda;
 
+[Trait("Uses", "compiler")]
 public sealed class CudaGraphTests
 {
     [Fact]

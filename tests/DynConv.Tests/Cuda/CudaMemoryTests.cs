@@ -3,6 +3,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Cuda;
 
+[Trait("Uses", "compiler")]
 public sealed class CudaMemoryTests
 {
     private const float Epsilon = 1e-5f;

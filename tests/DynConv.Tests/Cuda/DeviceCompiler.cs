@@ -6,6 +6,7 @@ namespace DynConv.Tests.Cuda;
 /// <summary>Compiles kernels for cards that need not be there: with clang, and with ptxas where it is installed.</summary>
 internal sealed class DeviceCompiler : IDisposable
 {
+    private readonly string _clang = Tools.DeviceCompiler.OrSkip();
     private readonly string _folder = Directory.CreateTempSubdirectory("dynconv-kernels-").FullName;
 
     public DeviceCompiler()
@@ -21,11 +22,6 @@ internal sealed class DeviceCompiler : IDisposable
         }
     }
 
-    public static string? Clang { get; } =
-        CudaEmulator.FindProgram("clang-16", "clang-17", "clang-18", "clang-19", "clang-20", "clang");
-
-    public static string? Assembler { get; } = CudaEmulator.FindProgram("ptxas");
-
     /// <summary>Compiles a file.</summary>
     /// <returns>Null, or what the compilers have against it.</returns>
     public string? Compile(string file, int architecture, IReadOnlyList<string> options)
@@ -36,14 +32,14 @@ internal sealed class DeviceCompiler : IDisposable
         {
             // What clang's optimizer could not unroll says nothing about NVRTC's.
             string? complaint = Run(
-                Clang!,
+                _clang,
                 [
                     "-x", "cuda", "--cuda-device-only", "-nocudainc", "-nocudalib", "-std=c++17", "-O2", "-S", "-Wall",
                     "-Wno-unknown-cuda-version", "-Wno-pass-failed", $"--cuda-gpu-arch=sm_{architecture}", .. options, file, "-o", assembly,
                 ]);
-            complaint ??= Assembler is null
-                ? null
-                : Run(Assembler, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"]);
+            complaint ??= Tools.DeviceAssembler.IsThere
+                ? Run(Tools.DeviceAssembler.Path, [$"-arch=sm_{architecture}", assembly, "-o", "/dev/null"])
+                : null;
             return complaint is null ? null : $"{what}: {complaint}";
         }
         finally

@@ -4,6 +4,7 @@ using DynConv.Tests.Cuda;
 
 namespace DynConv.Tests.Diagnostics;
 
+[Trait("Uses", "compiler")]
 public sealed class CudaConvolutionBenchmarkTests
 {
     private static readonly TimeSpan Budget = TimeSpan.FromMilliseconds(1);

@@ -2,6 +2,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
 
+[Trait("Uses", "compiler")]
 public sealed class AdamWTests
 {
     private const int Count = 37;

@@ -1,4 +1,5 @@
 using DynConv.Ops;
+using DynConv.Tests.Cuda;
 
 namespace DynConv.Tests.Ops;
 
@@ -74,20 +75,17 @@ public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
     [Fact]
     public void A_target_outside_the_classes_gives_NaN_on_a_card()
     {
-        foreach (string name in TestDevices.Float32Names.Skip(1))
-        {
-            Device device = TestDevices.Get(name);
-            using var scope = new TensorScope();
-            using var tape = new Tape();
-            using Tensor logits = Tensor.Zeros([2, 5], DType.Float32, device).RequireGradient();
-            Tensor loss = CrossEntropy.Mean(logits, Tensor.From([5, 1], [2], device));
-            Assert.True(float.IsNaN(loss.Item()));
-            tape.Backward(loss);
-            float[] gradient = logits.Gradient!.ToArray<float>();
-            Assert.All(gradient[..5], value => Assert.True(float.IsNaN(value)));
-            Assert.Equal([0.1f, -0.4f, 0.1f, 0.1f, 0.1f], gradient[5..], (a, b) => Math.Abs(a - b) < 1e-6f);
-            logits.ClearGradient();
-        }
+        Device device = CudaCard.Get();
+        using var scope = new TensorScope();
+        using var tape = new Tape();
+        using Tensor logits = Tensor.Zeros([2, 5], DType.Float32, device).RequireGradient();
+        Tensor loss = CrossEntropy.Mean(logits, Tensor.From([5, 1], [2], device));
+        Assert.True(float.IsNaN(loss.Item()));
+        tape.Backward(loss);
+        float[] gradient = logits.Gradient!.ToArray<float>();
+        Assert.All(gradient[..5], value => Assert.True(float.IsNaN(value)));
+        Assert.Equal([0.1f, -0.4f, 0.1f, 0.1f, 0.1f], gradient[5..], (a, b) => Math.Abs(a - b) < 1e-6f);
+        logits.ClearGradient();
     }
 
     [Fact]

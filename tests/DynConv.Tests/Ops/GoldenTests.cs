@@ -3,6 +3,7 @@ using DynConv.Ops;
 namespace DynConv.Tests.Ops;
 
 /// <summary>Results and gradients against vectors that another implementation computed in float64.</summary>
+[Trait("Uses", "compiler")]
 public sealed class GoldenTests
 {
     [Theory]

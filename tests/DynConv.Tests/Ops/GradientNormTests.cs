@@ -3,6 +3,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
 
+[Trait("Uses", "compiler")]
 public sealed class GradientNormTests
 {
     [Fact]

@@ -1,6 +1,7 @@
 namespace DynConv.Tests.Tensors;
 
 /// <summary>Copies, conversions and zeros of views, on every device.</summary>
+[Trait("Uses", "compiler")]
 public sealed class CopyTests
 {
     public static TheoryData<string> Devices => [.. TestDevices.Float32Names];

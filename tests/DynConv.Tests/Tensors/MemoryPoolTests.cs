@@ -1,5 +1,6 @@
 namespace DynConv.Tests.Tensors;
 
+[Trait("Uses", "compiler")]
 public sealed class MemoryPoolTests
 {
     public static TheoryData<string> Devices => [.. TestDevices.Float32Names];

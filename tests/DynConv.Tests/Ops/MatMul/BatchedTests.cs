@@ -2,6 +2,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
 
+[Trait("Uses", "OpenBLAS")]
 public sealed class BatchedTests : OpTests<BatchedTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>

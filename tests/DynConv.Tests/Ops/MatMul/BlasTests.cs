@@ -2,6 +2,7 @@ using DynConv.Cpu;
 
 namespace DynConv.Tests.Ops;
 
+[Trait("Uses", "OpenBLAS")]
 public sealed class BlasTests
 {
     private static readonly OpenBlasInfo None = new(null, null, null, "libopenblas.so: no such file");
@@ -54,7 +55,7 @@ public sealed class BlasTests
     [Fact]
     public void A_loaded_OpenBlas_says_where_it_lies_and_what_it_is()
     {
-        Assert.SkipUnless(Blas.OpenBlasInfo.IsAvailable, $"No OpenBLAS: {Blas.OpenBlasInfo.Reason}");
+        Tools.OpenBlas.OrSkip();
         Assert.True(File.Exists(Blas.OpenBlasInfo.LibraryPath));
         Assert.StartsWith("OpenBLAS", Blas.OpenBlasInfo.Configuration);
         Assert.NotEmpty(Blas.OpenBlasInfo.Core!);

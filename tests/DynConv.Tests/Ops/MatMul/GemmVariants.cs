@@ -25,7 +25,7 @@ internal static class GemmVariants
             case "managed scalar":
                 return problem => new ManagedGemm(problem).Invoke<SimdScalar, float>();
             default:
-                Assert.SkipUnless(Blas.OpenBlasInfo.IsAvailable, $"No OpenBLAS: {Blas.OpenBlasInfo.Reason}");
+                Tools.OpenBlas.OrSkip();
                 return OpenBlas.Multiply;
         }
     }

@@ -2,6 +2,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
 
+[Trait("Uses", "OpenBLAS")]
 public sealed class LinearTests : OpTests<LinearTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>

@@ -4,6 +4,7 @@ using DynConv.Ops;
 namespace DynConv.Tests.Ops.ShortConvolutions;
 
 /// <summary>Sequences in parts, token by token, packed, and as slices of wider tensors.</summary>
+[Trait("Uses", "compiler")]
 public sealed class ConvolutionSequenceTests
 {
     private const int Width = 4;

@@ -4,6 +4,7 @@ using DynConv.Ops;
 namespace DynConv.Tests.Ops.ShortConvolutions;
 
 /// <summary>Low-rank convolutions of aligned slices and of single tokens, on every device and in every type there is.</summary>
+[Trait("Uses", "compiler")]
 public sealed class LowRankLayoutTests
 {
     private const int Width = 4;
