@@ -68,7 +68,7 @@ size_t memory_of_card()
 {
     static const size_t bytes = [] {
         const char* asked = std::getenv("DYNCONV_EMULATOR_MEMORY");
-        return asked != nullptr && *asked != 0 ? std::strtoull(asked, nullptr, 10) : 4ull << 30;
+        return asked != nullptr && *asked != 0 ? std::strtoull(asked, nullptr, 10) : 1ull << 30;
     }();
     return bytes;
 }

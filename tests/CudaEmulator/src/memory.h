@@ -5,7 +5,7 @@
 
 namespace emulator
 {
-// How many bytes the card has: DYNCONV_EMULATOR_MEMORY, or 4 GiB.
+// How many bytes the card has: DYNCONV_EMULATOR_MEMORY, or 1 GiB.
 size_t memory_of_card();
 size_t free_memory_of_card();
 

@@ -237,24 +237,20 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
             int last = keys - queries + t;
             int first = (int)bounds.Where(bound => bound <= last).Max();
             int Key(int j) => (((b * keys) + j) * groups) + (h / (heads / groups));
+            ReadOnlySpan<double> Row(double[] of, int j) => of.AsSpan(Key(j) * k, k);
+            ReadOnlySpan<double> query = x[0].AsSpan(row * k, k);
+            Span<double> result = y.AsSpan(row * k, k);
             var scores = new double[last + 1 - first];
             for (int j = first; j <= last; j++)
             {
-                for (int c = 0; c < k; c++)
-                {
-                    scores[j - first] += scale * x[0][(row * k) + c] * x[1][(Key(j) * k) + c];
-                }
+                scores[j - first] = scale * Vectors.Dot(query, Row(x[1], j));
             }
 
             double max = scores.Max();
             double sum = scores.Sum(score => Math.Exp(score - max));
             for (int j = first; j <= last; j++)
             {
-                double p = Math.Exp(scores[j - first] - max) / sum;
-                for (int c = 0; c < k; c++)
-                {
-                    y[(row * k) + c] += p * x[2][(Key(j) * k) + c];
-                }
+                Vectors.AddScaled(Math.Exp(scores[j - first] - max) / sum, Row(x[2], j), result);
             }
         }
 

@@ -135,19 +135,23 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
                 : state is null ? 0
                 : state[(((n * (Width - 1)) + Width - 1 + t) * Channels) + d];
 
-            for (long d = 0; d < Channels; d++)
+            for (long t = 0; t < length; t++)
             {
-                for (long t = 0; t < length; t++)
+                double[] filters = FiltersOf(start + t, own, basis, constant);
+                for (long d = 0; d < Channels; d++)
                 {
                     double sum = Residual ? Past(t, d) : 0;
                     for (int w = 0; w < Width; w++)
                     {
-                        sum += FilterAt(own, basis, constant, start + t, w, d) * Past(t - w, d);
+                        sum += filters[(w * Channels) + d] * Past(t - w, d);
                     }
 
                     y[((start + t) * Channels) + d] = sum;
                 }
+            }
 
+            for (long d = 0; d < Channels; d++)
+            {
                 for (long j = 0; j < Width - 1; j++)
                 {
                     final[(((n * (Width - 1)) + j) * Channels) + d] = Past(length - (Width - 1) + j, d);
@@ -158,19 +162,22 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
         return ReturnsState ? [y, final] : [y];
     }
 
-    private double FilterAt(double[]? own, double[]? basis, double[]? constant, long token, int w, long d)
+    /// <summary>The filters of a token, [width, channels].</summary>
+    private double[] FiltersOf(long token, double[]? own, double[]? basis, double[]? constant)
     {
-        double filter = constant?[(w * Channels) + d] ?? 0;
-        if (Kind == FilterKind.HeadWise)
+        var filters = new double[Width * Channels];
+        constant?.CopyTo(filters, 0);
+        for (long i = 0; Kind == FilterKind.HeadWise && i < filters.Length; i++)
         {
-            filter += own![(((token * Heads) + (d / (Channels / Heads))) * Width) + w];
+            (long w, long d) = (i / Channels, i % Channels);
+            filters[i] += own![(((token * Heads) + (d / (Channels / Heads))) * Width) + w];
         }
 
         for (long r = 0; Kind == FilterKind.LowRank && r < Rank; r++)
         {
-            filter += own![(token * Rank) + r] * basis![(r * Width * Channels) + (w * Channels) + d];
+            Vectors.AddScaled(own![(token * Rank) + r], basis.AsSpan((int)r * filters.Length, filters.Length), filters);
         }
 
-        return filter;
+        return filters;
     }
 }
