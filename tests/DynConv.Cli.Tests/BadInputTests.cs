@@ -181,7 +181,9 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         string config = _folder.Write("wild.yaml", File.ReadAllText(tiny.Config) + "\nclip_norm: 0\nlearning_rate: 10\nwarmup: 0\nweight_decay: 10\n");
         string loss = CommandRun.Of("train", "--config", config, "--data", tiny.Text, "--out", _folder.At("wild"), "--steps", "3000").Error;
         Assert.SkipWhen(loss.Length == 0, "The run survived its learning rate.");
-        Assert.Matches(@"^error: Step \d+: the (loss|norm of the gradient) is .*\. \w+ in .* produced a non-finite", loss);
+
+        // Which of the two goes first, and whether an op does or only the sum of squares, depends on the machine's rounding.
+        Assert.Matches(@"^error: Step \d+: the (loss|norm of the gradient) is .*\. (\w+ in .* produced a non-finite|Each value by itself is finite)", loss);
     }
 
     [Theory]

@@ -18,21 +18,7 @@ public static class CudaEmulator
     private static readonly Lazy<string?> Obstacle = new(Prepare);
 
     /// <summary>The folder of the emulator's sources.</summary>
-    public static string SourceFolder
-    {
-        get
-        {
-            DirectoryInfo? folder = new(AppContext.BaseDirectory);
-            while (folder is not null && !Directory.Exists(Path.Combine(folder.FullName, "tests", "CudaEmulator")))
-            {
-                folder = folder.Parent;
-            }
-
-            return folder is not null
-                ? Path.Combine(folder.FullName, "tests", "CudaEmulator")
-                : throw new DirectoryNotFoundException($"There is no tests/CudaEmulator above {AppContext.BaseDirectory}.");
-        }
-    }
+    public static string SourceFolder => Path.Combine(Repository.Folder, "tests", "CudaEmulator");
 
     /// <summary>
     /// Sets <c>DYNCONV_CUDA_LIBRARIES</c> for this process to the emulator. To be called before the library first
