@@ -32,13 +32,14 @@ public sealed class LanguageModel : Module
 
     private LanguageModel(ModelConfiguration configuration, Device? device, DType dtype, RandomSource? random)
     {
+        using var guard = new ReleaseGuard();
         Configuration = configuration.Validate();
         Device = device ?? Device.Cpu;
         ComputeType = ComputeTypes.Check(dtype, Device);
         _ropeTables = new RopeTables(configuration.MaxPositions, Device);
 
-        // Each layer adds to the residual stream twice; scaled by this, the stream's variance does not grow with depth.
-        double residualScale = 1 / Math.Sqrt(2.0 * configuration.Layers.Count);
+        // Each mixer adds to the residual stream; scaled by this, the stream's variance does not grow with depth.
+        double residualScale = 1 / Math.Sqrt(configuration.Mixers.Count());
         var factory = new ParameterFactory(random, Device, dtype, residualScale, _ropeTables);
         Shape vocabulary = [configuration.VocabularySize, configuration.HiddenSize];
         _embedding = Add("model.embed_tokens.weight", factory.Matrix("model.embed_tokens.weight", vocabulary));
@@ -57,6 +58,7 @@ public sealed class LanguageModel : Module
 
         _computeEmbedding = new ComputeWeight(_embedding, dtype);
         _computeOutput = _output is null ? _computeEmbedding : new ComputeWeight(_output, dtype);
+        guard.Commit();
     }
 
     /// <summary>The model's shape.</summary>
@@ -107,15 +109,16 @@ public sealed class LanguageModel : Module
     {
         using var scope = new TensorScope();
         var auxiliary = new List<Tensor>();
-        Tensor crossEntropy = MeanLoss(Hidden(ids, null, packed, auxiliary), targets);
-        Tensor total = crossEntropy;
-        foreach (Tensor term in auxiliary)
+        try
         {
-            total = Elementwise.Add(total, term);
-            term.Dispose();
+            Tensor crossEntropy = MeanLoss(Hidden(ids, null, packed, auxiliary), targets);
+            Tensor total = auxiliary.Aggregate(crossEntropy, Elementwise.Add);
+            return (scope.Keep(total), scope.Keep(crossEntropy));
         }
-
-        return (scope.Keep(total), scope.Keep(crossEntropy));
+        finally
+        {
+            auxiliary.ForEach(term => term.Dispose());
+        }
     }
 
     /// <summary>Cross-entropy of each next token, in nats; takes no part in gradients.</summary>
@@ -134,8 +137,13 @@ public sealed class LanguageModel : Module
     /// <summary>The state before the first token.</summary>
     /// <param name="batch">Sequences side by side.</param>
     /// <param name="maxTokens">The longest that a sequence will become.</param>
-    public ModelState CreateState(long batch, long maxTokens) =>
-        new([.. _layers.Select(layer => layer.CreateState(batch, maxTokens))], batch, maxTokens);
+    public ModelState CreateState(long batch, long maxTokens)
+    {
+        using var guard = new ReleaseGuard();
+        var state = new ModelState([.. _layers.Select(layer => layer.CreateState(batch, maxTokens))], batch, maxTokens);
+        guard.Commit();
+        return state;
+    }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -149,7 +157,8 @@ public sealed class LanguageModel : Module
     private Tensor Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<Tensor>? losses)
     {
         using TokenPositions positions = Positions(ids, state, packed);
-        var context = new MixerContext(positions, losses);
+        var context = new MixerContext(positions, losses, null);
+        state?.Begin();
         Tensor x;
         using (FiniteCheck.Enter("model.embed_tokens"))
         {
@@ -215,6 +224,7 @@ public sealed class ModelState : IDisposable
 {
     private readonly long[] _lengths;
     private readonly long _maxTokens;
+    private bool _midway;
 
     internal ModelState(IReadOnlyList<LayerState> layers, long batch, long maxTokens)
     {
@@ -237,8 +247,16 @@ public sealed class ModelState : IDisposable
         }
     }
 
+    /// <summary>From here to <see cref="Advance"/> some layers have seen the new tokens and others have not.</summary>
+    internal void Begin() => _midway = true;
+
     internal void CheckRoom(long batch, long tokens)
     {
+        if (_midway)
+        {
+            throw new DynConvException("A call with this state failed before its end, so the layers do not agree on what they have seen; start with a fresh one.");
+        }
+
         if (batch != _lengths.Length)
         {
             throw new DynConvException($"The state is of {_lengths.Length} sequences, and tokens of {batch} came.");
@@ -252,6 +270,7 @@ public sealed class ModelState : IDisposable
 
     internal void Advance(long tokens)
     {
+        _midway = false;
         for (int i = 0; i < _lengths.Length; i++)
         {
             _lengths[i] += tokens;

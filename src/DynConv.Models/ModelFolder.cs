@@ -28,9 +28,8 @@ public static class ModelFolder
             throw new DynConvException($"There is no model folder {folder}.");
         }
 
-        string path = Path.Combine(folder, ConfigurationFileName);
-        ModelConfiguration configuration = ConfigurationFile.Read(path);
-        ModelFormat format = ConfigurationFile.ReadFormat(path);
+        (ModelConfiguration configuration, ModelFormat format) =
+            ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
         using var reader = new CheckpointReader(folder);
         LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
@@ -71,24 +70,26 @@ public static class ModelFolder
     /// <summary>Writes the weights alone, float32.</summary>
     /// <param name="path">The file.</param>
     /// <param name="module">What the weights belong to.</param>
-    /// <param name="tensorName">What the file calls a parameter; its own name if not given.</param>
-    public static void WriteWeights(string path, Module module, Func<string, string>? tensorName = null) => SafetensorsWriter.Write(
-        path,
-        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(tensorName?.Invoke(p.Key) ?? p.Key, p.Value.Tensor)),
-        new Dictionary<string, string> { ["format"] = "pt" });
+    public static void WriteWeights(string path, Module module) => WriteWeights(path, module, static name => name);
 
     /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>
     /// <param name="reader">The checkpoint.</param>
     /// <param name="model">The model.</param>
     /// <param name="source">What the checkpoint is called in messages.</param>
-    /// <param name="tensorName">What the checkpoint calls a parameter; its own name if not given.</param>
-    public static void ReadWeights(
-        CheckpointReader reader, LanguageModel model, string source, Func<string, string>? tensorName = null)
+    public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source) =>
+        ReadWeights(reader, model, source, static name => name);
+
+    private static void WriteWeights(string path, Module module, Func<string, string> tensorName) => SafetensorsWriter.Write(
+        path,
+        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(tensorName(p.Key), p.Value.Tensor)),
+        new Dictionary<string, string> { ["format"] = "pt" });
+
+    private static void ReadWeights(CheckpointReader reader, LanguageModel model, string source, Func<string, string> tensorName)
     {
         var expected = new HashSet<string>();
         foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
         {
-            string name = tensorName?.Invoke(parameterName) ?? parameterName;
+            string name = tensorName(parameterName);
             expected.Add(name);
             if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             {

@@ -56,7 +56,7 @@ internal sealed record RunSettings(IReadOnlyDictionary<string, string> Values, l
             }
             else if (value is not null)
             {
-                values[prefix + name] = value is JsonArray list ? string.Join(", ", list.Select(item => $"{item}")) : $"{value}";
+                values[prefix + name] = value is JsonArray list ? string.Join(", ", list.Select(item => item is JsonObject section ? section.ToJsonString() : $"{item}")) : $"{value}";
             }
         }
     }

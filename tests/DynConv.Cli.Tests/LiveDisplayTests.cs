@@ -1,5 +1,4 @@
 using DynConv.Cli.Display;
-using DynConv.Models;
 using DynConv.Training;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Runs;
@@ -34,7 +33,7 @@ public sealed class LiveDisplayTests(TinyRun tiny)
 
     [Fact]
     public void A_run_that_is_over_before_the_first_step_leaves_its_description() =>
-        Assert.Contains("nano: 4 layers, 128 channels, 1,000 parameters, low-rank convolutions on qkv, width 4, rank 16", Show(120, Start));
+        Assert.Contains("nano: 4 layers, 128 channels, 1,000 parameters, low-rank convolutions on q,k,v, width 4, rank 16", Show(120, Start));
 
     [Fact]
     public void Encoding_is_one_line_that_is_erased()
@@ -75,7 +74,7 @@ public sealed class LiveDisplayTests(TinyRun tiny)
     }
 
     private static void Start(LiveTrainingDisplay display) => display.OnStart(new RunStart(
-        new TrainingConfiguration().Resolve(), Presets.Get("nano"), Parameters: 1000, TrainTokens: 5000, ValidTokens: 500, FirstStep: 1, Device.Cpu, DType.Float32));
+        new TrainingConfiguration().Resolve(), new TrainingConfiguration().ModelConfiguration(), Parameters: 1000, TrainTokens: 5000, ValidTokens: 500, FirstStep: 1, Device.Cpu, DType.Float32));
 
     private static void Train(LiveTrainingDisplay display, int steps)
     {

@@ -6,6 +6,7 @@ using DynConv.Tests;
 
 namespace DynConv.Models.Tests;
 
+[Trait("Uses", "compiler")]
 public sealed class CudaModelTests
 {
     private const double Float32Limit = 1e-4;

@@ -6,6 +6,7 @@ using DynConv.Tests;
 namespace DynConv.Models.Tests;
 
 [Trait("Uses", "OpenBLAS")]
+[Trait("Uses", "compiler")]
 public sealed class LanguageModelTests
 {
     [Fact]
@@ -236,16 +237,53 @@ public sealed class LanguageModelTests
         Assert.Equal([0.25f], model.NamedParameters().Single(p => p.Key == "model.layers.1.balance.weight").Value.Gradient!.ToArray<float>());
     }
 
+    [Fact]
+    public void A_model_or_a_state_that_cannot_be_finished_leaves_nothing_behind()
+    {
+        long before = Device.Cpu.Memory.LiveBuffers;
+        LayerConfiguration[] layers = [.. TinyModels.Shape("lowrank all").Layers, new(TinyModels.Plain.Layers[0].Sequence, new Balancing { Fails = true })];
+        ModelConfiguration failing = TinyModels.Plain with { Layers = layers };
+        ModelConfiguration withoutState = TinyModels.Plain with { Layers = [.. layers[..^1], layers[^1] with { Channel = new Balancing() }] };
+
+        Assert.Throws<InvalidOperationException>(() => new LanguageModel(failing));
+        Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
+        using (var model = new LanguageModel(withoutState))
+        {
+            long held = Device.Cpu.Memory.LiveBuffers;
+            Assert.Throws<NotSupportedException>(() => model.CreateState(2, 8));
+            Assert.Equal(held, Device.Cpu.Memory.LiveBuffers);
+        }
+
+        Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
+    }
+
+    [Fact]
+    public void A_state_that_a_failed_call_left_midway_is_not_used_again()
+    {
+        using var scope = new TensorScope();
+        using LanguageModel model = TinyModels.Random("lowrank qkv");
+        using ModelState state = model.CreateState(1, 8);
+        model.Forward(TinyModels.Ids(1, 2), state);
+
+        // An id that is not in the vocabulary.
+        Assert.Throws<TensorException>(() => model.Forward(TinyModels.Ids(1, 99), state));
+        Assert.Contains("failed before its end", Assert.Throws<DynConvException>(() => model.Forward(TinyModels.Ids(1), state)).Message, StringComparison.Ordinal);
+        Assert.Equal([2], state.Lengths);
+    }
+
     /// <summary>A channel mixer that lets nothing through and adds a number to the loss.</summary>
     private sealed record Balancing : MixerConfiguration
     {
+        public bool Fails { get; init; }
+
         public override string Type => "balancing";
 
         public override string ModuleName => "balance";
 
         public override IReadOnlyList<LinearLayer> LinearLayers(int hiddenSize) => [];
 
-        public override Mixer Create(ParameterFactory factory, ModelConfiguration model) => new Module(factory);
+        public override Mixer Create(ParameterFactory factory, ModelConfiguration model) =>
+            Fails ? throw new InvalidOperationException("This one cannot be made.") : new Module(factory);
 
         public override IEnumerable<PartCount> CountParts(int hiddenSize, int context) => [new PartCount("balance", 1, 0)];
 

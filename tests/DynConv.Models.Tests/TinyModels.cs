@@ -11,7 +11,7 @@ internal static class TinyModels
 
     /// <summary>
     /// Every kind of model: <c>none</c> and the kinds of convolutions, on q, k, v and on all layers, with biases, and
-    /// <c>mixed</c>, whose layers and convolutions differ from place to place.
+    /// <c>mixed</c>, whose layers and convolutions differ from place to place, one without a channel mixer.
     /// </summary>
     public static IEnumerable<string> Variants { get; } =
     [
@@ -38,7 +38,7 @@ internal static class TinyModels
         string[] words = variant.Split(' ');
         if (words[0] == "mixed")
         {
-            return Plain with { Layers = [First, Second, First] };
+            return Plain with { Layers = [First, Second, First with { Channel = null }] };
         }
 
         bool bias = words.Contains("bias");
@@ -50,7 +50,7 @@ internal static class TinyModels
         }) with { TiedEmbeddings = !words.Contains("untied") };
         shape = shape with
         {
-            Layers = [.. shape.Layers.Select(layer => layer with { Channel = (FeedForwardConfiguration)layer.Channel with { Bias = bias } })],
+            Layers = [.. shape.Layers.Select(layer => layer with { Channel = (FeedForwardConfiguration)layer.Channel! with { Bias = bias } })],
         };
         return words[0] == "none" ? shape : shape.WithConvolutions(Convolution(words[0]), words[1]);
     }

@@ -16,8 +16,14 @@ public sealed class JsonSection
     /// <param name="node">The object.</param>
     /// <param name="path">What messages put before its keys, as in <c>layers[0].</c>.</param>
     public JsonSection(JsonObject node, string path = "")
+        : this(path, JsonNode.Parse(node.ToJsonString())!.AsObject())
     {
-        _node = node;
+    }
+
+    // A number made in code keeps the type that it was made with; read from a text, it is any that it fits.
+    private JsonSection(string path, JsonObject parsed)
+    {
+        _node = parsed;
         _path = path;
     }
 
@@ -59,13 +65,18 @@ public sealed class JsonSection
 
     /// <summary>A list of texts that has to be there.</summary>
     /// <param name="key">Its key.</param>
-    public IReadOnlyList<string> Strings(string key)
+    public IReadOnlyList<string> Strings(string key) => StringsOrNull(key) ?? throw Missing(key);
+
+    /// <summary>A list of texts.</summary>
+    /// <param name="key">Its key.</param>
+    public IReadOnlyList<string>? StringsOrNull(string key)
     {
-        if (Find(key) is not JsonArray array)
+        if (Find(key) is not { } found)
         {
-            throw Find(key) is { } other ? Wrong(key, "a list of texts", other) : Missing(key);
+            return null;
         }
 
+        JsonArray array = found as JsonArray ?? throw Wrong(key, "a list of texts", found);
         return [.. array.Select(item => item is JsonValue value && value.TryGetValue(out string? text)
             ? text
             : throw Wrong(key, "a list of texts", array))];
@@ -76,7 +87,7 @@ public sealed class JsonSection
     public JsonSection? Section(string key) => Find(key) switch
     {
         null => null,
-        JsonObject section => new JsonSection(section, $"{_path}{key}."),
+        JsonObject section => new JsonSection($"{_path}{key}.", section),
         JsonNode other => throw Wrong(key, "an object", other),
     };
 
@@ -94,7 +105,7 @@ public sealed class JsonSection
         }
 
         return [.. array.Select((item, i) => item is JsonObject section
-            ? new JsonSection(section, $"{_path}{key}[{i}].")
+            ? new JsonSection($"{_path}{key}[{i}].", section)
             : throw Wrong(key, "a list of objects", array))];
     }
 

@@ -74,7 +74,7 @@ public sealed record ModelConfiguration
     {
         Require.AtLeastOne("vocab_size", VocabularySize);
         Require.AtLeastOne("hidden_size", HiddenSize);
-        Require.AtLeastOne("num_hidden_layers", Layers.Count);
+        Require.LayerCount(Layers.Count);
         Require.AtLeastOne("max_position_embeddings", MaxPositions);
         if (NormEpsilon is not (>= 0 and < 1))
         {

@@ -17,7 +17,7 @@ public sealed record ParameterCounts(IReadOnlyList<KeyValuePair<string, long>> P
             [
                 new("embedding", vocabulary, 0),
                 .. c.Mixers.SelectMany(mixer => mixer.Count(c.HiddenSize, context: 1)),
-                new("norms", ((2L * c.Layers.Count) + 1) * c.HiddenSize, 0),
+                new("norms", (c.Mixers.Count() + 1L) * c.HiddenSize, 0),
                 new("output", c.TiedEmbeddings ? 0 : vocabulary, 0),
             ],
             part => part.Parameters));

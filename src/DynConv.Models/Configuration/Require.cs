@@ -10,4 +10,14 @@ internal static class Require
             throw new DynConvException($"{name} is {value}; it has to be at least 1.");
         }
     }
+
+    public static void LayerCount(int count)
+    {
+        const string Name = "num_hidden_layers";
+        AtLeastOne(Name, count);
+        if (count > LayerConfiguration.MostLayers)
+        {
+            throw new DynConvException($"{Name} is {count}; it can be {LayerConfiguration.MostLayers} at most.");
+        }
+    }
 }

@@ -36,7 +36,15 @@ public sealed record RopeConfiguration
         JsonSection? scaling = section.Section("rope_scaling");
         JsonSection? parameters = section.Section("rope_parameters") ?? scaling;
         double? theta = section.Double("rope_theta");
-        string type = parameters?.String("rope_type") ?? parameters?.String("type") ?? "default";
+        string type = TypeOf(parameters);
+        if (scaling is not null && TypeOf(scaling) != type)
+        {
+            throw new DynConvException($"rope_parameters are of type '{type}', and rope_scaling is of type '{TypeOf(scaling)}'; one of them has to go.");
+        }
+
+        RefuseParts(section);
+        RefuseParts(parameters);
+        RefuseParts(scaling);
         return new RopeConfiguration
         {
             Theta = parameters?.Double("rope_theta") ?? theta ?? 10_000,
@@ -47,6 +55,23 @@ public sealed record RopeConfiguration
                 _ => throw new DynConvException($"rope_type is '{type}'; default and {Llama3RopeScaling.Type} can be read."),
             },
         };
+    }
+
+    private static string TypeOf(JsonSection? section) => section?.String("rope_type") ?? section?.String("type") ?? "default";
+
+    /// <summary>Some models rotate a part of each head, or differently in different layers.</summary>
+    private static void RefuseParts(JsonSection? section)
+    {
+        const string Part = "partial_rotary_factor";
+        if (section?.Double(Part) is { } part && part != 1)
+        {
+            throw new DynConvException($"{Part} is {part}; only the rotation of whole heads is computed here.");
+        }
+
+        if (section?.Keys.FirstOrDefault(key => key.EndsWith("_attention", StringComparison.Ordinal)) is { } layer)
+        {
+            throw new DynConvException($"The rotary embedding has parameters for {layer}; only one for all layers is computed here.");
+        }
     }
 
     internal void Write(JsonObject section)

@@ -20,7 +20,7 @@ internal static class ModelVector
         }
 
         using LanguageModel model = loaded;
-        ModelFormat format = ConfigurationFile.ReadFormat(Path.Combine(folder, ModelFolder.ConfigurationFileName));
+        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ModelFolder.ConfigurationFileName)).Format;
         foreach (string path in Directory.EnumerateFiles(folder, "golden*.safetensors").Order(StringComparer.Ordinal))
         {
             yield return Compare(model, format, path, $"{name}/{Path.GetFileNameWithoutExtension(path)}");

@@ -5,7 +5,7 @@ using DynConv.Serialization;
 namespace DynConv.Models.Conformance;
 
 /// <summary>A file with the inputs, results and gradients of one op.</summary>
-internal sealed class OpVector
+internal sealed class OpVector : IDisposable
 {
     private const double Limit = 1e-5;
 
@@ -33,6 +33,7 @@ internal sealed class OpVector
     private readonly SafetensorsReader _reader;
     private readonly DType _dtype;
     private readonly Dictionary<string, Tensor> _inputs = [];
+    private PackedSequences? _packed;
 
     private OpVector(SafetensorsReader reader, Device device, DType dtype)
     {
@@ -63,8 +64,11 @@ internal sealed class OpVector
             return ConformanceResult.Skipped(name, $"{op} is not implemented");
         }
 
-        return new OpVector(reader, device, dtype).Compare(name, run);
+        using var vector = new OpVector(reader, device, dtype);
+        return vector.Compare(name, run);
     }
+
+    public void Dispose() => _packed?.Dispose();
 
     private ConformanceResult Compare(string name, Func<OpVector, (Tensor Y, Tensor? FinalState)> run)
     {
@@ -106,13 +110,14 @@ internal sealed class OpVector
         Func<ShortConvolutionOptions, (Tensor Y, Tensor? FinalState)> apply,
         Func<ShortConvolutionOptions, (Tensor Y, Tensor FinalState)> applyWithState)
     {
+        _packed = Find("cu_seqlens") is { } bounds
+            ? new PackedSequences([.. bounds.ToArray<int>().Select(bound => (long)bound)])
+            : null;
         var options = new ShortConvolutionOptions
         {
             Residual = _reader.Metadata.GetValueOrDefault("residual") == "true",
             InitialState = Find("initial_state"),
-            Packed = Find("cu_seqlens") is { } bounds
-                ? new PackedSequences([.. bounds.ToArray<int>().Select(bound => (long)bound)])
-                : null,
+            Packed = _packed,
         };
         return options.InitialState is null ? apply(options) : applyWithState(options);
     }

@@ -3,6 +3,9 @@ namespace DynConv.Models.Generation;
 /// <summary>Continues token sequences with a model, one token at a time, keeping what earlier tokens left behind.</summary>
 public static class TextGenerator
 {
+    /// <summary>So many tokens at once take the kernels of a long text, and not those of a few tokens.</summary>
+    public const int PromptTokens = 8;
+
     /// <summary>Continues a prompt.</summary>
     /// <param name="model">The model.</param>
     /// <param name="prompt">Token ids, at least one. Of a prompt longer than the model's context the end counts.</param>
@@ -41,7 +44,7 @@ public static class TextGenerator
     public static int Prepare(LanguageModel model) => model.Device.Prepare(() =>
     {
         // A prompt, and the token after it.
-        foreach (int tokens in (ReadOnlySpan<int>)[Math.Min(2, model.Configuration.MaxPositions), 1])
+        foreach (int tokens in (ReadOnlySpan<int>)[Math.Min(PromptTokens, model.Configuration.MaxPositions), 1])
         {
             using ModelState state = model.CreateState(1, tokens);
             Scores(model, state, new int[tokens]);

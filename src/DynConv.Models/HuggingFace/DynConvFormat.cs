@@ -14,6 +14,9 @@ internal sealed class DynConvFormat : ModelFormat
     private const string SequenceKey = "sequence_mixer";
     private const string ChannelKey = "channel_mixer";
 
+    private static readonly string[] OfMixers =
+        ["short_conv", "qk_norm", "rope_theta", "rope_scaling", "rope_parameters", "num_attention_heads", "intermediate_size"];
+
     public override string ModelType => "dynconv";
 
     public override string Architecture => "DynConvForCausalLM";
@@ -22,16 +25,22 @@ internal sealed class DynConvFormat : ModelFormat
 
     public override ModelConfiguration Read(JsonSection root)
     {
+        if (root.Keys.FirstOrDefault(OfMixers.Contains) is { } misplaced)
+        {
+            throw new DynConvException($"{misplaced} stands beside {LayersKey}; here it belongs to the mixers in them.");
+        }
+
         int hidden = root.RequiredInt("hidden_size");
         var layers = new List<LayerConfiguration>();
         foreach (JsonSection section in root.RequiredSections(LayersKey))
         {
             int repeat = section.Int(RepeatKey) ?? 1;
-            Require.AtLeastOne($"{LayersKey}.{RepeatKey}", repeat);
+            Require.AtLeastOne($"{LayersKey}[].{RepeatKey}", repeat);
+            Require.LayerCount((int)Math.Min(int.MaxValue, (long)layers.Count + repeat));
             layers.AddRange(LayerConfiguration.Repeat(
                 repeat,
                 MixerKinds.Read(section.RequiredSection(SequenceKey), MixerRole.Sequence, hidden),
-                MixerKinds.Read(section.RequiredSection(ChannelKey), MixerRole.Channel, hidden)));
+                section.Section(ChannelKey) is { } channel ? MixerKinds.Read(channel, MixerRole.Channel, hidden) : null));
             section.RefuseOthers();
         }
 
@@ -58,11 +67,17 @@ internal sealed class DynConvFormat : ModelFormat
             }
         }
 
-        root[LayersKey] = new JsonArray([.. runs.Select(run => (JsonNode)new JsonObject
+        root[LayersKey] = new JsonArray([.. runs.Select(run => (JsonNode)ToJson(run.Layer, run.Length))]);
+    }
+
+    private static JsonObject ToJson(LayerConfiguration layer, int repeat)
+    {
+        var section = new JsonObject { [RepeatKey] = repeat, [SequenceKey] = layer.Sequence.ToJson() };
+        if (layer.Channel is not null)
         {
-            [RepeatKey] = run.Length,
-            [SequenceKey] = run.Layer.Sequence.ToJson(),
-            [ChannelKey] = run.Layer.Channel.ToJson(),
-        })]);
+            section[ChannelKey] = layer.Channel.ToJson();
+        }
+
+        return section;
     }
 }

@@ -3,8 +3,8 @@ using System.Text.Json.Nodes;
 namespace DynConv.Models.HuggingFace;
 
 /// <summary>
-/// This library's own: Llama's keys, <c>qk_norm</c>, and a section <c>short_conv</c> for convolutions that are the same in
-/// all layers. The name keeps other tools from loading the model as a Llama and leaving the convolutions out in silence.
+/// This library's own, for layers that are all alike: Llama's keys, <c>qk_norm</c>, <c>position_embedding_type</c>,
+/// <c>attention_out_bias</c>, and a section <c>short_conv</c> for convolutions. The name keeps other tools from loading the model as a Llama and leaving the convolutions out in silence.
 /// </summary>
 internal sealed class DynConvLlamaFormat : ModelFormat
 {

@@ -9,11 +9,12 @@ internal sealed class LlamaFormat : ModelFormat
 
     public override string Architecture => "LlamaForCausalLM";
 
+    /// <remarks>transformers refuses a Llama whose heads do not divide the hidden size, whatever its <c>head_dim</c> says.</remarks>
     public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is
     {
         Convolution: null,
         Attention: { QkNorm: false, Rope: not null } attention,
-    } && attention.QkvBias == attention.OutputBias;
+    } && attention.QkvBias == attention.OutputBias && model.HiddenSize % attention.Heads == 0;
 
     public override ModelConfiguration Read(JsonSection root) => ReadUniform(root);
 

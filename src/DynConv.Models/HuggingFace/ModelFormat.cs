@@ -41,13 +41,22 @@ internal abstract class ModelFormat
     /// <summary>What a checkpoint calls one of a model's parameters.</summary>
     public virtual string TensorName(string parameter) => parameter;
 
+    /// <summary>Key and value heads where a file does not say, as older files leave out what is usual; null for as many as query heads.</summary>
+    protected virtual int? UsualKeyValueHeads => null;
+
+    /// <summary>Channels of a head where a file does not say; null for the hidden size over the number of heads.</summary>
+    protected virtual int? UsualHeadDimension => null;
+
+    /// <summary>The longest sequence where a file does not say.</summary>
+    protected virtual int UsualMaxPositions => 2048;
+
     /// <summary>What is the same in the files of most tools, around given layers.</summary>
-    protected static ModelConfiguration ReadCommon(JsonSection root, IReadOnlyList<LayerConfiguration> layers) => new()
+    protected ModelConfiguration ReadCommon(JsonSection root, IReadOnlyList<LayerConfiguration> layers) => new()
     {
         VocabularySize = root.RequiredInt("vocab_size"),
         HiddenSize = root.RequiredInt("hidden_size"),
         Layers = layers,
-        MaxPositions = root.Int("max_position_embeddings") ?? 2048,
+        MaxPositions = root.Int("max_position_embeddings") ?? UsualMaxPositions,
         NormEpsilon = root.Double("rms_norm_eps") ?? 1e-6,
         TiedEmbeddings = root.Bool("tie_word_embeddings") ?? false,
     };
@@ -56,15 +65,32 @@ internal abstract class ModelFormat
     /// Layers of attention and feed-forward, all alike, from Llama's flat keys. A section of convolutions counts whatever
     /// <c>model_type</c> stands over it: to leave it out in silence would compute another model.
     /// </summary>
-    protected static ModelConfiguration ReadUniform(JsonSection root, Func<AttentionConfiguration, AttentionConfiguration>? change = null)
+    protected ModelConfiguration ReadUniform(JsonSection root, Func<AttentionConfiguration, AttentionConfiguration>? change = null)
     {
         int hidden = root.RequiredInt("hidden_size");
-        var attention = AttentionConfiguration.Read(root, hidden);
+        RefuseOtherLayers(root);
+        var attention = AttentionConfiguration.Read(root, hidden, UsualKeyValueHeads, UsualHeadDimension);
         ModelConfiguration model = ReadCommon(root, LayerConfiguration.Repeat(
             root.RequiredInt("num_hidden_layers"), change?.Invoke(attention) ?? attention, FeedForwardConfiguration.Read(root, hidden)));
-        return root.Section(ConvolutionKey) is { } section
-            ? model.WithConvolutions(ShortConvolutionConfiguration.Read(section), section.Strings(PlacementKey))
-            : model;
+        if (root.Section(ConvolutionKey) is not { } section)
+        {
+            return model;
+        }
+
+        var convolution = ShortConvolutionConfiguration.Read(section);
+        IReadOnlyList<string> placement = section.Strings(PlacementKey);
+        section.RefuseOthers();
+        return model.WithConvolutions(convolution, placement);
+    }
+
+    /// <summary>Keys that make another model of the same tensors, which nobody would notice.</summary>
+    private static void RefuseOtherLayers(JsonSection root)
+    {
+        string[] known = ["full_attention", "sliding_attention"];
+        if (root.StringsOrNull("layer_types")?.FirstOrDefault(type => !known.Contains(type)) is { } other)
+        {
+            throw new DynConvException($"layer_types has '{other}'; {string.Join(" and ", known)} can be computed.");
+        }
     }
 
     /// <summary>Writes what <see cref="ReadUniform"/> reads.</summary>
@@ -80,6 +106,12 @@ internal abstract class ModelFormat
             root[ConvolutionKey] = section;
         }
     }
+
+    /// <summary>The window of Qwen's models, which only layers from <c>max_window_layers</c> on have, and only if it is switched on.</summary>
+    protected static int? SlidingWindow(JsonSection root) =>
+        root.Bool("use_sliding_window") == true && (root.Int("max_window_layers") ?? 28) < root.RequiredInt("num_hidden_layers")
+            ? root.Int("sliding_window") ?? 4096
+            : null;
 
     /// <summary>
     /// Some models look back on a window of tokens in some layers, which is not computed here. Within the window it makes no

@@ -9,6 +9,10 @@ internal sealed class Qwen2Format : ModelFormat
 
     public override string Architecture => "Qwen2ForCausalLM";
 
+    protected override int? UsualKeyValueHeads => 32;
+
+    protected override int UsualMaxPositions => 32_768;
+
     public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is
     {
         Convolution: null,
@@ -18,7 +22,7 @@ internal sealed class Qwen2Format : ModelFormat
 
     public override ModelConfiguration Read(JsonSection root) => WithinWindow(
         ReadUniform(root, static attention => attention with { QkvBias = true, OutputBias = false }),
-        root.Bool("use_sliding_window") == true ? root.Int("sliding_window") : null);
+        SlidingWindow(root));
 
     public override void Write(ModelConfiguration model, JsonObject root)
     {

@@ -9,6 +9,12 @@ internal sealed class Qwen3Format : ModelFormat
 
     public override string Architecture => "Qwen3ForCausalLM";
 
+    protected override int? UsualKeyValueHeads => 32;
+
+    protected override int? UsualHeadDimension => 128;
+
+    protected override int UsualMaxPositions => 32_768;
+
     public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is
     {
         Convolution: null,
@@ -18,7 +24,7 @@ internal sealed class Qwen3Format : ModelFormat
 
     public override ModelConfiguration Read(JsonSection root) => WithinWindow(
         ReadUniform(root, static attention => attention with { QkNorm = true }),
-        root.Bool("use_sliding_window") == true ? root.Int("sliding_window") : null);
+        SlidingWindow(root));
 
     public override void Write(ModelConfiguration model, JsonObject root)
     {

@@ -76,11 +76,19 @@ public sealed record AttentionConfiguration : MixerConfiguration
     }
 
     /// <inheritdoc/>
+    public override string Describe() => string.Concat(Type, QkNorm ? " QK-norm" : "", Rope is null ? " without positions" : "");
+
+    /// <inheritdoc/>
     public override void Validate(int hiddenSize)
     {
         Require.AtLeastOne("num_attention_heads", Heads);
         Require.AtLeastOne("num_key_value_heads", KeyValueHeads);
         Require.AtLeastOne("head_dim", HeadDimension);
+        if ((long)Heads * HeadDimension > int.MaxValue)
+        {
+            throw new DynConvException($"num_attention_heads {Heads} of head_dim {HeadDimension} are more channels than can be.");
+        }
+
         if (Heads % KeyValueHeads != 0)
         {
             throw new DynConvException($"num_key_value_heads {KeyValueHeads} does not divide num_attention_heads {Heads}.");
@@ -119,7 +127,14 @@ public sealed record AttentionConfiguration : MixerConfiguration
     }
 
     /// <summary>Reads the keys that Hugging Face's Llama has for attention, and <c>qk_norm</c>.</summary>
-    internal static AttentionConfiguration Read(JsonSection section, int hiddenSize)
+    internal static AttentionConfiguration Read(JsonSection section, int hiddenSize) => Read(section, hiddenSize, null, null);
+
+    /// <summary>The same for a format in which a missing key means another number.</summary>
+    /// <param name="section">The keys.</param>
+    /// <param name="hiddenSize">Channels between layers.</param>
+    /// <param name="keyValueHeads">Key and value heads; null for as many as there are query heads.</param>
+    /// <param name="headDimension">Channels of a head; null for the hidden size over the number of heads.</param>
+    internal static AttentionConfiguration Read(JsonSection section, int hiddenSize, int? keyValueHeads, int? headDimension)
     {
         int heads = section.RequiredInt("num_attention_heads");
         bool bias = section.Bool("attention_bias") ?? false;
@@ -128,8 +143,8 @@ public sealed record AttentionConfiguration : MixerConfiguration
         return new AttentionConfiguration
         {
             Heads = heads,
-            KeyValueHeads = section.Int("num_key_value_heads") ?? heads,
-            HeadDimension = section.Int("head_dim") ?? (heads >= 1 && hiddenSize % heads == 0
+            KeyValueHeads = section.Int("num_key_value_heads") ?? (section.Keys.Contains("num_key_value_heads") ? null : keyValueHeads) ?? heads,
+            HeadDimension = section.Int("head_dim") ?? headDimension ?? (heads >= 1 && hiddenSize % heads == 0
                 ? hiddenSize / heads
                 : throw new DynConvException($"num_attention_heads {heads} does not divide hidden_size {hiddenSize}, and head_dim is missing.")),
             QkNorm = section.Bool("qk_norm") ?? false,

@@ -66,6 +66,11 @@ public sealed class ConvolvedLinear : Module
     /// <returns>For each layer <c>[B, T, outputs]</c>; without a convolution a slice of the product.</returns>
     public Tensor[] Forward(Tensor x, PackedSequences? packed = null, ConvolvedLinearState? state = null)
     {
+        if (packed is not null && state is not null)
+        {
+            throw new DynConvException("Packed sequences start and end in one call; they have no state.");
+        }
+
         Tensor fused = MatMul.Linear(x, _computeWeight.Current());
         Tensor outputs = _bias is null ? fused : Bias.Add(fused.Slice(-1, 0, Outputs), _bias);
         var options = new ShortConvolutionOptions { Packed = packed };

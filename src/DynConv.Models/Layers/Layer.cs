@@ -4,17 +4,18 @@ using DynConv.Ops;
 namespace DynConv.Models.Layers;
 
 /// <summary>
-/// One layer of a pre-norm language model: <c>x + sequenceMixer(norm(x))</c>, then <c>x + channelMixer(norm(x))</c>.
+/// One layer of a pre-norm language model: <c>x + sequenceMixer(norm(x))</c>, then <c>x + channelMixer(norm(x))</c> if it has
+/// one.
 /// </summary>
 internal sealed class Layer : Module
 {
     private readonly Half _sequence;
-    private readonly Half _channel;
+    private readonly Half? _channel;
 
     public Layer(ParameterFactory factory, LayerConfiguration configuration, ModelConfiguration model)
     {
         _sequence = Create("input_layernorm", configuration.Sequence);
-        _channel = Create("post_attention_layernorm", configuration.Channel);
+        _channel = configuration.Channel is { } channel ? Create("post_attention_layernorm", channel) : null;
 
         Half Create(string normName, MixerConfiguration settings)
         {
@@ -29,11 +30,11 @@ internal sealed class Layer : Module
     {
         using var scope = new TensorScope();
         Tensor mixed = _sequence.Forward(x, context.With(state?.Sequence));
-        return scope.Keep(_channel.Forward(mixed, context.With(state?.Channel)));
+        return scope.Keep(_channel?.Forward(mixed, context.With(state?.Channel)) ?? mixed);
     }
 
     public LayerState CreateState(long batch, long maxTokens) =>
-        new(_sequence.Mixer.CreateState(batch, maxTokens), _channel.Mixer.CreateState(batch, maxTokens));
+        new(_sequence.Mixer.CreateState(batch, maxTokens), _channel?.Mixer.CreateState(batch, maxTokens));
 
     private sealed record Half(Parameter Norm, Mixer Mixer, float Epsilon, string Place)
     {
@@ -46,11 +47,11 @@ internal sealed class Layer : Module
 }
 
 /// <summary>What a <see cref="Layer"/>'s mixers keep of earlier tokens.</summary>
-internal sealed record LayerState(IMixerState Sequence, IMixerState Channel) : IDisposable
+internal sealed record LayerState(IMixerState Sequence, IMixerState? Channel) : IDisposable
 {
     public void Dispose()
     {
         Sequence.Dispose();
-        Channel.Dispose();
+        Channel?.Dispose();
     }
 }

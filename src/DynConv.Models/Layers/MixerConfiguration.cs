@@ -11,8 +11,11 @@ public abstract record MixerConfiguration
     /// <summary>The part that convolutions and their generators are counted under.</summary>
     public const string ConvolutionPart = "short convolutions";
 
-    internal const string TypeKey = "type";
-    internal const string ConvolutionKey = "short_conv";
+    /// <summary>The key of <see cref="Type"/> in files.</summary>
+    public const string TypeKey = "type";
+
+    /// <summary>The key of <see cref="Convolutions"/> in files.</summary>
+    public const string ConvolutionKey = "short_conv";
 
     /// <summary>Its kind's name in files, one of <see cref="MixerKinds"/>.</summary>
     public abstract string Type { get; }
@@ -49,6 +52,12 @@ public abstract record MixerConfiguration
     /// <param name="section">Where to put the keys.</param>
     public abstract void Write(JsonObject section);
 
+    /// <summary>
+    /// What sets it apart from others of its kind, sizes left out: runs of several sizes with the same description are one
+    /// architecture.
+    /// </summary>
+    public virtual string Describe() => Type;
+
     /// <summary>Linear layers with the convolutions that follow them, for <see cref="ConvolvedLinear"/>.</summary>
     /// <param name="hiddenSize">Channels between layers, D.</param>
     /// <param name="names">Which of <see cref="LinearLayers"/>; all of them if none is named.</param>
@@ -77,6 +86,11 @@ public abstract record MixerConfiguration
     {
         Validate(hiddenSize);
         string[] names = [.. LinearLayers(hiddenSize).Select(layer => layer.Name)];
+        if (Convolutions.GroupBy(placed => placed.Layer).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        {
+            throw new DynConvException($"Two convolutions follow {twice.Key} in {Type}; there can be one.");
+        }
+
         foreach ((string layer, ShortConvolutionConfiguration convolution) in Convolutions)
         {
             convolution.Validate();

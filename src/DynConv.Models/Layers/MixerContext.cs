@@ -7,7 +7,15 @@ public sealed class MixerContext
 {
     private readonly List<Tensor>? _losses;
 
-    internal MixerContext(TokenPositions positions, List<Tensor>? losses, IMixerState? state = null)
+    /// <summary>Makes a context for a mixer outside of a model; nobody wants losses.</summary>
+    /// <param name="positions">Where each token stands in its sequence.</param>
+    /// <param name="state">The mixer's; null for sequences that start here and are not continued.</param>
+    public MixerContext(TokenPositions positions, IMixerState? state = null)
+        : this(positions, null, state)
+    {
+    }
+
+    internal MixerContext(TokenPositions positions, List<Tensor>? losses, IMixerState? state)
     {
         Positions = positions;
         _losses = losses;
@@ -19,7 +27,7 @@ public sealed class MixerContext
     /// </summary>
     public IMixerState? State { get; }
 
-    /// <summary>Where each token stands in its sequence.</summary>
+    /// <summary>Where each token stands in its sequence; until the end of the call.</summary>
     public TokenPositions Positions { get; }
 
     /// <summary>
@@ -32,18 +40,28 @@ public sealed class MixerContext
     public bool WantsLosses => _losses is not null;
 
     /// <summary>Adds to what training minimises, for example a term that balances experts.</summary>
-    /// <param name="loss">A scalar, float32, with its weight in it; its gradient is computed with the rest. Becomes the context's.</param>
-    /// <exception cref="TensorException">It is not a single float32.</exception>
+    /// <param name="loss">
+    /// A scalar, float32, with its weight in it; becomes the context's. It counts as much as the targets of its call do among
+    /// those of a training step.
+    /// </param>
+    /// <exception cref="TensorException">It is not a scalar, or not float32.</exception>
     public void AddLoss(Tensor loss)
     {
-        if (loss.Count != 1 || loss.DType != DType.Float32)
+        if (loss.Rank != 0 || loss.DType != DType.Float32)
         {
-            throw new TensorException("add_loss", $"a loss is a single float32, and this is {loss.DType.Name()} {loss.Shape}.", loss);
+            throw new TensorException("add_loss", $"a loss is float32 [], and this is {loss.DType.Name()} {loss.Shape}.", loss);
         }
 
-        _losses?.Add(TensorScope.Release(loss));
+        if (_losses is null)
+        {
+            loss.Dispose();
+            return;
+        }
+
+        _losses.Add(TensorScope.Release(loss));
     }
 
-    /// <summary>The same for a mixer with a state of its own.</summary>
-    internal MixerContext With(IMixerState? state) => new(Positions, _losses, state);
+    /// <summary>The same for a mixer inside of this one.</summary>
+    /// <param name="state">The inner mixer's.</param>
+    public MixerContext With(IMixerState? state) => new(Positions, _losses, state);
 }

@@ -1,9 +1,10 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
 using DynConv.Models;
 using DynConv.Models.Layers;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
-using YamlDotNet.RepresentationModel;
 using YamlDotNet.Serialization;
 
 namespace DynConv.Training;
@@ -12,6 +13,7 @@ namespace DynConv.Training;
 /// Mixers for the layers of a model, over and over: with <c>[a, a, b]</c> every third layer has b. In YAML each is a kind's
 /// name, or a section with its <c>type</c> and the settings that <c>config.json</c> has for it.
 /// </summary>
+[JsonConverter(typeof(PatternConverter))]
 public sealed class MixerPattern : IEquatable<MixerPattern>
 {
     private readonly JsonArray _mixers;
@@ -26,7 +28,7 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
     /// <summary>The names of the mixers.</summary>
     public override string ToString() => string.Join(", ", _mixers.Select(mixer => mixer switch
     {
-        JsonObject section => section["type"]?.ToString() ?? "?",
+        JsonObject section => section[MixerConfiguration.TypeKey]?.ToString() ?? "?",
         _ => mixer?.ToString() ?? "?",
     }));
 
@@ -39,11 +41,12 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
     /// <inheritdoc/>
     public override int GetHashCode() => ToString().GetHashCode(StringComparison.Ordinal);
 
-    /// <summary>The mixers' settings.</summary>
+    /// <summary>The mixers' settings, and whether each says itself which convolutions it has.</summary>
     /// <param name="role">Which half of a layer they are to be.</param>
     /// <param name="hiddenSize">Channels between layers.</param>
     /// <param name="ordinary">What a mixer of the same kind has where its section says nothing.</param>
-    internal IReadOnlyList<MixerConfiguration> Resolve(MixerRole role, int hiddenSize, MixerConfiguration ordinary)
+    internal IReadOnlyList<(MixerConfiguration Mixer, bool OwnConvolutions)> Resolve(
+        MixerRole role, int hiddenSize, IEnumerable<MixerConfiguration> ordinary)
     {
         if (_mixers.Count == 0)
         {
@@ -51,23 +54,35 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
         }
 
         string list = role == MixerRole.Sequence ? "sequence_mixers" : "channel_mixers";
-        return [.. _mixers.Select((mixer, i) => MixerKinds.Read(
-            new JsonSection(Section(mixer, ordinary), $"{list}[{i}]."), role, hiddenSize))];
+        return
+        [
+            .. _mixers.Select((mixer, i) => (
+                MixerKinds.Read(new JsonSection(Section(mixer, ordinary), $"{list}[{i}]."), role, hiddenSize),
+                mixer is JsonObject section && section.ContainsKey(MixerConfiguration.ConvolutionKey))),
+        ];
     }
 
-    private static JsonObject Section(JsonNode? mixer, MixerConfiguration ordinary)
+    private static JsonObject Section(JsonNode? mixer, IEnumerable<MixerConfiguration> ordinary)
     {
-        JsonObject given = mixer as JsonObject ?? new JsonObject { ["type"] = mixer?.DeepClone() };
-        JsonObject section = given["type"] is JsonValue type && type.TryGetValue(out string? name) && name == ordinary.Type
-            ? ordinary.ToJson()
-            : [];
+        JsonObject given = mixer as JsonObject ?? new JsonObject { [MixerConfiguration.TypeKey] = mixer?.DeepClone() };
+        string? name = given[MixerConfiguration.TypeKey] is JsonValue type && type.TryGetValue(out string? text) ? text : null;
+        JsonObject section = ordinary.FirstOrDefault(one => one.Type == name)?.ToJson() ?? [];
         foreach ((string key, JsonNode? value) in given)
         {
             section[key] = value?.DeepClone();
         }
 
-        // A number keeps the type that it was made with, and a section is read by the types that files have.
-        return JsonNode.Parse(section.ToJsonString())!.AsObject();
+        return section;
+    }
+
+    /// <summary>The pattern as a list in JSON.</summary>
+    internal sealed class PatternConverter : JsonConverter<MixerPattern>
+    {
+        public override MixerPattern Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+            new(JsonNode.Parse(ref reader) as JsonArray ?? throw new JsonException("A pattern of mixers is a list."));
+
+        public override void Write(Utf8JsonWriter writer, MixerPattern value, JsonSerializerOptions options) =>
+            value._mixers.WriteTo(writer, options);
     }
 
     /// <summary>The pattern as a list in YAML.</summary>
@@ -75,11 +90,9 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
     {
         public bool Accepts(Type type) => type == typeof(MixerPattern);
 
-        public object ReadYaml(IParser parser, Type type, ObjectDeserializer rootDeserializer)
+        public object? ReadYaml(IParser parser, Type type, ObjectDeserializer rootDeserializer)
         {
-            YamlNode node = YamlNodes.Read(parser);
-            var mixers = (JsonArray)YamlNodes.ToJson(node)!;
-            return new MixerPattern(mixers);
+            return YamlNodes.ToJson(YamlNodes.Read(parser)) is JsonArray mixers ? new MixerPattern(mixers) : null;
         }
 
         public void WriteYaml(IEmitter emitter, object? value, Type type, ObjectSerializer serializer)

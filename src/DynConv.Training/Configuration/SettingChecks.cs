@@ -55,6 +55,7 @@ internal sealed class SettingChecks : INodeDeserializer
         };
         return found switch
         {
+            Scalar nothing when type == typeof(MixerPattern) => IsNull(nothing),
             Scalar scalar when parses is not null => IsNull(scalar) ? nullable is not null : parses(scalar.Value),
             SequenceStart => IsList(type),
             MappingStart => parses is null && !IsList(type),

@@ -163,49 +163,80 @@ public sealed record TrainingConfiguration
     {
         ModelConfiguration preset = Presets.Get(Preset);
         int hidden = Model.HiddenSize ?? preset.HiddenSize;
-        IReadOnlyList<MixerConfiguration> sequence = Pattern(Model.SequenceMixers, MixerRole.Sequence, Attention(preset, hidden));
-        IReadOnlyList<MixerConfiguration> channel = Pattern(Model.ChannelMixers, MixerRole.Channel, FeedForward(preset, hidden));
-        int layers = Model.Layers ?? preset.Layers.Count;
+        LayerConfiguration[] ordinary = [.. preset.Layers.Select(layer => layer.With(mixer => Adapted(mixer, preset, hidden)))];
+        var plain = new PlainMixers(
+            Mixers(Model.SequenceMixers, MixerRole.Sequence, ordinary.Select(layer => layer.Sequence)),
+            Mixers(Model.ChannelMixers, MixerRole.Channel, ordinary.Select(layer => layer.Channel)));
         ModelConfiguration model = preset with
         {
             VocabularySize = vocabularySize ?? preset.VocabularySize,
             HiddenSize = hidden,
             MaxPositions = Context ?? preset.MaxPositions,
             TiedEmbeddings = Model.TiedEmbeddings ?? preset.TiedEmbeddings,
-            Layers = [.. Enumerable.Range(0, Math.Max(0, layers)).Select(i => new LayerConfiguration(sequence[i % sequence.Count], channel[i % channel.Count]))],
+            Layers = plain.Layers(Model.Layers ?? preset.Layers.Count),
         };
-        return WithConvolutions(model).Validate();
+        CheckUsed(model);
+        return WithConvolutions(model, plain).Validate();
 
-        IReadOnlyList<MixerConfiguration> Pattern(MixerPattern? pattern, MixerRole role, MixerConfiguration ordinary) =>
-            pattern?.Resolve(role, hidden, ordinary) ?? [ordinary];
+        IReadOnlyList<(MixerConfiguration? Mixer, bool OwnConvolutions)> Mixers(
+            MixerPattern? pattern, MixerRole role, IEnumerable<MixerConfiguration?> mixers) =>
+            pattern is null
+                ? [.. mixers.Select(mixer => (mixer, false))]
+                : [.. pattern.Resolve(role, hidden, mixers.OfType<MixerConfiguration>())];
     }
 
-    private AttentionConfiguration Attention(ModelConfiguration preset, int hidden)
+    /// <summary>A preset's mixer with what the settings change in one of its kind.</summary>
+    private MixerConfiguration Adapted(MixerConfiguration mixer, ModelConfiguration preset, int hidden) => mixer switch
     {
-        var ordinary = (AttentionConfiguration)preset.Layers[0].Sequence;
-        int heads = Model.AttentionHeads ?? ordinary.Heads;
-        return ordinary with
+        AttentionConfiguration attention => Adapted(attention, preset, hidden),
+        FeedForwardConfiguration feedForward => feedForward with
+        {
+            IntermediateSize = Model.IntermediateSize
+                ?? (Model.HiddenSize is null ? feedForward.IntermediateSize : Presets.IntermediateSize(hidden)),
+        },
+        _ => mixer,
+    };
+
+    private AttentionConfiguration Adapted(AttentionConfiguration attention, ModelConfiguration preset, int hidden)
+    {
+        int heads = Model.AttentionHeads ?? attention.Heads;
+        return attention with
         {
             Heads = heads,
             KeyValueHeads = Model.KeyValueHeads ?? heads,
             HeadDimension = Model.HeadDimension
-                ?? (hidden == preset.HiddenSize && heads == ordinary.Heads ? ordinary.HeadDimension
+                ?? (hidden == preset.HiddenSize && heads == attention.Heads ? attention.HeadDimension
                     : heads > 0 && hidden % heads == 0 ? hidden / heads
                     : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.")),
-            Rope = Model.RopeTheta is { } theta ? ordinary.Rope! with { Theta = theta } : ordinary.Rope,
+            Rope = Model.RopeTheta is { } theta ? attention.Rope! with { Theta = theta } : attention.Rope,
             QkNorm = QkNorm,
         };
     }
 
-    private FeedForwardConfiguration FeedForward(ModelConfiguration preset, int hidden)
+    /// <summary>A setting of a mixer that no layer has would do nothing.</summary>
+    private void CheckUsed(ModelConfiguration model)
     {
-        var ordinary = (FeedForwardConfiguration)preset.Layers[0].Channel;
-        int size = Model.HiddenSize is null ? ordinary.IntermediateSize : Presets.IntermediateSize(hidden);
-        return ordinary with { IntermediateSize = Model.IntermediateSize ?? size };
+        Check<AttentionConfiguration>(
+            AttentionConfiguration.Name,
+            ("qk_norm", QkNorm),
+            ("attention_heads", Model.AttentionHeads is not null),
+            ("key_value_heads", Model.KeyValueHeads is not null),
+            ("head_dimension", Model.HeadDimension is not null),
+            ("rope_theta", Model.RopeTheta is not null));
+        Check<FeedForwardConfiguration>(FeedForwardConfiguration.Name, ("intermediate_size", Model.IntermediateSize is not null));
+
+        void Check<TMixer>(string kind, params (string Name, bool IsGiven)[] settings)
+        {
+            if (!model.Layers.SelectMany(layer => layer.Mixers).OfType<TMixer>().Any()
+                && Array.Find(settings, setting => setting.IsGiven).Name is { } idle)
+            {
+                throw new DynConvException($"{idle} is given, and no layer has a mixer of the kind {kind} that would use it.");
+            }
+        }
     }
 
-    /// <summary>The convolutions of the settings, in every mixer that does not name its own.</summary>
-    private ModelConfiguration WithConvolutions(ModelConfiguration model)
+    /// <summary>The convolutions of the settings, in every mixer that does not say itself which it has.</summary>
+    private ModelConfiguration WithConvolutions(ModelConfiguration model, PlainMixers plain)
     {
         if (ShortConvolutionKinds.ParseOrNone(Conv) is not { } kind)
         {
@@ -216,11 +247,22 @@ public sealed record TrainingConfiguration
         ModelConfiguration everywhere = model.WithConvolutions(convolution, Placement);
         return everywhere with
         {
-            Layers = [.. model.Layers.Zip(everywhere.Layers, static (own, common) =>
-                new LayerConfiguration(Choose(own.Sequence, common.Sequence), Choose(own.Channel, common.Channel)))],
+            Layers = [.. model.Layers.Select((own, i) => plain.Choose(i, own, everywhere.Layers[i]))],
         };
+    }
 
-        static MixerConfiguration Choose(MixerConfiguration own, MixerConfiguration common) => own.Convolutions.Count > 0 ? own : common;
+    /// <summary>The mixers that the layers have over and over, before convolutions are placed.</summary>
+    private sealed record PlainMixers(
+        IReadOnlyList<(MixerConfiguration? Mixer, bool OwnConvolutions)> Sequence,
+        IReadOnlyList<(MixerConfiguration? Mixer, bool OwnConvolutions)> Channel)
+    {
+        public IReadOnlyList<LayerConfiguration> Layers(int count) => LayerConfiguration.Repeat(
+            count, [.. Sequence.Select(one => one.Mixer!)], [.. Channel.Select(one => one.Mixer)]);
+
+        /// <summary>Of a layer with its own convolutions and with those of the settings, what each half is to have.</summary>
+        public LayerConfiguration Choose(int layer, LayerConfiguration own, LayerConfiguration common) => new(
+            Sequence[layer % Sequence.Count].OwnConvolutions ? own.Sequence : common.Sequence,
+            Channel[layer % Channel.Count].OwnConvolutions ? own.Channel : common.Channel);
     }
 
     private static long TokensPerStep(int context, int batch, int accumulate)

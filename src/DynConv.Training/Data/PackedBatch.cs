@@ -14,7 +14,7 @@ public sealed class PackedBatch
 
     private PackedBatch(int windows, int context)
     {
-        _ids = new int[windows * context];
+        _ids = new int[checked(windows * context)];
         _targets = new int[_ids.Length];
         _bounds = new List<long>(windows + 1);
     }

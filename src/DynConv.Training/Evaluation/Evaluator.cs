@@ -1,4 +1,5 @@
 using DynConv.Models;
+using DynConv.Models.Generation;
 using DynConv.Models.Tokenizers;
 using DynConv.Ops;
 using DynConv.Training.Data;
@@ -114,7 +115,7 @@ public static class Evaluator
     public static int Prepare(LanguageModel model, bool pack = false) => model.Device.Prepare(() =>
     {
         using var scope = new TensorScope();
-        Tensor ids = Tensor.Zeros([1, Math.Min(2, model.Configuration.MaxPositions)], DType.Int32, model.Device);
+        Tensor ids = Tensor.Zeros([1, Math.Min(TextGenerator.PromptTokens, model.Configuration.MaxPositions)], DType.Int32, model.Device);
         using PackedSequences? packed = pack ? new PackedSequences([0, ids.Count]) : null;
         model.TokenLosses(ids, ids, packed);
     });

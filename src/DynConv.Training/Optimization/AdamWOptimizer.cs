@@ -18,8 +18,10 @@ public sealed class AdamWOptimizer : IDisposable
     /// <param name="configuration">Decay, moments, clipping.</param>
     public AdamWOptimizer(Module module, TrainingConfiguration configuration)
     {
+        using var guard = new ReleaseGuard();
         _configuration = configuration;
         _states = [.. module.NamedParameters().Select(p => new State(p.Key, p.Value))];
+        guard.Commit();
     }
 
     /// <summary>The norm of all gradients together.</summary>

@@ -24,6 +24,7 @@ internal sealed class RecallTrainer : IDisposable
 
     public RecallTrainer(RecallSettings settings, RecallRun run, Device device)
     {
+        using var guard = new ReleaseGuard();
         _settings = settings;
         _run = run;
         ModelConfiguration shape = settings.Model.Configuration(
@@ -34,6 +35,7 @@ internal sealed class RecallTrainer : IDisposable
             run.LearningRate, Final: 0, settings.Steps, (long)Math.Round(settings.Steps * Warmup));
         _training = new RecallSequences(run.Task, (ulong)run.Seed, RecallSplit.Train);
         _pairs = new RandomSource((ulong)run.Seed).Fork("recall.pairs");
+        guard.Commit();
     }
 
     public RecallOutcome Train(IRecallObserver? observer, CancellationToken stop)

@@ -101,7 +101,7 @@ internal sealed class TrainingLoop : IDisposable
 
     private PendingStep UpdateChecked(long step, MicroBatchLoss[] losses)
     {
-        PendingStep pending = Pending(step, losses, _optimizer.SquaredGradientNorm());
+        PendingStep pending = Pending(step, losses, _optimizer.SquaredGradientNorm(Zeros(losses)));
         Check(pending);
         _optimizer.Step(step, pending.LearningRate, pending.GradientNorm);
         return pending;
@@ -109,13 +109,15 @@ internal sealed class TrainingLoop : IDisposable
 
     private PendingStep UpdateUnseen(long step, MicroBatchLoss[] losses)
     {
-        // 0 times a number is 0 if that is finite and NaN if not, and NaN makes any sum NaN.
-        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. losses.Select(loss => Elementwise.Scale(loss.Mean, 0)), _guard]);
+        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. Zeros(losses), _guard]);
         SetGuard(Elementwise.Scale(squaredNorm, 0));
         PendingStep pending = Pending(step, losses, squaredNorm);
         _optimizer.Step(step, pending.LearningRate, squaredNorm);
         return pending;
     }
+
+    /// <summary>0 times a number is 0 if that is finite and NaN if not, and NaN makes any sum NaN.</summary>
+    private static IEnumerable<Tensor> Zeros(MicroBatchLoss[] losses) => losses.Select(loss => Elementwise.Scale(loss.Total, 0));
 
     private PendingStep Pending(long step, MicroBatchLoss[] losses, Tensor squaredNorm) =>
         new(step, _schedule.At(step), [.. losses.Select(loss => (loss.Mean.ReadLater(), loss.Targets))], squaredNorm.ReadLater());
@@ -125,10 +127,10 @@ internal sealed class TrainingLoop : IDisposable
     {
         long[] targets = [.. Enumerable.Range(0, _configuration.Accumulate).Select(micro => CountTargets(step, micro))];
         double all = Math.Max(1, targets.Sum());
-        return [.. targets.Select((count, micro) => new MicroBatchLoss(Accumulate(step, micro, (float)(count / all)), count))];
+        return [.. targets.Select((count, micro) => Accumulate(step, micro, count, (float)(count / all)))];
     }
 
-    private Tensor Accumulate(long step, int micro, float share)
+    private MicroBatchLoss Accumulate(long step, int micro, long count, float share)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
@@ -137,7 +139,7 @@ internal sealed class TrainingLoop : IDisposable
         {
             (Tensor total, Tensor crossEntropy) = _model.LossParts(ids, targets, packed);
             tape.Backward(total, Tensor.From([share], Shape.Create([]), _model.Device));
-            return scope.Keep(crossEntropy);
+            return new MicroBatchLoss(scope.Keep(total), scope.Keep(crossEntropy), count);
         }
     }
 
@@ -189,7 +191,8 @@ internal sealed class TrainingLoop : IDisposable
     }
 
     /// <summary>What became of a micro-batch.</summary>
-    /// <param name="Mean">The mean loss of its targets.</param>
+    /// <param name="Total">What was minimised.</param>
+    /// <param name="Mean">The mean cross-entropy of its targets.</param>
     /// <param name="Targets">How many count.</param>
-    private sealed record MicroBatchLoss(Tensor Mean, long Targets);
+    private sealed record MicroBatchLoss(Tensor Total, Tensor Mean, long Targets);
 }

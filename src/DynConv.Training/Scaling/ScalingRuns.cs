@@ -12,7 +12,7 @@ public static class ScalingRuns
     /// <param name="folders">Folders of runs, and folders that hold such folders.</param>
     /// <returns>
     /// Architectures by the name of their kind of convolution (<c>none</c>, <c>static</c>, <c>headwise</c>,
-    /// <c>lowrank</c>), with placement, width, rank or head size where one kind comes in several ways.
+    /// <c>lowrank</c>), with placement, width, rank or head size, and layers that differ, where one kind comes in several ways.
     /// </returns>
     /// <exception cref="DynConvException">There are no runs, or one is not finished, or they do not have the same text.</exception>
     public static IReadOnlyList<ScalingArchitecture> Read(IReadOnlyList<string> folders)
@@ -71,13 +71,25 @@ public static class ScalingRuns
         return string.Join('+', [.. mixers, .. convolutions.Length == 0 ? [ShortConvolutionKinds.None] : convolutions]);
     }
 
+    /// <summary>The layers in words, once where they are all alike and else as far as they repeat.</summary>
     private static string Detail(ModelConfiguration model)
     {
-        IEnumerable<string> convolutions = model.Convolutions
+        string[] layers = [.. model.Layers.Select(Describe)];
+        int period = Enumerable.Range(1, layers.Length).First(length => Enumerable.Range(length, layers.Length - length).All(i => layers[i] == layers[i - length]));
+        return period == 1
+            ? layers[0]
+            : $"[{string.Join("; ", layers[..period].Select(layer => layer.Length == 0 ? "plain" : layer))}]";
+    }
+
+    private static string Describe(LayerConfiguration layer)
+    {
+        IEnumerable<string> mixers = layer.Mixers.Select(mixer => mixer.Describe())
+            .Where(text => text != AttentionConfiguration.Name && text != FeedForwardConfiguration.Name)
+            .Select(text => text.StartsWith(AttentionConfiguration.Name + " ", StringComparison.Ordinal) ? text[(AttentionConfiguration.Name.Length + 1)..] : text);
+        IEnumerable<string> convolutions = layer.Mixers.SelectMany(mixer => mixer.Convolutions)
             .GroupBy(placed => placed.Convolution, placed => placed.Layer)
-            .Select(group => $"{Size(group.Key)}W={group.Key.Width} {string.Join(',', group.Distinct())}");
-        bool norm = model.Layers.Any(layer => layer.Sequence is AttentionConfiguration { QkNorm: true });
-        return string.Join(' ', norm ? [.. convolutions, "QK-norm"] : convolutions);
+            .Select(group => $"{Size(group.Key)}W={group.Key.Width} {string.Join(',', group)}");
+        return string.Join(' ', [.. convolutions, .. mixers]);
     }
 
     private static string Size(ShortConvolutionConfiguration convolution) => convolution.Kind switch

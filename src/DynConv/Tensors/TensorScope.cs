@@ -42,6 +42,7 @@ public sealed class TensorScope : IDisposable
     /// <returns>The same tensor.</returns>
     public static Tensor Release(Tensor tensor)
     {
+        ReleaseGuard.Add(tensor);
         tensor.SetScope(null);
         return tensor;
     }

@@ -66,11 +66,30 @@ public sealed class ConfigurationFileTests
     [Theory]
     [InlineData(""" "model_type": "mistral", "sliding_window": 24 """, 24)]
     [InlineData(""" "model_type": "mistral", "sliding_window": 4096, "max_position_embeddings": 32 """, 32)]
-    [InlineData(""" "model_type": "mistral", "sliding_window": null """, 2048)]
-    [InlineData(""" "model_type": "qwen2", "sliding_window": 24, "use_sliding_window": true """, 24)]
-    [InlineData(""" "model_type": "qwen3", "sliding_window": 24, "use_sliding_window": false """, 2048)]
+    [InlineData(""" "model_type": "mistral", "sliding_window": null """, 131_072)]
+    [InlineData(""" "model_type": "mistral" """, 4096)]
+    [InlineData(""" "model_type": "qwen2", "use_sliding_window": true """, 32_768)]
+    [InlineData(""" "model_type": "qwen2", "use_sliding_window": true, "max_window_layers": 1 """, 4096)]
+    [InlineData(""" "model_type": "qwen2", "sliding_window": 24, "use_sliding_window": true, "max_window_layers": 0 """, 24)]
+    [InlineData(""" "model_type": "qwen3", "sliding_window": 24, "use_sliding_window": false """, 32_768)]
     public void A_sliding_window_is_the_longest_sequence(string keys, int positions) =>
-        Assert.Equal(positions, ConfigurationFile.Parse(With(keys)).MaxPositions);
+        Assert.Equal(positions, ConfigurationFile.Parse(With($""" "num_key_value_heads": 2, {keys} """)).MaxPositions);
+
+    [Theory]
+    [InlineData("llama", "", 64, 64)]
+    [InlineData("mistral", "", 8, 64)]
+    [InlineData("mistral", """, "num_key_value_heads": null""", 64, 64)]
+    [InlineData("qwen2", "", 32, 64)]
+    [InlineData("qwen3", "", 32, 128)]
+    [InlineData("qwen3", """, "head_dim": 32, "num_key_value_heads": 16""", 16, 32)]
+    public void What_a_file_leaves_out_is_what_its_kind_of_model_usually_has(string type, string keys, int keyValueHeads, int headDimension)
+    {
+        string json = With($$"""
+            "model_type": "{{type}}", "hidden_size": 4096, "num_attention_heads": 64, "sliding_window": null {{keys}}
+            """);
+        var attention = (AttentionConfiguration)ConfigurationFile.Parse(json).Layers[0].Sequence;
+        Assert.Equal((keyValueHeads, headDimension), (attention.KeyValueHeads, attention.HeadDimension));
+    }
 
     [Fact]
     public void Layers_that_differ_are_listed_with_their_convolutions_place_by_place()
@@ -87,11 +106,12 @@ public sealed class ConfigurationFileTests
     }
 
     [Theory]
-    [InlineData("\"repeat\": 1", "\"repeat\": 0", "layers.repeat is 0; it has to be at least 1.")]
+    [InlineData("\"repeat\": 1", "\"repeat\": 0", "layers[].repeat is 0; it has to be at least 1.")]
+    [InlineData("\"repeat\": 1", "\"repeat\": 2147483647", "num_hidden_layers is 2147483647; it can be 10000 at most.")]
     [InlineData("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", "num_hidden_layers is 4, and layers lists 3.")]
     [InlineData("\"type\": \"attention\"", "\"type\": \"retention\"", "There is no sequence mixer 'retention'; there is attention.")]
     [InlineData("\"type\": \"feed_forward\"", "\"type\": \"attention\"", "There is no channel mixer 'attention'; there is feed_forward.")]
-    [InlineData("\"head_dim\": 4", "\"head_size\": 4", "There is no setting layers[0].sequence_mixer.head_size; there can be type, num_attention_heads, attention_bias, position_embedding_type, rope_scaling, rope_parameters, rope_theta, num_key_value_heads, head_dim, qk_norm, attention_out_bias, short_conv.")]
+    [InlineData("\"head_dim\": 4", "\"head_size\": 4", "There is no setting layers[0].sequence_mixer.head_size; there can be type, num_attention_heads, attention_bias, position_embedding_type, rope_scaling, rope_parameters, rope_theta, partial_rotary_factor, num_key_value_heads, head_dim, qk_norm, attention_out_bias, short_conv.")]
     [InlineData("\"intermediate_size\": 14", "\"intermediate_size\": \"x\"", "layers[1].channel_mixer.intermediate_size is \"x\"; a whole number is wanted.")]
     [InlineData("\"up\": {", "\"top\": {", "There is no linear layer 'top' to place a convolution on in feed_forward; it has gate, up, down.")]
     public void What_does_not_fit_in_a_list_of_layers_is_named(string text, string instead, string message)
@@ -167,11 +187,19 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "hidden_size": 64.5 """, "hidden_size is 64.5; a whole number is wanted.")]
     [InlineData(""" "hidden_size": null """, "hidden_size is missing.")]
     [InlineData(""" "hidden_size": 0, "head_dim": 8 """, "hidden_size is 0; it has to be at least 1.")]
+    [InlineData(""" "num_hidden_layers": -1 """, "num_hidden_layers is -1; it has to be at least 1.")]
+    [InlineData(""" "num_hidden_layers": 2000000000 """, "num_hidden_layers is 2000000000; it can be 10000 at most.")]
     [InlineData(""" "tie_word_embeddings": 1 """, "tie_word_embeddings is 1; true or false is wanted.")]
     [InlineData(""" "hidden_act": "gelu" """, "hidden_act is 'gelu'; only 'silu' is computed here.")]
     [InlineData(""" "attention_bias": "qkv" """, "attention_bias is \"qkv\"; true or false is wanted.")]
     [InlineData(""" "model_type": "mixtral" """, "model_type is 'mixtral'; llama, qwen3, qwen2, mistral, dynconv_llama and dynconv can be read.")]
-    [InlineData(""" "model_type": "dynconv" """, "layers is missing.")]
+    [InlineData(""" "layer_types": ["full_attention", "linear_attention"] """, "layer_types has 'linear_attention'; full_attention and sliding_attention can be computed.")]
+    [InlineData(""" "partial_rotary_factor": 0.5 """, "partial_rotary_factor is 0.5; only the rotation of whole heads is computed here.")]
+    [InlineData(""" "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.25} """, "partial_rotary_factor is 0.25; only the rotation of whole heads is computed here.")]
+    [InlineData(""" "rope_scaling": {"type": "dynamic", "partial_rotary_factor": 0.5}, "rope_parameters": {"rope_theta": 10} """, "rope_parameters are of type 'default', and rope_scaling is of type 'dynamic'; one of them has to go.")]
+    [InlineData(""" "rope_parameters": {"full_attention": {"rope_theta": 10}} """, "The rotary embedding has parameters for full_attention; only one for all layers is computed here.")]
+    [InlineData(""" "short_conv": {"kind": "static", "width": 4, "placement": ["q"], "residul": false} """, "There is no setting short_conv.residul; there can be kind, width, rank, head_size, residual, placement.")]
+    [InlineData(""" "model_type": "dynconv", "layers": [] """, "intermediate_size stands beside layers; here it belongs to the mixers in them.")]
     [InlineData(""" "position_embedding_type": "alibi" """, "position_embedding_type is 'alibi'; rope and nope can be computed.")]
     [InlineData(""" "rope_scaling": {"type": "linear", "factor": 2} """, "rope_type is 'linear'; default and llama3 can be read.")]
     [InlineData(""" "rope_scaling": {"type": "llama3"} """, "rope_scaling.factor is missing.")]

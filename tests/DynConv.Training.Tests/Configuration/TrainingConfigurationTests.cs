@@ -129,7 +129,7 @@ public sealed class TrainingConfigurationTests
         Assert.Equal(1000, shape.VocabularySize);
         Assert.Equal(64, shape.HiddenSize);
         var attention = (AttentionConfiguration)shape.Layers[0].Sequence;
-        Assert.Equal(172, ((FeedForwardConfiguration)shape.Layers[0].Channel).IntermediateSize);
+        Assert.Equal(172, ((FeedForwardConfiguration)shape.Layers[0].Channel!).IntermediateSize);
         Assert.Equal((3, 4, 2, 16), (shape.Layers.Count, attention.Heads, attention.KeyValueHeads, attention.HeadDimension));
         Assert.Equal(99, shape.MaxPositions);
         Assert.Equal(500_000, attention.Rope!.Theta);
@@ -152,23 +152,26 @@ public sealed class TrainingConfigurationTests
               sequence_mixers:
                 - attention
                 - {type: attention, num_key_value_heads: 2, position_embedding_type: nope, short_conv: {v: {kind: static, width: 3}}}
+                - {type: attention, short_conv: {}}
             """).ModelConfiguration();
 
         AttentionConfiguration[] attention = [.. shape.Layers.Select(layer => (AttentionConfiguration)layer.Sequence)];
-        Assert.Equal([4, 2, 4, 2, 4], attention.Select(one => one.KeyValueHeads));
-        Assert.Equal([true, false, true, false, true], attention.Select(one => one.Rope is not null));
+        Assert.Equal([4, 2, 4, 4, 2], attention.Select(one => one.KeyValueHeads));
+        Assert.Equal([true, false, true, true, false], attention.Select(one => one.Rope is not null));
         Assert.All(attention, one => Assert.True(one.QkNorm));
 
         // A section's own convolutions stand in place of the settings'.
         Assert.Equal([("q", 4)], attention[0].Convolutions.Select(placed => (placed.Layer, placed.Convolution.Width)));
+        Assert.Empty(attention[2].Convolutions);
         Assert.Equal([("v", 3)], attention[1].Convolutions.Select(placed => (placed.Layer, placed.Convolution.Width)));
-        Assert.All(shape.Layers, layer => Assert.Equal(["up"], layer.Channel.Convolutions.Select(placed => placed.Layer)));
+        Assert.All(shape.Layers, layer => Assert.Equal(["up"], layer.Channel!.Convolutions.Select(placed => placed.Layer)));
     }
 
     [Theory]
     [InlineData("model: {sequence_mixers: [attention, retention]}", "There is no sequence mixer 'retention'; there is attention.")]
     [InlineData("model: {channel_mixers: [{type: feed_forward, size: 3}]}", "There is no setting channel_mixers[0].size; there can be type, hidden_act, intermediate_size, mlp_bias, short_conv.")]
     [InlineData("model: {sequence_mixers: [{type: attention, head_dim: x}]}", "sequence_mixers[0].head_dim is \"x\"; a whole number is wanted.")]
+    [InlineData("conv: none\nqk_norm: true\nmodel: {sequence_mixers: [outside]}", "There is no sequence mixer 'outside'; there is attention.")]
     [InlineData("model: {sequence_mixers: []}", "A pattern of mixers needs at least one.")]
     [InlineData("model: {sequence_mixers: [[attention]]}", "sequence_mixers[0].type is [\"attention\"]; a text is wanted.")]
     public void A_pattern_that_makes_no_mixers_is_refused(string yaml, string message)

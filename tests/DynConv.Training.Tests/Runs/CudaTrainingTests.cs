@@ -8,6 +8,7 @@ using DynConv.Training.Runs;
 namespace DynConv.Training.Tests.Runs;
 
 /// <summary>Whole runs on a card; skipped where there is none.</summary>
+[Trait("Uses", "compiler")]
 public sealed class CudaTrainingTests
 {
     [Theory]

@@ -6,6 +6,9 @@ namespace DynConv.Training.Tests.Scaling;
 
 public sealed class ScalingRunsTests : IDisposable
 {
+    private static readonly MixerPattern? Hybrid = RunFile.Parse(
+        "model: {sequence_mixers: [attention, {type: attention, position_embedding_type: nope}]}").Model.SequenceMixers;
+
     private readonly TinyRun _tiny = new();
 
     public void Dispose() => _tiny.Dispose();
@@ -20,6 +23,7 @@ public sealed class ScalingRunsTests : IDisposable
             ground with { Conv = "none", Steps = 3 },
             ground with { Rank = 2 },
             ground with { Rank = 4, Placement = "q,v", QkNorm = true },
+            ground with { Conv = "none", Model = ground.Model with { SequenceMixers = Hybrid } },
         ];
         for (int i = 0; i < all.Length; i++)
         {
@@ -28,7 +32,9 @@ public sealed class ScalingRunsTests : IDisposable
         }
 
         IReadOnlyList<ScalingArchitecture> found = ScalingRuns.Read([_tiny["runs"], _tiny["runs/1"]]);
-        Assert.Equal(["none", "lowrank R=2 W=4 q,k,v", "lowrank R=4 W=4 q,v QK-norm"], found.Select(one => one.Name));
+        Assert.Equal(
+            ["none", "none [plain; without positions]", "lowrank R=2 W=4 q,k,v", "lowrank R=4 W=4 q,v QK-norm"],
+            found.Select(one => one.Name));
         Assert.Equal([2 * 4 * 16, 3 * 4 * 16], found[0].Points.Select(point => point.Flops / FlopsPerToken(found[0].Points[0])));
         Assert.Equal(RunRecord.Read(_tiny["runs/1"]).Loss, found[0].Points[1].Loss);
 

@@ -11,6 +11,7 @@ public sealed class PackedSequences : IDisposable
 {
     private readonly long[] _cuSeqlens;
     private readonly Dictionary<Device, PackedPlaces> _places = [];
+    private bool _disposed;
 
     /// <summary>Takes cumulative sequence lengths.</summary>
     /// <param name="cuSeqlens">
@@ -61,6 +62,7 @@ public sealed class PackedSequences : IDisposable
             }
 
             _places.Clear();
+            _disposed = true;
         }
     }
 
@@ -69,6 +71,7 @@ public sealed class PackedSequences : IDisposable
     {
         lock (_places)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_places.TryGetValue(device, out PackedPlaces? places))
             {
                 _places[device] = places = new PackedPlaces(this, device);

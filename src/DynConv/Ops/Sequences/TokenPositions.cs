@@ -9,6 +9,7 @@ public sealed class TokenPositions : IDisposable
 {
     private readonly long[] _first;
     private readonly Dictionary<Device, Tensor> _copies = [];
+    private bool _disposed;
 
     /// <summary>Sequences side by side, each a row of a batch: token t of sequence b stands at <c>first[b] + t</c>.</summary>
     /// <param name="first">The position of each row's first token, B numbers from 0 on.</param>
@@ -74,6 +75,7 @@ public sealed class TokenPositions : IDisposable
             }
 
             _copies.Clear();
+            _disposed = true;
         }
     }
 
@@ -87,6 +89,7 @@ public sealed class TokenPositions : IDisposable
 
         lock (_copies)
         {
+            ObjectDisposedException.ThrowIf(_disposed, this);
             if (!_copies.TryGetValue(device, out Tensor? copy))
             {
                 int[] positions = Positions();

@@ -2,6 +2,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops.Sequences;
 
+[Trait("Uses", "compiler")]
 public sealed class PackedSequencesTests
 {
     private const int MostShort = 15;

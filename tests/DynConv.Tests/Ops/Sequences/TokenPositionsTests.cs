@@ -2,6 +2,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops.Sequences;
 
+[Trait("Uses", "compiler")]
 public sealed class TokenPositionsTests
 {
     public static TheoryData<string> Devices => [.. TestDevices.Float32Names];

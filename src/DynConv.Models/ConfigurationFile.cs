@@ -8,8 +8,8 @@ namespace DynConv.Models;
 /// <summary>Reads and writes Hugging Face's <c>config.json</c>.</summary>
 /// <remarks>
 /// <c>model_type</c> is <c>llama</c> for a plain Transformer, <c>qwen3</c> for one with QK-norm and <c>qwen2</c> for one with
-/// biases on queries, keys and values, so that other tools load them; <c>dynconv_llama</c> where all layers have the same
-/// convolutions, and <c>dynconv</c> for everything else.
+/// biases on queries, keys and values, so that other tools load them; <c>dynconv_llama</c> where all layers are alike otherwise,
+/// for example with the same convolutions, and <c>dynconv</c> for everything else.
 /// </remarks>
 public static class ConfigurationFile
 {
@@ -50,28 +50,14 @@ public static class ConfigurationFile
 
     /// <summary>Reads a file and checks that this library computes what it describes.</summary>
     /// <param name="path">The file.</param>
-    public static ModelConfiguration Read(string path) => Explained(path, Parse);
+    public static ModelConfiguration Read(string path) => ReadWithFormat(path).Configuration;
 
     /// <summary>Reads the file's text.</summary>
     /// <param name="json">As <see cref="ToJson"/> writes it, or as other tools write a <c>model_type</c> that is known here.</param>
-    public static ModelConfiguration Parse(string json)
-    {
-        JsonSection root = Root(json);
-        return FormatOf(root).Read(root).Validate();
-    }
+    public static ModelConfiguration Parse(string json) => ParseWithFormat(json).Configuration;
 
-    /// <summary>The format of a file.</summary>
-    internal static ModelFormat ReadFormat(string path) => Explained(path, json => FormatOf(Root(json)));
-
-    private static ModelFormat FormatOf(JsonSection root) => ModelFormat.Of(root.String("model_type") ?? "llama");
-
-    private static JsonSection Root(string json)
-    {
-        JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
-        return new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."));
-    }
-
-    private static T Explained<T>(string path, Func<string, T> read)
+    /// <summary>Reads a file, and says in which format it is.</summary>
+    internal static (ModelConfiguration Configuration, ModelFormat Format) ReadWithFormat(string path)
     {
         string text;
         try
@@ -85,7 +71,7 @@ public static class ConfigurationFile
 
         try
         {
-            return read(text);
+            return ParseWithFormat(text);
         }
         catch (DynConvException exception)
         {
@@ -95,5 +81,13 @@ public static class ConfigurationFile
         {
             throw new DynConvException($"{path} is not valid JSON: {exception.Message}", exception);
         }
+    }
+
+    private static (ModelConfiguration Configuration, ModelFormat Format) ParseWithFormat(string json)
+    {
+        JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
+        var root = new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."));
+        ModelFormat format = ModelFormat.Of(root.String("model_type") ?? "llama");
+        return (format.Read(root).Validate(), format);
     }
 }
