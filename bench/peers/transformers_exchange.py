@@ -16,8 +16,8 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, MistralConfig, Qwen2Config, Qwen3Config
 
 SMALL = dict(
-    hidden_size=48, intermediate_size=80, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2,
-    vocab_size=97, max_position_embeddings=64, initializer_range=0.3)
+    hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    vocab_size=61, max_position_embeddings=64, initializer_range=0.3)
 
 CONFIGURATIONS = {
     "mistral": MistralConfig(**SMALL, head_dim=16, sliding_window=None),
