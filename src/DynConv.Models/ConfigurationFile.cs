@@ -77,7 +77,8 @@ public static class ConfigurationFile
         {
             throw new DynConvException($"{path}: {exception.Message}", exception);
         }
-        catch (JsonException exception)
+        // Half of a surrogate pair is a syntax error that System.Text.Json finds when somebody reads the text.
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
         {
             throw new DynConvException($"{path} is not valid JSON: {exception.Message}", exception);
         }

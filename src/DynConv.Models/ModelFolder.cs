@@ -31,6 +31,7 @@ public static class ModelFolder
         (ModelConfiguration configuration, ModelFormat format) =
             ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
         using var reader = new CheckpointReader(folder);
+        CheckSize(configuration, reader, folder);
         LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
         {
@@ -111,6 +112,18 @@ public static class ModelFolder
         {
             throw new DynConvException(
                 $"{source}: the weights have {unknown} {reader.Entries[unknown].Shape}, and the configuration has no place for it.");
+        }
+    }
+
+    /// <summary>Weights that differ are named one by one; a slip by orders of magnitude is not to fill the memory first.</summary>
+    private static void CheckSize(ModelConfiguration configuration, CheckpointReader reader, string source)
+    {
+        const long Slack = 1 << 20;
+        long wanted = ParameterCounts.Of(configuration).Total;
+        long stored = reader.Entries.Values.Sum(entry => entry.Shape.Count);
+        if (wanted > Slack + (4 * stored))
+        {
+            throw new DynConvException($"{source}: the configuration makes {wanted:N0} parameters, and the weights have {stored:N0}.");
         }
     }
 

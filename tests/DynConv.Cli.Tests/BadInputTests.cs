@@ -22,7 +22,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
     public static TheoryData<string, string> BadSettings => new()
     {
         { "--rank 0", "rank is 0; it has to be at least 1" },
-        { "--rank 2000000000", "Out of memory" },
+        { "--rank 2000000000", "rank is 2000000000" },
         { "--width 17", "width is 17; it can be 1 to 16" },
         { "--width 0", "width is 0; it can be 1 to 16" },
         { "--conv headwise --head-size 7", "Head size 7 does not divide the 16 channels of q; 1, 2, 4, 8, 16 do" },

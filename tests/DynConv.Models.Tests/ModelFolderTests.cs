@@ -127,6 +127,18 @@ public sealed class ModelFolderTests
     }
 
     [Fact]
+    public void A_configuration_that_is_out_of_all_proportion_to_the_weights_takes_no_memory()
+    {
+        using var folder = new TemporaryFolder();
+        using LanguageModel model = TinyModels.Random("none");
+        ModelFolder.Save(folder.Path, model);
+        string json = File.ReadAllText(folder.File("config.json"));
+        folder.Write("config.json", json.Replace("\"intermediate_size\": 20", "\"intermediate_size\": 1000000", StringComparison.Ordinal));
+
+        Assert.Equal($"{folder.Path}: the configuration makes 72,001,560 parameters, and the weights have {model.ParameterCount:N0}.", Failure(folder));
+    }
+
+    [Fact]
     public void A_convolution_that_contradicts_the_weights_is_named()
     {
         using var folder = new TemporaryFolder();

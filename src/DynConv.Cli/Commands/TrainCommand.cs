@@ -69,20 +69,18 @@ internal static class TrainCommand
         if (File.Exists(path))
         {
             TrainingConfiguration saved = RunFile.Read(path);
-            CheckUnchanged(RunFile.ToYaml(saved.Resolve()), RunFile.ToYaml(options.Read(parsed, saved).Resolve()), path);
+            CheckUnchanged(saved.Resolve(), options.Read(parsed, saved).Resolve(), path);
         }
 
         return Run(context, place, (observer, stop) => TrainingRun.Resume(place.Folder, observer, stop));
     }
 
-    private static void CheckUnchanged(string saved, string asked, string path)
+    private static void CheckUnchanged(TrainingConfiguration saved, TrainingConfiguration asked, string path)
     {
-        string[] before = saved.Split('\n');
-        string? changed = asked.Split('\n').FirstOrDefault(line => !before.Contains(line));
-        if (changed is not null)
+        if (RunFile.FirstDifference(saved, asked) is { } changed)
         {
             throw new DynConvException(
-                $"--resume continues a run as it was started, and '{changed.Trim()}' is not what {path} says; leave the option out or start a new run.");
+                $"--resume continues a run as it was started, and '{changed}' is not what {path} says; leave the option out or start a new run.");
         }
     }
 

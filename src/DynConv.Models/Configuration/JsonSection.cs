@@ -27,6 +27,9 @@ public sealed class JsonSection
         _path = path;
     }
 
+    /// <summary>What messages call the section, as in <c>layers[0].sequence_mixer</c>.</summary>
+    public string Name => _path.TrimEnd('.');
+
     /// <summary>All keys, in their order.</summary>
     public IReadOnlyList<string> Keys => [.. _node.Select(pair => pair.Key)];
 

@@ -73,7 +73,7 @@ public sealed record ModelConfiguration
     public ModelConfiguration Validate()
     {
         Require.AtLeastOne("vocab_size", VocabularySize);
-        Require.AtLeastOne("hidden_size", HiddenSize);
+        Require.Channels("hidden_size", HiddenSize);
         Require.LayerCount(Layers.Count);
         Require.AtLeastOne("max_position_embeddings", MaxPositions);
         if (NormEpsilon is not (>= 0 and < 1))

@@ -43,5 +43,5 @@ public static class Presets
 
     /// <summary>The paper's feed-forward width: 2.6875 times the hidden size.</summary>
     /// <param name="hidden">Channels between layers.</param>
-    public static int IntermediateSize(int hidden) => hidden * 43 / 16;
+    public static int IntermediateSize(int hidden) => (int)Math.Min(int.MaxValue, hidden * 43L / 16);
 }

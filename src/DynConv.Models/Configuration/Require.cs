@@ -11,6 +11,16 @@ internal static class Require
         }
     }
 
+    /// <summary>A number of channels that a machine could hold: a slip in a file is not to fill the memory.</summary>
+    public static void Channels(string name, long value)
+    {
+        const int Most = 1 << 20;
+        if (value is < 1 or > Most)
+        {
+            throw new DynConvException($"{name} is {value}; it has to be at least 1{(value < 1 ? "" : $", and {Most} at most")}.");
+        }
+    }
+
     public static void LayerCount(int count)
     {
         const string Name = "num_hidden_layers";

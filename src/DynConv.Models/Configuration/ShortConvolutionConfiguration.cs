@@ -74,9 +74,9 @@ public sealed record ShortConvolutionConfiguration
             throw new DynConvException($"A convolution's width is {Width}; it can be 1 to 16.");
         }
 
-        if (Kind == ShortConvolutionKind.LowRank && Rank < 1)
+        if (Kind == ShortConvolutionKind.LowRank)
         {
-            throw new DynConvException($"A low-rank convolution's rank is {Rank}; it has to be at least 1.");
+            Require.Channels("A low-rank convolution's rank", Rank);
         }
 
         if (Kind == ShortConvolutionKind.HeadWise && HeadSize < 1)

@@ -118,7 +118,9 @@ internal abstract class ModelFormat
     /// difference, so longer sequences are what is refused.
     /// </summary>
     protected static ModelConfiguration WithinWindow(ModelConfiguration model, int? window) =>
-        window is { } tokens ? model with { MaxPositions = Math.Min(model.MaxPositions, tokens) } : model;
+        window is { } tokens && tokens < 1
+            ? throw new DynConvException($"sliding_window is {tokens}; it has to be at least 1.")
+            : window is { } longest ? model with { MaxPositions = Math.Min(model.MaxPositions, longest) } : model;
 }
 
 /// <summary>A <c>config.json</c> is of a kind of model that is not here.</summary>

@@ -84,11 +84,7 @@ public sealed record AttentionConfiguration : MixerConfiguration
         Require.AtLeastOne("num_attention_heads", Heads);
         Require.AtLeastOne("num_key_value_heads", KeyValueHeads);
         Require.AtLeastOne("head_dim", HeadDimension);
-        if ((long)Heads * HeadDimension > int.MaxValue)
-        {
-            throw new DynConvException($"num_attention_heads {Heads} of head_dim {HeadDimension} are more channels than can be.");
-        }
-
+        Require.Channels("num_attention_heads times head_dim", (long)Heads * HeadDimension);
         if (Heads % KeyValueHeads != 0)
         {
             throw new DynConvException($"num_key_value_heads {KeyValueHeads} does not divide num_attention_heads {Heads}.");

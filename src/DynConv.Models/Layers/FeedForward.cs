@@ -38,7 +38,7 @@ public sealed record FeedForwardConfiguration : MixerConfiguration
     public override IEnumerable<PartCount> CountParts(int hiddenSize, int context) => CountLinear("feed-forward", hiddenSize);
 
     /// <inheritdoc/>
-    public override void Validate(int hiddenSize) => Require.AtLeastOne("intermediate_size", IntermediateSize);
+    public override void Validate(int hiddenSize) => Require.Channels("intermediate_size", IntermediateSize);
 
     /// <inheritdoc/>
     public override void Write(JsonObject section)

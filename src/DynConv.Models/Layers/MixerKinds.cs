@@ -62,7 +62,20 @@ public static class MixerKinds
         MixerConfiguration mixer = Find(section.RequiredString(MixerConfiguration.TypeKey), role).Read(section, hiddenSize);
         JsonSection? convolutions = section.Section(MixerConfiguration.ConvolutionKey);
         section.RefuseOthers();
-        return convolutions is null ? mixer : mixer with { Convolutions = [.. convolutions.Keys.Select(Placed)] };
+        if (convolutions is not null)
+        {
+            mixer = mixer with { Convolutions = [.. convolutions.Keys.Select(Placed)] };
+        }
+
+        try
+        {
+            mixer.ValidateAll(hiddenSize);
+            return mixer;
+        }
+        catch (DynConvException exception)
+        {
+            throw new DynConvException($"{section.Name}: {exception.Message}", exception);
+        }
 
         PlacedConvolution Placed(string layer)
         {

@@ -48,12 +48,12 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
     internal IReadOnlyList<(MixerConfiguration Mixer, bool OwnConvolutions)> Resolve(
         MixerRole role, int hiddenSize, IEnumerable<MixerConfiguration> ordinary)
     {
-        if (_mixers.Count == 0)
+        string list = role == MixerRole.Sequence ? "sequence_mixers" : "channel_mixers";
+        if (_mixers.Count is 0 or > LayerConfiguration.MostLayers)
         {
-            throw new DynConvException("A pattern of mixers needs at least one.");
+            throw new DynConvException($"{list} has {_mixers.Count} mixers; it needs 1 to {LayerConfiguration.MostLayers}.");
         }
 
-        string list = role == MixerRole.Sequence ? "sequence_mixers" : "channel_mixers";
         return
         [
             .. _mixers.Select((mixer, i) => (

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using YamlDotNet.Core;
 using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.NamingConventions;
@@ -51,6 +52,30 @@ public static class RunFile
     /// <param name="configuration">A configuration.</param>
     public static string ToYaml(TrainingConfiguration configuration) =>
         Serializer.Value!.Serialize(configuration);
+
+    /// <summary>The first setting of a configuration that another has otherwise, as in <c>steps: 20</c>; null if they are the same.</summary>
+    /// <param name="before">The other one.</param>
+    /// <param name="now">The one whose setting is named.</param>
+    public static string? FirstDifference(TrainingConfiguration before, TrainingConfiguration now)
+    {
+        var old = new Dictionary<string, JsonNode?>(Settings(before));
+        foreach ((string name, JsonNode? value) in Settings(now))
+        {
+            old.Remove(name, out JsonNode? was);
+            if (!JsonNode.DeepEquals(was, value))
+            {
+                return $"{name}: {(value is JsonValue single && single.TryGetValue(out string? text) ? text : value?.ToJsonString())}";
+            }
+        }
+
+        return old.Count == 0 ? null : $"{old.First().Key} left out";
+    }
+
+    private static IEnumerable<KeyValuePair<string, JsonNode?>> Settings(TrainingConfiguration configuration) =>
+        YamlNodes.ToJson(YamlNodes.Read(ToYaml(configuration)))!.AsObject().SelectMany(static setting =>
+            setting.Value is JsonObject section
+                ? section.Select(inner => KeyValuePair.Create($"{setting.Key}.{inner.Key}", inner.Value))
+                : [setting]);
 
     /// <summary>Reads the events of one document; a failure is a <see cref="YamlException"/>.</summary>
     internal static TrainingConfiguration Deserialize(IParser parser) =>

@@ -9,6 +9,8 @@ namespace DynConv.Training;
 /// <summary>YAML as a tree whose nodes know their lines: laid over each other, and read as if they were a file.</summary>
 internal static class YamlNodes
 {
+    private const int DeepestNesting = 16;
+
     /// <summary>Reads one mapping.</summary>
     /// <exception cref="YamlException">It is no YAML, or no mapping, or a key is there twice.</exception>
     public static YamlMappingNode Read(string text)
@@ -57,8 +59,13 @@ internal static class YamlNodes
         new EventParser([new StreamStart(), new DocumentStart(), .. Events(root), new DocumentEnd(true), new StreamEnd()]);
 
     /// <summary>The node that a parser has come to.</summary>
-    public static YamlNode Read(IParser parser)
+    public static YamlNode Read(IParser parser, int depth = 0)
     {
+        if (depth > DeepestNesting)
+        {
+            throw new YamlException(parser.Current!.Start, parser.Current.End, "lists and sections lie too deep in one another");
+        }
+
         if (parser.TryConsume<Scalar>(out var scalar))
         {
             return new YamlScalarNode(scalar.Value) { Style = scalar.Style };
@@ -69,7 +76,7 @@ internal static class YamlNodes
             var list = new YamlSequenceNode();
             while (!parser.TryConsume<SequenceEnd>(out _))
             {
-                list.Add(Read(parser));
+                list.Add(Read(parser, depth + 1));
             }
 
             return list;
@@ -85,8 +92,8 @@ internal static class YamlNodes
         while (!parser.TryConsume<MappingEnd>(out _))
         {
             ParsingEvent at = parser.Current!;
-            YamlNode key = Read(parser);
-            if (!mapping.Children.TryAdd(key, Read(parser)))
+            YamlNode key = Read(parser, depth + 1);
+            if (!mapping.Children.TryAdd(key, Read(parser, depth + 1)))
             {
                 throw new YamlException(at.Start, at.End, $"{key} is there twice");
             }

@@ -56,12 +56,27 @@ public static class Evaluator
 
         if (pack && total.Bytes == 0)
         {
-            throw new DynConvException(
-                "There is nothing to measure in packed documents of one token each; give longer ones or leave packing out.");
+            throw NothingToMeasure();
         }
 
         return new EvaluationResult(total.Sum / total.Tokens, total.Tokens, total.Bytes);
     }
+
+    /// <summary>Refuses text whose packed documents have nothing to foretell but their ends, before anybody trains for its sake.</summary>
+    internal static void CheckMeasurable(TokenDataset data, int context, bool pack)
+    {
+        var windows = new EvaluationWindows(data, context);
+        for (long window = 0; pack && windows.TargetBytes(windows.Pack(window)) == 0; window++)
+        {
+            if (window == windows.Count - 1)
+            {
+                throw NothingToMeasure();
+            }
+        }
+    }
+
+    private static DynConvException NothingToMeasure() => new(
+        "There is nothing to measure once the text is packed: no document has text behind its first token. Give longer documents or leave packing out.");
 
     /// <summary>
     /// Windows side by side where nobody says otherwise. It depends on the context alone, so that a model has the same

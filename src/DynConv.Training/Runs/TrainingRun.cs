@@ -108,6 +108,7 @@ public sealed class TrainingRun
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
         Device device = Device.Parse(_configuration.Device);
         DType computeType = ComputeTypes.Parse(_configuration.Dtype, device);
+        CheckMemory(shape, device);
         device.Memory.ResetPeak();
         using var model = new LanguageModel(shape, _configuration.Seed, device, computeType);
         using var optimizer = new AdamWOptimizer(model, _configuration);
@@ -169,6 +170,20 @@ public sealed class TrainingRun
             SamplePrompt(data.Validation));
     }
 
+    /// <summary>Weights, gradients and two moments, 4 bytes each, are the least that training takes.</summary>
+    private static void CheckMemory(ModelConfiguration shape, Device device)
+    {
+        const double BytesPerParameter = 16;
+        const double Gibibyte = 1 << 30;
+        long parameters = ParameterCounts.Of(shape).Total;
+        long machine = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (!device.IsCuda && parameters * BytesPerParameter > machine)
+        {
+            throw new DynConvException(
+                $"Training {parameters:N0} parameters takes {parameters * BytesPerParameter / Gibibyte:N0} GiB at least, and this machine has {machine / Gibibyte:N0} GiB.");
+        }
+    }
+
     private void Prepare(Device device, TrainingLoop loop)
     {
         if (device.IsCuda)
@@ -204,7 +219,17 @@ public sealed class TrainingRun
                 Cancellation = stop,
             },
         };
-        return TrainingData.Prepare(options, tokenizer);
+        TrainingData data = TrainingData.Prepare(options, tokenizer);
+        try
+        {
+            Evaluator.CheckMeasurable(data.Validation, options.Context, _configuration.Pack);
+            return data;
+        }
+        catch
+        {
+            data.Dispose();
+            throw;
+        }
     }
 
     private static bool IsDue(long step, long interval) => interval > 0 && step % interval == 0;

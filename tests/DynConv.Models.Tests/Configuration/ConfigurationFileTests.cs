@@ -113,7 +113,7 @@ public sealed class ConfigurationFileTests
     [InlineData("\"type\": \"feed_forward\"", "\"type\": \"attention\"", "There is no channel mixer 'attention'; there is feed_forward.")]
     [InlineData("\"head_dim\": 4", "\"head_size\": 4", "There is no setting layers[0].sequence_mixer.head_size; there can be type, num_attention_heads, attention_bias, position_embedding_type, rope_scaling, rope_parameters, rope_theta, partial_rotary_factor, num_key_value_heads, head_dim, qk_norm, attention_out_bias, short_conv.")]
     [InlineData("\"intermediate_size\": 14", "\"intermediate_size\": \"x\"", "layers[1].channel_mixer.intermediate_size is \"x\"; a whole number is wanted.")]
-    [InlineData("\"up\": {", "\"top\": {", "There is no linear layer 'top' to place a convolution on in feed_forward; it has gate, up, down.")]
+    [InlineData("\"up\": {", "\"top\": {", "layers[1].channel_mixer: There is no linear layer 'top' to place a convolution on in feed_forward; it has gate, up, down.")]
     public void What_does_not_fit_in_a_list_of_layers_is_named(string text, string instead, string message)
     {
         string json = ConfigurationFile.ToJson(TinyModels.Shape("mixed"));
@@ -187,6 +187,9 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "hidden_size": 64.5 """, "hidden_size is 64.5; a whole number is wanted.")]
     [InlineData(""" "hidden_size": null """, "hidden_size is missing.")]
     [InlineData(""" "hidden_size": 0, "head_dim": 8 """, "hidden_size is 0; it has to be at least 1.")]
+    [InlineData(""" "hidden_size": 2000000000, "head_dim": 8 """, "hidden_size is 2000000000; it has to be at least 1, and 1048576 at most.")]
+    [InlineData(""" "num_attention_heads": 536870914, "head_dim": 8 """, "num_attention_heads times head_dim is 4294967312; it has to be at least 1, and 1048576 at most.")]
+    [InlineData(""" "model_type": "mistral", "num_key_value_heads": 2, "sliding_window": -1 """, "sliding_window is -1; it has to be at least 1.")]
     [InlineData(""" "num_hidden_layers": -1 """, "num_hidden_layers is -1; it has to be at least 1.")]
     [InlineData(""" "num_hidden_layers": 2000000000 """, "num_hidden_layers is 2000000000; it can be 10000 at most.")]
     [InlineData(""" "tie_word_embeddings": 1 """, "tie_word_embeddings is 1; true or false is wanted.")]
@@ -233,6 +236,7 @@ public sealed class ConfigurationFileTests
     [InlineData("{\"vocab_size\": 1, \"vocab_size\": 2}", "is not valid JSON")]
     [InlineData("{\"vocab_size\": 1", "is not valid JSON")]
     [InlineData("", "is not valid JSON")]
+    [InlineData("{\"model_type\": \"\\ud800\"}", "is not valid JSON")]
     public void A_message_about_a_file_begins_with_its_path(string text, string message)
     {
         using var folder = new TemporaryFolder();

@@ -49,7 +49,9 @@ public sealed class ConformanceTests
 
             File.Copy(Path.Combine(source, "golden.safetensors"), Path.Combine(copy, "golden.safetensors"));
             Assert.Equal(ConformanceOutcome.Passed, Assert.Single(ConformanceRunner.Run([copy])).Outcome);
-            Assert.Equal(ModelType(source), ModelType(copy));
+
+            // A Llama says all that such a Mistral does.
+            Assert.Equal(ModelType(source) is "mistral" ? "llama" : ModelType(source), ModelType(copy));
         }
 
         static string? ModelType(string model) =>

@@ -83,6 +83,17 @@ public sealed class RunFileTests
         Assert.Equivalent(new TrainingConfiguration(), RunFile.Parse(RunFile.ToYaml(new TrainingConfiguration())), strict: true);
     }
 
+    [Theory]
+    [InlineData("steps: 3", "steps: 3", null)]
+    [InlineData("steps: 3", "steps: 4", "steps: 4")]
+    [InlineData("data: [a, b]", "data: [a]", "data: [\"a\"]")]
+    [InlineData("data: [a, b]", "data: [b, a]", "data: [\"b\",\"a\"]")]
+    [InlineData("model: {layers: 3}", "", "model.layers left out")]
+    [InlineData("model: {sequence_mixers: [attention, {type: attention, head_dim: 8}]}", "model: {sequence_mixers: [attention]}", "model.sequence_mixers: [\"attention\"]")]
+    [InlineData("valid: [x]\ndata: [y]", "valid: [x]\ndata: [x]", "data: [\"x\"]")]
+    public void A_difference_is_named_by_its_setting(string before, string now, string? difference) =>
+        Assert.Equal(difference, RunFile.FirstDifference(RunFile.Parse(before), RunFile.Parse(now)));
+
     [Fact]
     public void A_file_as_a_person_writes_it_is_read()
     {
@@ -108,6 +119,7 @@ public sealed class RunFileTests
     [InlineData("model:\n  layers: 2\n  hiden_size: 3", 3, "there is no setting 'hiden_size'.")]
     [InlineData("Steps: 3", 1, "there is no setting 'Steps'.")]
     [InlineData("steps: 3\nseed: 1\nsteps: 4", 3, "Encountered duplicate key steps.")]
+    [InlineData("model:\n  sequence_mixers: [[[[[[[[[[[[[[[[[[[[a]]]]]]]]]]]]]]]]]]]]", 2, "lists and sections lie too deep in one another.")]
     [InlineData("model:\n  sequence_mixers: attention", 2, "'attention' stands where a list of mixers, as in [attention], is wanted.")]
     [InlineData("model:\n  sequence_mixers: [{type: a, type: b}]", 2, "type is there twice.")]
     [InlineData("seed: 1\nwidth: four", 2, "'four' stands where a whole number is wanted.")]

@@ -171,8 +171,10 @@ public sealed class TrainingConfigurationTests
     [InlineData("model: {sequence_mixers: [attention, retention]}", "There is no sequence mixer 'retention'; there is attention.")]
     [InlineData("model: {channel_mixers: [{type: feed_forward, size: 3}]}", "There is no setting channel_mixers[0].size; there can be type, hidden_act, intermediate_size, mlp_bias, short_conv.")]
     [InlineData("model: {sequence_mixers: [{type: attention, head_dim: x}]}", "sequence_mixers[0].head_dim is \"x\"; a whole number is wanted.")]
+    [InlineData("model: {sequence_mixers: [attention, {type: attention, num_key_value_heads: 3}]}", "sequence_mixers[1]: num_key_value_heads 3 does not divide num_attention_heads 4.")]
+    [InlineData("model: {sequence_mixers: [{type: attention, short_conv: {q: {kind: static, width: 17}}}]}", "sequence_mixers[0]: A convolution's width is 17; it can be 1 to 16.")]
     [InlineData("conv: none\nqk_norm: true\nmodel: {sequence_mixers: [outside]}", "There is no sequence mixer 'outside'; there is attention.")]
-    [InlineData("model: {sequence_mixers: []}", "A pattern of mixers needs at least one.")]
+    [InlineData("model: {sequence_mixers: []}", "sequence_mixers has 0 mixers; it needs 1 to 10000.")]
     [InlineData("model: {sequence_mixers: [[attention]]}", "sequence_mixers[0].type is [\"attention\"]; a text is wanted.")]
     public void A_pattern_that_makes_no_mixers_is_refused(string yaml, string message)
     {

@@ -166,8 +166,18 @@ public sealed class PackedTrainingTests : IDisposable
         Assert.Equal((0.0, 0.0), (step.Loss, step.GradientNorm));
         AssertSameWeights(untouched, model, 0);
         Assert.Equal(
-            "There is nothing to measure in packed documents of one token each; give longer ones or leave packing out.",
+            "There is nothing to measure once the text is packed: no document has text behind its first token. Give longer documents or leave packing out.",
             Assert.Throws<DynConvException>(() => Evaluator.Evaluate(model, data, 16, 2, pack: true)).Message);
+    }
+
+    [Fact]
+    public void Validation_text_that_cannot_be_measured_is_refused_before_the_first_step()
+    {
+        File.WriteAllLines(_run["one.jsonl"], Enumerable.Repeat("""{"text":"a"}""", 100));
+        _run.Configuration = _run.Configuration with { Pack = true, Valid = [_run["one.jsonl"]] };
+
+        Assert.StartsWith("There is nothing to measure once the text is packed", _run.StartFailure(), StringComparison.Ordinal);
+        Assert.False(Directory.Exists(_run["run"]));
     }
 
     [Fact]
