@@ -203,13 +203,13 @@ public sealed record TrainingConfiguration
         return attention with
         {
             Heads = heads,
-            KeyValueHeads = Model.KeyValueHeads ?? heads,
+            KeyValueHeads = Model.KeyValueHeads ?? (Model.AttentionHeads is null ? attention.KeyValueHeads : heads),
             HeadDimension = Model.HeadDimension
                 ?? (hidden == preset.HiddenSize && heads == attention.Heads ? attention.HeadDimension
                     : heads > 0 && hidden % heads == 0 ? hidden / heads
                     : throw new DynConvException($"{heads} heads do not divide a hidden size of {hidden}; give head_dimension, or a number of heads that does.")),
-            Rope = Model.RopeTheta is { } theta ? attention.Rope! with { Theta = theta } : attention.Rope,
-            QkNorm = QkNorm,
+            Rope = Model.RopeTheta is { } theta ? (attention.Rope ?? new RopeConfiguration()) with { Theta = theta } : attention.Rope,
+            QkNorm = QkNorm || attention.QkNorm,
         };
     }
 
