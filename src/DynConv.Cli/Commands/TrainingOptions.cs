@@ -85,7 +85,7 @@ internal sealed class TrainingOptions
         Number<int>("--rank", "Bottleneck of a low-rank convolution. Default 16.", static (c, v) => c with { Rank = v });
         Number<int>("--head-size", "Channels that share a filter of a head-wise convolution. Default 16.", static (c, v) => c with { HeadSize = v });
         Add(new Option<bool>("--qk-norm") { Description = "Normalise queries and keys." }, static (c, v) => c with { QkNorm = v });
-        Text("--mixer", "M", $"Sequence mixers of the layers, over and over: {Mixers()}, with commas between them. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
+        Text("--mixer", "M", $"Sequence mixers that the layers have in turn, with commas between them; there are: {Mixers()}. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
         Text("--tokenizer", "T", $"bytes, or a tokenizer.json, or a folder with one. Default {tokenizerDefault}.", static (c, v) => c with { Tokenizer = v });
     }
 

@@ -91,16 +91,18 @@ public sealed partial class MixerFromOutsideTests : IDisposable
             1, "no sequence mixer 'mamba'", "attention, gated_convolution");
     }
 
-    [Fact]
-    public void Packed_sequences_do_not_see_one_another_in_it()
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void Packed_sequences_do_not_see_one_another_in_it(string device)
     {
+        ModelConfiguration shape = RunFile.Read(Config(device)).ModelConfiguration();
         using var scope = new TensorScope();
-        using var model = new LanguageModel(RunFile.Read(Config("cpu")).ModelConfiguration(), 5);
+        using var model = new LanguageModel(shape, 5, Device.Parse(device));
         int[] ids = [.. Enumerable.Range(0, 20).Select(i => (i * 37 + 5) % 257)];
         using var packed = new PackedSequences([0, 7, 8, 20]);
 
-        float[] together = model.Forward(Ids(ids), packed: packed).ToArray<float>();
-        float[] apart = [.. new[] { ids[..7], ids[7..8], ids[8..] }.SelectMany(part => model.Forward(Ids(part)).ToArray<float>())];
+        float[] together = model.Forward(Ids(ids, model.Device), packed: packed).ToArray<float>();
+        float[] apart = [.. new[] { ids[..7], ids[7..8], ids[8..] }.SelectMany(part => model.Forward(Ids(part, model.Device)).ToArray<float>())];
         AssertClose(apart, together);
     }
 
@@ -123,7 +125,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         Assert.Equal(file.Split('\n').Where(line => line.Length > 0), shown);
     }
 
-    private static Tensor Ids(int[] ids) => Tensor.From(ids, [1, ids.Length]);
+    private static Tensor Ids(int[] ids, Device device) => Tensor.From(ids, [1, ids.Length], device);
 
     private static void AssertClose(float[] wanted, float[] found)
     {
@@ -151,12 +153,12 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         using var scope = new TensorScope();
         using LanguageModel model = ModelFolder.Load(_folder.At("whole"), Device.Parse(device));
         int[] ids = [.. "A tensor is a view.".Select(c => (int)c)];
-        float[] whole = model.Forward(Tensor.From(ids, [1, ids.Length], model.Device)).ToArray<float>();
+        float[] whole = model.Forward(Ids(ids, model.Device)).ToArray<float>();
         using ModelState state = model.CreateState(1, ids.Length);
         var pieces = new List<float>();
         foreach (int[] piece in new[] { ids[..6], ids[6..7], ids[7..8], ids[8..] })
         {
-            pieces.AddRange(model.Forward(Tensor.From(piece, [1, piece.Length], model.Device), state).ToArray<float>());
+            pieces.AddRange(model.Forward(Ids(piece, model.Device), state).ToArray<float>());
         }
 
         AssertClose(whole, [.. pieces]);
