@@ -25,6 +25,7 @@ public static class Evaluator
     /// Whether documents do not see one another: as with <see cref="TrainingConfiguration.Pack"/>, first tokens of
     /// documents are not foretold and do not count.
     /// </param>
+    /// <param name="progress">Told after each batch of windows, on the calling thread.</param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="DynConvException">
     /// The context is longer than the model's, or the text shorter than one; or no packed document has anything to foretell.
@@ -36,11 +37,12 @@ public static class Evaluator
         int batch,
         long maxTokens = long.MaxValue,
         bool pack = false,
+        IProgress<EvaluationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
         Check(model, context, batch);
         var windows = new EvaluationWindows(data, context);
-        long wanted = Math.Min(windows.Count, maxTokens / context + (maxTokens % context == 0 ? 0 : 1));
+        long wanted = CountWindows(windows, maxTokens);
         var total = new Totals(0, 0, 0);
         for (long done = 0; done < wanted; done += batch)
         {
@@ -52,6 +54,7 @@ public static class Evaluator
             }
 
             total += pack ? MeasurePacked(model, windows, chosen) : Measure(model, windows, chosen);
+            progress?.Report(new EvaluationProgress(done + chosen.Length, wanted));
         }
 
         if (pack && total.Bytes == 0)
@@ -61,6 +64,13 @@ public static class Evaluator
 
         return new EvaluationResult(total.Sum / total.Tokens, total.Tokens, total.Bytes);
     }
+
+    /// <summary>Windows that <see cref="Evaluate"/> would look at.</summary>
+    internal static long CountWindows(TokenDataset data, int context, long maxTokens) =>
+        CountWindows(new EvaluationWindows(data, context), maxTokens);
+
+    private static long CountWindows(EvaluationWindows windows, long maxTokens) =>
+        Math.Min(windows.Count, (maxTokens / windows.Context) + (maxTokens % windows.Context == 0 ? 0 : 1));
 
     /// <summary>Refuses text whose packed documents have nothing to foretell but their ends, before anybody trains for its sake.</summary>
     internal static void CheckMeasurable(TokenDataset data, int context, bool pack)
@@ -96,6 +106,8 @@ public static class Evaluator
     /// <param name="context">Tokens of a window; null for the model's context, or less if the text is shorter.</param>
     /// <param name="batch">Windows side by side; null for <see cref="DefaultBatch"/>.</param>
     /// <param name="pack">Whether documents do not see one another.</param>
+    /// <param name="encoding">Told how far the encoding of the text has come.</param>
+    /// <param name="progress">Told how far the measurement has come.</param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     public static EvaluationResult EvaluateText(
         LanguageModel model,
@@ -104,15 +116,17 @@ public static class Evaluator
         int? context = null,
         int? batch = null,
         bool pack = false,
+        IProgress<EncodingProgress>? encoding = null,
+        IProgress<EvaluationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
         CheckVocabulary(model, tokenizer);
         string folder = Directory.CreateTempSubdirectory("dynconv-eval-").FullName;
         try
         {
-            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer, new EncodingOptions { Cancellation = cancellation });
+            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer, new EncodingOptions { Progress = encoding, Cancellation = cancellation });
             int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
-            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), pack: pack, cancellation: cancellation);
+            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), pack: pack, progress: progress, cancellation: cancellation);
             return result.Bytes > 0
                 ? result
                 : throw new DynConvException($"The text in {string.Join(", ", paths)} is too short: the first token is given, and nothing follows it.");
