@@ -12,4 +12,7 @@ internal sealed record BpeSettings(PretokenizerPattern Pattern)
 
     /// <summary>The file's <c>post_processor</c> as JSON, kept for other tools.</summary>
     public string? PostProcessor { get; init; }
+
+    /// <summary>What <see cref="PostProcessor"/> puts around a text.</summary>
+    public TokenTemplate Template { get; init; } = TokenTemplate.Empty;
 }

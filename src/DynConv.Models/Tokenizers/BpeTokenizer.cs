@@ -26,6 +26,7 @@ public sealed class BpeTokenizer : ITokenizer
 
     internal BpeTokenizer(BpeVocabulary vocabulary, BpeSettings settings)
     {
+        EndOfTextId = vocabulary.EndOfTextId;
         _vocabulary = vocabulary;
         _settings = settings;
         _scanner = PieceScanner.For(settings.Pattern);
@@ -40,7 +41,26 @@ public sealed class BpeTokenizer : ITokenizer
     public int VocabularySize => _vocabulary.Count;
 
     /// <inheritdoc/>
-    public int? EndOfTextId => _vocabulary.EndOfTextId;
+    public int? EndOfTextId { get; private init; }
+
+    /// <inheritdoc/>
+    public TokenTemplate Template => _settings.Template;
+
+    /// <inheritdoc/>
+    public bool Contains(int id) => (uint)id < (uint)VocabularySize;
+
+    /// <inheritdoc/>
+    public int ByteCount(int id) =>
+        _vocabulary.Added.Any(token => token.Id == id && token.Special) ? 0 : _vocabulary.Bytes(id).Length;
+
+    /// <inheritdoc/>
+    public int? FindToken(string content) =>
+        _vocabulary.Added.FirstOrDefault(token => token.Content == content)?.Id
+        ?? (_vocabulary.Ids.TryGetValue(content, out int id) ? id : null);
+
+    /// <inheritdoc/>
+    public ITokenizer WithEndOfText(int id) =>
+        new BpeTokenizer(_vocabulary, _settings) { EndOfTextId = _vocabulary.Bytes(id) is null ? null : id };
 
     /// <summary>How text is cut into the pieces that merges stay within.</summary>
     public PretokenizerPattern Pattern => _settings.Pattern;

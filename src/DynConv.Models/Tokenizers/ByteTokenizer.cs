@@ -11,11 +11,37 @@ public sealed class ByteTokenizer : ITokenizer
 {
     private const int EndOfText = 256;
 
+    private readonly int _separator;
+
+    /// <summary>The tokenizer whose documents end with id 256.</summary>
+    public ByteTokenizer()
+        : this(EndOfText)
+    {
+    }
+
+    private ByteTokenizer(int separator) => _separator = separator;
+
     /// <inheritdoc/>
     public int VocabularySize => EndOfText + 1;
 
     /// <inheritdoc/>
-    public int? EndOfTextId => EndOfText;
+    public int? EndOfTextId => _separator;
+
+    /// <inheritdoc/>
+    public int? FindToken(string content) => content == AddedToken.EndOfText ? EndOfText
+        : ByteAlphabet.TryToBytes(content, out byte[]? bytes) && bytes is [var value] ? value
+        : null;
+
+    /// <inheritdoc/>
+    public int ByteCount(int id) => id switch
+    {
+        >= 0 and < EndOfText => 1,
+        EndOfText => 0,
+        _ => throw NoSuchToken(id),
+    };
+
+    /// <inheritdoc/>
+    public ITokenizer WithEndOfText(int id) => id is >= 0 and <= EndOfText ? new ByteTokenizer(id) : throw NoSuchToken(id);
 
     /// <inheritdoc/>
     public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
@@ -54,8 +80,7 @@ public sealed class ByteTokenizer : ITokenizer
                     bytes.AddRange(Encoding.UTF8.GetBytes(AddedToken.EndOfText));
                     break;
                 default:
-                    throw new DynConvException(
-                        $"Token id {token} is not in the vocabulary: ids run from 0 to {EndOfText}.");
+                    throw NoSuchToken(token);
             }
         }
 
@@ -73,4 +98,7 @@ public sealed class ByteTokenizer : ITokenizer
         vocabulary is { Count: EndOfText + 1, MergePairs.Count: 0, EndOfTextId: EndOfText }
         && vocabulary.ByteIds.SequenceEqual(Enumerable.Range(0, EndOfText))
         && !settings.AddPrefixSpace;
+
+    private static DynConvException NoSuchToken(int id) =>
+        new($"Token id {id} is not in the vocabulary: ids run from 0 to {EndOfText}.");
 }

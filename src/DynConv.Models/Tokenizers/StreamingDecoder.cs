@@ -7,17 +7,33 @@ namespace DynConv.Models.Tokenizers;
 /// spread over several tokens appears when its last byte has come, and never in pieces.
 /// </summary>
 /// <param name="tokenizer">The tokenizer that the tokens belong to.</param>
-public sealed class StreamingDecoder(ITokenizer tokenizer)
+/// <param name="previous">
+/// The token before the first one, where the text goes on from others; null at the start of a text, where some
+/// tokenizers leave out a space.
+/// </param>
+public sealed class StreamingDecoder(ITokenizer tokenizer, int? previous = null)
 {
     private readonly Decoder _decoder = Encoding.UTF8.GetDecoder();
+    private int? _previous = previous;
 
     /// <summary>The text that <paramref name="token"/> completes: empty while a character is unfinished.</summary>
     /// <param name="token">The next id. Bytes that cannot become UTF-8 appear as U+FFFD.</param>
     /// <exception cref="DynConvException">The id is not in the vocabulary.</exception>
-    public string Append(int token) => Decode(tokenizer.Decode([token]), flush: false);
+    public string Append(int token)
+    {
+        byte[] bytes = _previous is int before
+            ? tokenizer.Decode([before, token])[tokenizer.Decode([before]).Length..]
+            : tokenizer.Decode([token]);
+        _previous = token;
+        return Decode(bytes, flush: false);
+    }
 
     /// <summary>What is left at the end: U+FFFD for an unfinished character, else nothing. It then starts anew.</summary>
-    public string Finish() => Decode([], flush: true);
+    public string Finish()
+    {
+        _previous = null;
+        return Decode([], flush: true);
+    }
 
     private string Decode(byte[] bytes, bool flush)
     {

@@ -21,6 +21,7 @@ internal static class TokenizerJsonReader
         {
             IgnoreMerges = model.Flag("ignore_merges", missing: false),
             PostProcessor = root.Find("post_processor")?.Json,
+            Template = root.Find("post_processor") is JsonPlace processor ? TemplateReader.Read(processor) : TokenTemplate.Empty,
         };
         BpeVocabulary vocabulary = ReadVocabulary(path, root, model);
         return ByteTokenizer.Is(vocabulary, settings) ? new ByteTokenizer() : new BpeTokenizer(vocabulary, settings);

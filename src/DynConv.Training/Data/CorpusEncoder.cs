@@ -58,7 +58,7 @@ internal static class CorpusEncoder
     {
         var idle = new Stack<TextBatch>();
         var pending = new Queue<Task<TextBatch>>();
-        var reader = new TextBatchReader(source, () => idle.TryPop(out TextBatch? batch) ? batch : new TextBatch());
+        var reader = new TextBatchReader(source, () => idle.TryPop(out TextBatch? batch) ? batch : new TextBatch(), tokenizer);
         try
         {
             foreach (TextBatch batch in reader.Read())

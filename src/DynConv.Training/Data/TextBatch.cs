@@ -1,3 +1,5 @@
+using DynConv.Models.Tokenizers;
+
 namespace DynConv.Training.Data;
 
 /// <summary>
@@ -20,8 +22,8 @@ internal sealed class TextBatch
 
     public bool IsEmpty => _pieces.Count == 0;
 
-    /// <summary>Adds text; <paramref name="endsDocument"/> if the document has no more.</summary>
-    public void Add(ReadOnlySpan<byte> text, bool endsDocument)
+    /// <summary>Adds a document, or a part of one.</summary>
+    public void Add(ReadOnlySpan<byte> text, TextPart part)
     {
         if (Bytes + text.Length > _text.Length)
         {
@@ -30,17 +32,17 @@ internal sealed class TextBatch
 
         text.CopyTo(_text.AsSpan(Bytes));
         Bytes += text.Length;
-        _pieces.Add(new Piece(text.Length, endsDocument));
+        _pieces.Add(new Piece(text.Length, part));
     }
 
-    public void Encode(Models.Tokenizers.ITokenizer tokenizer)
+    public void Encode(ITokenizer tokenizer)
     {
         int start = 0;
         foreach (Piece piece in _pieces)
         {
-            tokenizer.Encode(_text.AsSpan(start, piece.Bytes), Tokens);
+            tokenizer.Encode(_text.AsSpan(start, piece.Bytes), Tokens, new EncodeOptions { Part = piece.Part });
             start += piece.Bytes;
-            if (piece.EndsDocument)
+            if (!piece.Part.HasFlag(TextPart.Unfinished))
             {
                 EndDocument(tokenizer.EndOfTextId);
             }
@@ -65,5 +67,5 @@ internal sealed class TextBatch
         DocumentEnds.Add(Tokens.Count);
     }
 
-    private readonly record struct Piece(int Bytes, bool EndsDocument);
+    private readonly record struct Piece(int Bytes, TextPart Part);
 }

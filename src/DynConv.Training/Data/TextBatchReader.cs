@@ -1,7 +1,12 @@
+using DynConv.Models.Tokenizers;
+
 namespace DynConv.Training.Data;
 
 /// <summary>Reads the documents of a <see cref="TextSource"/> in order, in batches of bounded size.</summary>
-internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBatch)
+/// <param name="source">The documents.</param>
+/// <param name="emptyBatch">Where batches come from.</param>
+/// <param name="tokenizer">Says where large documents are cut.</param>
+internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBatch, ITokenizer tokenizer)
 {
     /// <summary>The largest piece of a text file; a batch is closed when it holds as much.</summary>
     public const int PieceBytes = 1 << 20;
@@ -19,7 +24,7 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
         TextBatch batch = emptyBatch();
         foreach (TextPiece piece in ReadPieces())
         {
-            batch.Add(piece.Text.Span, piece.EndsDocument);
+            batch.Add(piece.Text.Span, piece.Part);
             if (batch.Bytes >= PieceBytes)
             {
                 yield return batch;
@@ -63,17 +68,19 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
             yield break;
         }
 
+        var part = TextPart.Whole;
         while (count == PieceBytes)
         {
-            int cut = TextCut.Find(_piece);
-            yield return new TextPiece(_piece.AsMemory(0, cut), EndsDocument: false);
+            int cut = tokenizer.FindCut(_piece);
+            yield return new TextPiece(_piece.AsMemory(0, cut), part | TextPart.Unfinished);
+            part = TextPart.Continues;
             _piece.AsSpan(cut).CopyTo(_piece);
             count = PieceBytes - cut + stream.Read(_piece.AsSpan(PieceBytes - cut));
         }
 
         if (count > 0)
         {
-            yield return new TextPiece(_piece.AsMemory(0, count), EndsDocument: true);
+            yield return new TextPiece(_piece.AsMemory(0, count), part);
         }
     }
 
@@ -84,7 +91,7 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
         {
             if (text.Length > 0)
             {
-                yield return new TextPiece(text, EndsDocument: true);
+                yield return new TextPiece(text, TextPart.Whole);
             }
         }
     }
@@ -109,4 +116,4 @@ internal sealed class TextBatchReader(TextSource source, Func<TextBatch> emptyBa
 }
 
 /// <summary>A document, or a piece of a large one.</summary>
-internal readonly record struct TextPiece(ReadOnlyMemory<byte> Text, bool EndsDocument);
+internal readonly record struct TextPiece(ReadOnlyMemory<byte> Text, TextPart Part);

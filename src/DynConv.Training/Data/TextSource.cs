@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using DynConv.Models.Tokenizers;
 
 namespace DynConv.Training.Data;
 
@@ -66,7 +67,7 @@ public sealed class TextSource
     /// <exception cref="DynConvException">A file is unreadable, binary or malformed.</exception>
     public IEnumerable<ReadOnlyMemory<byte>> ReadDocuments()
     {
-        var reader = new TextBatchReader(this, static () => new TextBatch());
+        var reader = new TextBatchReader(this, static () => new TextBatch(), new ByteTokenizer());
         foreach (TextPiece piece in reader.ReadPieces())
         {
             yield return piece.Text.ToArray();

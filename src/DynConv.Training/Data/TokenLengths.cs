@@ -15,10 +15,6 @@ internal sealed class TokenLengths
         _tokenizer = tokenizer;
         _lengths = new int[tokenizer.VocabularySize];
         Array.Fill(_lengths, Unknown);
-        if (tokenizer.EndOfTextId is { } id)
-        {
-            _lengths[id] = 0;
-        }
     }
 
     public long Sum(ReadOnlySpan<int> tokens)
@@ -34,5 +30,5 @@ internal sealed class TokenLengths
     }
 
     // Two threads may find the same length at once and store the same number.
-    private int Find(int token) => _lengths[token] = _tokenizer.Decode([token]).Length;
+    private int Find(int token) => _lengths[token] = _tokenizer.ByteCount(token);
 }

@@ -10,6 +10,8 @@ internal sealed class CountingTokenizer(int first) : ITokenizer
 
     public int? EndOfTextId => null;
 
+    public ITokenizer WithEndOfText(int id) => throw new NotSupportedException();
+
     public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
     {
         for (int i = 0; i < text.Length; i++)

@@ -15,6 +15,8 @@ internal sealed class FakeTokenizer(bool endOfText = true, int shift = 0, byte? 
 
     public int? EndOfTextId => endOfText ? shift + End : null;
 
+    public ITokenizer WithEndOfText(int id) => throw new NotSupportedException();
+
     public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
     {
         foreach (byte value in text)

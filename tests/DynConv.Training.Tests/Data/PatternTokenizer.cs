@@ -19,6 +19,8 @@ internal sealed class PatternTokenizer(string pattern) : ITokenizer
 
     public int? EndOfTextId => null;
 
+    public ITokenizer WithEndOfText(int id) => throw new NotSupportedException();
+
     public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
     {
         foreach (ValueMatch match in _words.EnumerateMatches(Encoding.UTF8.GetString(text)))

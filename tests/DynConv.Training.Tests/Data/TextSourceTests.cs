@@ -162,7 +162,7 @@ public sealed class TextSourceTests : IDisposable
     {
         var documents = new List<string>();
         var tokenizer = new FakeTokenizer();
-        foreach (TextBatch batch in new TextBatchReader(source, () => new TextBatch()).Read())
+        foreach (TextBatch batch in new TextBatchReader(source, () => new TextBatch(), tokenizer).Read())
         {
             batch.Encode(tokenizer);
             int start = 0;

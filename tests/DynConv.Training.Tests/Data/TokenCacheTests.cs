@@ -91,7 +91,7 @@ public sealed class TokenCacheTests : IDisposable
     public void A_large_file_without_a_line_break_is_cut_between_characters(string character)
     {
         _folder.Write("text/a.txt", "x" + string.Concat(Enumerable.Repeat(character, 700_000)));
-        foreach (TextBatch batch in new TextBatchReader(Source(), () => new TextBatch()).Read())
+        foreach (TextBatch batch in new TextBatchReader(Source(), () => new TextBatch(), new FakeTokenizer()).Read())
         {
             batch.Encode(new FakeTokenizer(endOfText: false));
             Assert.DoesNotContain('\uFFFD', Encoding.UTF8.GetString([.. batch.Tokens.Select(token => (byte)token)]));
@@ -249,6 +249,8 @@ public sealed class TokenCacheTests : IDisposable
         public int VocabularySize => 100;
 
         public int? EndOfTextId => null;
+
+        public ITokenizer WithEndOfText(int id) => throw new NotSupportedException();
 
         public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens) => inner.Encode(text, tokens);
 

@@ -1,4 +1,4 @@
-namespace DynConv.Training.Data;
+namespace DynConv.Models.Tokenizers;
 
 /// <summary>Where a document too large for one piece is cut.</summary>
 /// <remarks>
