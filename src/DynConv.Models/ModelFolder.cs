@@ -35,7 +35,46 @@ public static class ModelFolder
         LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
         {
-            ReadWeights(reader, model, folder, format.TensorName);
+            ReadWeights(reader, model, folder, format.TensorName, []);
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Reads a model into a shape that has convolutions which the folder's model lacks. They begin as the identity, so that the
+    /// model computes what it did.
+    /// </summary>
+    /// <param name="folder">As <see cref="Load"/> takes it.</param>
+    /// <param name="configuration">The folder's, with or without more convolutions.</param>
+    /// <param name="seed">What the new convolutions draw their other weights from.</param>
+    /// <param name="device">Where the weights go; the CPU if not given.</param>
+    /// <param name="dtype">What the model computes in: float32, or bfloat16 on CUDA.</param>
+    public static LanguageModel LoadInto(
+        string folder, ModelConfiguration configuration, ulong seed, Device? device = null, DType dtype = DType.Float32)
+    {
+        (_, ModelFormat format) = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
+        using var reader = new CheckpointReader(folder);
+        CheckSize(configuration, reader, folder);
+        LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
+        try
+        {
+            var random = new RandomSource(seed);
+            var added = new HashSet<string>();
+            foreach ((string name, Module module) in model.NamedModules())
+            {
+                if (module is ShortConvolution convolution && !reader.Entries.ContainsKey(format.TensorName($"{name}.static_weight")))
+                {
+                    convolution.SetIdentity(random.Fork(name));
+                    added.UnionWith(convolution.NamedParameters().Select(parameter => $"{name}.{parameter.Key}"));
+                }
+            }
+
+            ReadWeights(reader, model, folder, format.TensorName, added);
             return model;
         }
         catch
@@ -78,17 +117,19 @@ public static class ModelFolder
     /// <param name="model">The model.</param>
     /// <param name="source">What the checkpoint is called in messages.</param>
     public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source) =>
-        ReadWeights(reader, model, source, static name => name);
+        ReadWeights(reader, model, source, static name => name, []);
 
     private static void WriteWeights(string path, Module module, Func<string, string> tensorName) => SafetensorsWriter.Write(
         path,
         module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(tensorName(p.Key), p.Value.Tensor)),
         new Dictionary<string, string> { ["format"] = "pt" });
 
-    private static void ReadWeights(CheckpointReader reader, LanguageModel model, string source, Func<string, string> tensorName)
+    /// <summary>Reads all parameters but those that have their values already.</summary>
+    private static void ReadWeights(
+        CheckpointReader reader, LanguageModel model, string source, Func<string, string> tensorName, HashSet<string> filled)
     {
         var expected = new HashSet<string>();
-        foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
+        foreach ((string parameterName, Parameter parameter) in model.NamedParameters().Where(parameter => !filled.Contains(parameter.Key)))
         {
             string name = tensorName(parameterName);
             expected.Add(name);

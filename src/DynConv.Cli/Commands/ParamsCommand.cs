@@ -23,7 +23,7 @@ internal static class ParamsCommand
         command.SetAction(parsed =>
         {
             TrainingConfiguration configuration = options.Read(parsed);
-            int? vocabulary = configuration.Tokenizer.Length > 0 ? TokenizerLoader.Load(configuration.Tokenizer).VocabularySize : null;
+            int? vocabulary = configuration.Tokenizer?.Length > 0 ? TokenizerLoader.Load(configuration.Tokenizer).VocabularySize : null;
             ParameterCounts counts = ParameterCounts.Of(configuration.ModelConfiguration(vocabulary));
             foreach ((string part, long count) in counts.Parts)
             {

@@ -5,6 +5,7 @@ using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
 using DynConv.Training;
+using DynConv.Training.Optimization;
 
 namespace DynConv.Cli.Commands;
 
@@ -27,7 +28,8 @@ internal sealed class TrainingOptions
     {
         var options = new TrainingOptions(new TrainingConfiguration());
         options.AddData();
-        options.AddModel("bytes");
+        options.AddInit();
+        options.AddModel("bytes, or with --init the model's");
         options.AddRun();
         return options;
     }
@@ -76,10 +78,13 @@ internal sealed class TrainingOptions
         List("--valid", "Files and folders to validate on; a tenth of the data is held out if not given.", static (c, v) => c with { Valid = v });
     }
 
+    private void AddInit() =>
+        Text("--init", "DIR", "A model's folder to start from, of this library or another; convolutions that --conv adds begin as the identity.", static (c, v) => c with { Init = v });
+
     private void AddModel(string tokenizerDefault)
     {
         Text("--preset", "P", $"The model's shape: {string.Join(", ", Presets.Names)}. Default nano.", static (c, v) => c with { Preset = v });
-        Choice("--conv", $"The short convolutions. Default {_defaults.Conv}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
+        Choice("--conv", $"The short convolutions. Default {_defaults.Conv ?? "lowrank, or with --init the model's own"}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
         Text("--placement", "P", "Linear layers that they follow: qkv, all, or some of q,k,v,o,gate,up,down. Default qkv.", static (c, v) => c with { Placement = v });
         Number<int>("--width", "Taps of a filter, 1 to 16. Default 4.", static (c, v) => c with { Width = v });
         Number<int>("--rank", "Bottleneck of a low-rank convolution. Default 16.", static (c, v) => c with { Rank = v });
@@ -101,6 +106,9 @@ internal sealed class TrainingOptions
         Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
         Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
         Number<double>("--lr", "Peak learning rate. Default by preset.", static (c, v) => c with { LearningRate = v }, "X");
+        Choice("--schedule", "What the learning rate does after its warm-up. Default cosine.", [.. ScheduleKinds.Names], static (c, v) => c with { Schedule = v });
+        Number<double>("--warmup", "Steps in which it rises; below 1 a share of the run. Default 0.1.", static (c, v) => c with { Warmup = v }, "X");
+        Number<double>("--decay", "Last steps, in which that of wsd falls; below 1 a share of the run. Default 0.2.", static (c, v) => c with { Decay = v }, "X");
         Number<ulong>("--seed", "Decides the first weights and the order of the data. Default 0.", static (c, v) => c with { Seed = v });
         Number<long>("--validate-every", "Steps between validations; 0 for the last only. Default a tenth of the run.", static (c, v) => c with { ValidateEvery = v });
         Number<long>("--checkpoint-every", "Steps between checkpoints; 0 for the last only. Default a quarter of the run.", static (c, v) => c with { CheckpointEvery = v });

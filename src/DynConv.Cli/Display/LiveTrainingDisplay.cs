@@ -22,7 +22,9 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
     private Task? _drawing;
     private StepMetrics? _step;
     private (long Step, EvaluationResult Result)? _validation;
+    private double _secondsLeft;
     private string _status = "";
+    private bool _validating;
     private bool _stopping;
 
     public LiveTrainingDisplay(IAnsiConsole terminal)
@@ -53,6 +55,7 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         lock (_gate)
         {
             _step = step;
+            _secondsLeft = step.SecondsLeft;
             _losses.Add(step.Loss);
         }
 
@@ -60,10 +63,23 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         {
             SetStatus("validating");
         }
-        else if (_losses.Count == 1)
+        else if (_losses.Count == 1 || _validating)
         {
             SetStatus("");
         }
+
+        _validating = false;
+    }
+
+    public override void OnValidating(long step, EvaluationProgress progress, double secondsLeft)
+    {
+        lock (_gate)
+        {
+            _secondsLeft = secondsLeft;
+        }
+
+        _validating = true;
+        SetStatus($"validating: {progress.Windows:N0} of {progress.TotalWindows:N0} windows");
     }
 
     public override void OnValidation(long step, EvaluationResult result)
@@ -132,7 +148,7 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
                 lines.Add(Line("loss", Loss(step.Loss, width)));
                 lines.Add(Line("validation", Markup.Escape(Longest(width, Validation()))));
                 lines.Add(Line("speed", $"{step.TokensPerSecond:N0} tokens/s"));
-                lines.Add(Line("time left", Durations.Format(step.SecondsLeft)));
+                lines.Add(Line("time left", Durations.Format(_secondsLeft)));
             }
 
             if (_status.Length > 0)

@@ -49,6 +49,14 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
         }
     }
 
+    public override void OnValidating(long step, EvaluationProgress progress, double secondsLeft)
+    {
+        if (IsDue())
+        {
+            WriteAtOnce($"step {step}  validating {progress.Windows:N0} of {progress.TotalWindows:N0} windows  {Durations.Format(secondsLeft)} left");
+        }
+    }
+
     public override void OnValidation(long step, EvaluationResult result)
     {
         output.WriteLine($"step {step}  valid loss {result.Loss:0.0000}");

@@ -25,6 +25,8 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
 
     public abstract void OnStep(StepMetrics step);
 
+    public abstract void OnValidating(long step, EvaluationProgress progress, double secondsLeft);
+
     public abstract void OnValidation(long step, EvaluationResult result);
 
     public abstract void OnCheckpoint(long step, string path);
@@ -42,7 +44,7 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
             .Select(group => group.Key.Describe(group.Distinct()))];
         string convolutions = kinds.Length == 0 ? "no convolutions" : string.Join("; ", kinds);
         string mixers = c.Model.SequenceMixers is { } pattern ? $" of {pattern}" : "";
-        string model = $"{c.Preset}: {start.Model.Layers.Count} layers{mixers}, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
+        string model = $"{c.ModelName()}: {start.Model.Layers.Count} layers{mixers}, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
         string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens{(c.Pack ? ", documents packed," : "")} on {Place(start)}";
         return (model, data);
     }

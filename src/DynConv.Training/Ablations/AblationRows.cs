@@ -14,7 +14,7 @@ internal static class AblationRows
     private const string Tokens = "tokens";
 
     /// <summary>Settings that have to be the same for losses to be comparable, or that each run of a row has by itself.</summary>
-    private static readonly string[] Common = ["data", "valid", "tokenizer", "context", "pack", "seed"];
+    private static readonly string[] Common = ["data", "valid", "tokenizer", "init", "context", "pack", "seed"];
 
     /// <summary>What each kind of convolution has no use for.</summary>
     private static readonly Dictionary<string, string[]> Unused = new()
@@ -53,9 +53,9 @@ internal static class AblationRows
 
         YamlMappingNode merged = YamlNodes.Merge(WithoutOtherLength(ground, given), variant.Settings);
         TrainingConfiguration configuration = RunFile.Deserialize(YamlNodes.Parser(merged));
-        if (Unused.TryGetValue(configuration.Conv, out string[]? unused) && given.FirstOrDefault(unused.Contains) is { } idle)
+        if (Unused.TryGetValue(configuration.Conv ?? TrainingConfiguration.DefaultConv, out string[]? unused) && given.FirstOrDefault(unused.Contains) is { } idle)
         {
-            string kind = configuration.Conv == ShortConvolutionKinds.None ? "a model without convolutions has no use for" : $"{configuration.Conv} convolutions have no use for";
+            string kind = configuration.Conv == ShortConvolutionKinds.None ? "a model without convolutions has no use for" : $"{configuration.ConvName} convolutions have no use for";
             throw YamlNodes.Failure(variant.Where, $"row '{variant.Name}' sets {idle}, which {kind}");
         }
 

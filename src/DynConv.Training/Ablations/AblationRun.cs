@@ -25,7 +25,7 @@ public sealed class AblationRun
     {
         _grid = grid;
         _folder = folder;
-        int vocabulary = TokenizerLoader.Load(grid.Rows[0].Configuration.Tokenizer).VocabularySize;
+        int vocabulary = TokenizerLoader.Load(grid.Rows[0].Configuration.TokenizerPath).VocabularySize;
         _cells = [.. grid.Seeds.SelectMany(seed => grid.Rows.Select(row => new AblationCell(
             row,
             seed,

@@ -11,8 +11,8 @@ public interface IAblationObserver : ITrainingObserver
     /// <param name="runs">Runs of the grid, finished ones included.</param>
     void OnRun(AblationCell cell, int number, int runs);
 
-    /// <summary>A step of the run is done, after <see cref="ITrainingObserver.OnStep"/>.</summary>
-    /// <param name="secondsLeft">Expected time to the end of the whole grid, by the arithmetic that is left.</param>
+    /// <summary>A step of the run is done, or a part of a validation, after the run's own report of it.</summary>
+    /// <param name="secondsLeft">Expected time to the end of the whole grid, by the arithmetic that is left; NaN while nothing is known of it.</param>
     void OnGridProgress(double secondsLeft);
 
     /// <summary>A run has ended: finished, failed or, after a request, stopped.</summary>

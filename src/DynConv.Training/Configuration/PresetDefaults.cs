@@ -8,6 +8,9 @@ internal sealed record PresetDefaults(int Context, int Batch, double LearningRat
     // The paper trains on about 50 tokens a parameter.
     private const long TokensPerParameter = 50;
 
+    /// <summary>For a model that has been trained already.</summary>
+    public static PresetDefaults OfModel(int maxPositions) => new(Math.Min(maxPositions, 1024), 4, 1e-4, static _ => 1000);
+
     public static PresetDefaults Of(string preset)
     {
         ModelConfiguration shape = Presets.Get(preset);

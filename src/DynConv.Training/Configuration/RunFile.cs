@@ -16,6 +16,7 @@ public static class RunFile
         .WithNamingConvention(UnderscoredNamingConvention.Instance)
         .WithTypeConverter(new MixerPattern.YamlConverter())
         .WithQuotingNecessaryStrings()
+        .DisableAliases()
         .ConfigureDefaultValuesHandling(DefaultValuesHandling.OmitNull)
         .Build());
 

@@ -1,6 +1,7 @@
 using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
+using DynConv.Training.Optimization;
 
 namespace DynConv.Training;
 
@@ -16,17 +17,26 @@ public sealed record TrainingConfiguration
     /// <summary>Files and folders with the text to validate on; empty to hold out a share of <see cref="Data"/>.</summary>
     public IReadOnlyList<string> Valid { get; init; } = [];
 
-    /// <summary><c>bytes</c>, or the path of a tokenizer.</summary>
-    public string Tokenizer { get; init; } = "bytes";
+    /// <summary><c>bytes</c>, or the path of a tokenizer; <c>bytes</c> if not given, or that of <see cref="Init"/>.</summary>
+    public string? Tokenizer { get; init; }
 
-    /// <summary>The model's shape by name, one of <see cref="Presets.Names"/>.</summary>
-    public string Preset { get; init; } = "nano";
+    /// <summary>
+    /// The folder of a model to start from: its shape and weights in place of a preset's and of random ones. Convolutions that
+    /// it does not have and <see cref="Conv"/> asks for begin as the identity.
+    /// </summary>
+    public string? Init { get; init; }
+
+    /// <summary>The model's shape by name, one of <see cref="Presets.Names"/>; <c>nano</c> if not given. Not with <see cref="Init"/>.</summary>
+    public string? Preset { get; init; }
 
     /// <summary>What differs from the preset's shape.</summary>
     public ModelOverrides Model { get; init; } = new();
 
-    /// <summary><c>none</c>, <c>static</c>, <c>headwise</c> or <c>lowrank</c>.</summary>
-    public string Conv { get; init; } = "lowrank";
+    /// <summary>
+    /// <c>none</c>, <c>static</c>, <c>headwise</c> or <c>lowrank</c>; <c>lowrank</c> if not given, or with <see cref="Init"/>
+    /// the model's own.
+    /// </summary>
+    public string? Conv { get; init; }
 
     /// <summary>Linear layers that a convolution follows: <c>qkv</c>, <c>all</c>, or names with commas.</summary>
     public string Placement { get; init; } = "qkv";
@@ -67,10 +77,16 @@ public sealed record TrainingConfiguration
     /// <summary>Peak learning rate.</summary>
     public double? LearningRate { get; init; }
 
-    /// <summary>Share of the steps in which the learning rate rises; after them it falls along a cosine.</summary>
+    /// <summary>What the learning rate does after its warm-up, one of <see cref="ScheduleKinds.Names"/>.</summary>
+    public string Schedule { get; init; } = "cosine";
+
+    /// <summary>Steps in which the learning rate rises in a straight line: below 1 a share of the run, else their number.</summary>
     public double Warmup { get; init; } = 0.1;
 
-    /// <summary>Where the learning rate ends, as a share of its peak.</summary>
+    /// <summary>Last steps, in which the rate of <c>wsd</c> falls: below 1 a share of the run, else their number; 0.2 if not given.</summary>
+    public double? Decay { get; init; }
+
+    /// <summary>Where the learning rate ends, as a share of its peak. Not with a constant schedule.</summary>
     public double FinalLearningRate { get; init; }
 
     /// <summary>AdamW's decay of matrices.</summary>
@@ -114,7 +130,8 @@ public sealed record TrainingConfiguration
     /// <exception cref="DynConvException">A setting does not fit, or the device is not here.</exception>
     public TrainingConfiguration Resolve()
     {
-        PresetDefaults defaults = PresetDefaults.Of(Preset);
+        CheckInit();
+        PresetDefaults defaults = Init is null ? PresetDefaults.Of(PresetName) : PresetDefaults.OfModel(InitialModel(Init).MaxPositions);
         int context = Context ?? defaults.Context;
         int batch = Batch ?? defaults.Batch;
         Positive("context", context);
@@ -129,7 +146,7 @@ public sealed record TrainingConfiguration
         long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
         Positive("steps", steps);
         Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
-        Range("warmup", Warmup, 0, 1);
+        CheckSchedule();
         Range("final_learning_rate", FinalLearningRate, 0, 1);
         Range("weight_decay", WeightDecay, 0, 10);
         Range("beta1", Beta1, 0, 0.9999999);
@@ -142,6 +159,10 @@ public sealed record TrainingConfiguration
         DynConv.Device device = DynConv.Device.Parse(Device);
         return this with
         {
+            Preset = Init is null ? PresetName : null,
+            Conv = Conv ?? (Init is null ? DefaultConv : null),
+            Tokenizer = TokenizerPath,
+            Decay = IsWsd ? Decay ?? DefaultDecay : null,
             Context = context,
             Batch = batch,
             Steps = steps,
@@ -154,6 +175,25 @@ public sealed record TrainingConfiguration
         };
     }
 
+    internal const string DefaultConv = "lowrank";
+
+    private const string DefaultPreset = "nano";
+    private const double DefaultDecay = 0.2;
+
+    /// <summary><see cref="Preset"/>, or the default.</summary>
+    internal string PresetName => Preset ?? DefaultPreset;
+
+    /// <summary><see cref="Tokenizer"/>, or the default.</summary>
+    internal string TokenizerPath => Tokenizer ?? Init ?? "bytes";
+
+    /// <summary>What the model is called: by its preset, or by the folder that it starts from.</summary>
+    public string ModelName() => Init is null ? PresetName : Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(Init)));
+
+    /// <summary>What its convolutions are called.</summary>
+    internal string ConvName => Conv ?? (Init is null ? DefaultConv : "the model's own");
+
+    private bool IsWsd => ScheduleKinds.Parse(Schedule) == ScheduleKind.WarmupStableDecay;
+
     /// <summary>The same for any machine: what to train, not where.</summary>
     internal TrainingConfiguration WithoutDevice() => this with { Device = "cpu", Dtype = null };
 
@@ -161,7 +201,12 @@ public sealed record TrainingConfiguration
     /// <param name="vocabularySize">Number of the tokenizer's ids; null for the preset's.</param>
     public ModelConfiguration ModelConfiguration(int? vocabularySize = null)
     {
-        ModelConfiguration preset = Presets.Get(Preset);
+        if (Init is not null)
+        {
+            return InitialModel(Init, vocabularySize ?? 0);
+        }
+
+        ModelConfiguration preset = Presets.Get(PresetName);
         int hidden = Model.HiddenSize ?? preset.HiddenSize;
         LayerConfiguration[] ordinary = [.. preset.Layers.Select(layer => layer.With(mixer => Adapted(mixer, preset, hidden)))];
         var plain = new PlainMixers(
@@ -238,17 +283,93 @@ public sealed record TrainingConfiguration
     /// <summary>The convolutions of the settings, in every mixer that does not say itself which it has.</summary>
     private ModelConfiguration WithConvolutions(ModelConfiguration model, PlainMixers plain)
     {
-        if (ShortConvolutionKinds.ParseOrNone(Conv) is not { } kind)
+        if (Convolution(Conv ?? DefaultConv) is not { } convolution)
         {
             return model;
         }
 
-        var convolution = new ShortConvolutionConfiguration { Kind = kind, Width = Width, Rank = Rank, HeadSize = HeadSize };
         ModelConfiguration everywhere = model.WithConvolutions(convolution, Placement);
         return everywhere with
         {
             Layers = [.. model.Layers.Select((own, i) => plain.Choose(i, own, everywhere.Layers[i]))],
         };
+    }
+
+    /// <summary>The convolution that the settings describe; null for none.</summary>
+    private ShortConvolutionConfiguration? Convolution(string name) => ShortConvolutionKinds.ParseOrNone(name) is { } kind
+        ? new ShortConvolutionConfiguration { Kind = kind, Width = Width, Rank = Rank, HeadSize = HeadSize }
+        : null;
+
+    /// <summary>The shape of a model that is there, with the convolutions that the settings add to it.</summary>
+    private ModelConfiguration InitialModel(string folder, int vocabularySize = 0)
+    {
+        string file = Path.Combine(folder, ModelFolder.ConfigurationFileName);
+        ModelConfiguration model = Directory.Exists(folder)
+            ? ConfigurationFile.Read(file)
+            : throw new DynConvException($"There is no model folder {folder} to start from.");
+        if (vocabularySize > model.VocabularySize)
+        {
+            throw new DynConvException(
+                $"The tokenizer has {vocabularySize:N0} ids and the model of {folder} only {model.VocabularySize:N0}: they do not belong together.");
+        }
+
+        if (Context > model.MaxPositions)
+        {
+            throw new DynConvException($"A context of {Context} is longer than the {model.MaxPositions} tokens that the model of {folder} is made for.");
+        }
+
+        if (Conv is null)
+        {
+            return model;
+        }
+
+        if (model.Convolutions.Count > 0)
+        {
+            throw new DynConvException($"conv is '{Conv}', and the model of {folder} has convolutions of its own; leave conv out to go on with them.");
+        }
+
+        return model.WithConvolutions(Convolution(Conv), Placement).Validate();
+    }
+
+    /// <summary>The shape is that of the weights: settings that would change it are mistakes.</summary>
+    private void CheckInit()
+    {
+        string? shape = Init is null ? null
+            : Preset is not null ? "preset"
+            : Model != new ModelOverrides() ? "model"
+            : QkNorm ? "qk_norm"
+            : null;
+        if (shape is not null)
+        {
+            throw new DynConvException($"{shape} is given together with init, and the model's shape is that of {Init}; leave {shape} out.");
+        }
+    }
+
+    private void CheckSchedule()
+    {
+        const double MostSteps = 1e15;
+        ScheduleKind kind = ScheduleKinds.Parse(Schedule);
+        Range("warmup", Warmup, 0, MostSteps);
+        Range("decay", Decay ?? DefaultDecay, 0, MostSteps);
+        WholeSteps("warmup", Warmup);
+        WholeSteps("decay", Decay ?? DefaultDecay);
+        if (Decay is not null && kind != ScheduleKind.WarmupStableDecay)
+        {
+            throw new DynConvException($"decay is given, and only the schedule wsd has use for it, not {Schedule}.");
+        }
+
+        if (FinalLearningRate != 0 && kind == ScheduleKind.Constant)
+        {
+            throw new DynConvException("final_learning_rate is given, and the schedule constant ends where it peaks.");
+        }
+    }
+
+    private static void WholeSteps(string name, double value)
+    {
+        if (value >= 1 && value != Math.Floor(value))
+        {
+            throw new DynConvException($"{name} is {value}; it has to be a share of the run below 1 or a whole number of steps.");
+        }
     }
 
     /// <summary>The mixers that the layers have over and over, before convolutions are placed.</summary>

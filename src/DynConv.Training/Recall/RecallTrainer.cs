@@ -32,7 +32,7 @@ internal sealed class RecallTrainer : IDisposable
         _model = new LanguageModel(shape, (ulong)run.Seed, device);
         _optimizer = new AdamWOptimizer(_model, new TrainingConfiguration { WeightDecay = settings.WeightDecay });
         _schedule = new LearningRateSchedule(
-            run.LearningRate, Final: 0, settings.Steps, (long)Math.Round(settings.Steps * Warmup));
+            ScheduleKind.Cosine, run.LearningRate, Final: 0, settings.Steps, (long)Math.Round(settings.Steps * Warmup));
         _training = new RecallSequences(run.Task, (ulong)run.Seed, RecallSplit.Train);
         _pairs = new RandomSource((ulong)run.Seed).Fork("recall.pairs");
         guard.Commit();

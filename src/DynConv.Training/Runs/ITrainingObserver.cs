@@ -39,6 +39,14 @@ public interface ITrainingObserver
     {
     }
 
+    /// <summary>The model is being looked at on validation text.</summary>
+    /// <param name="step">Steps done.</param>
+    /// <param name="progress">How far the validation has come.</param>
+    /// <param name="secondsLeft">Expected time to the end of the run.</param>
+    void OnValidating(long step, EvaluationProgress progress, double secondsLeft)
+    {
+    }
+
     /// <summary>The model has been looked at on validation text.</summary>
     /// <param name="step">Steps done.</param>
     /// <param name="result">What came out.</param>
@@ -82,7 +90,7 @@ public sealed record RunStart(
 /// <param name="Tokens">Tokens seen since the start of the run.</param>
 /// <param name="TokensPerSecond">Speed of the latest steps.</param>
 /// <param name="Seconds">Time spent in the run, earlier parts of a resumed one included.</param>
-/// <param name="SecondsLeft">Expected time to the end.</param>
+/// <param name="SecondsLeft">Expected time to the end of the run, its validations included.</param>
 public sealed record StepMetrics(
     long Step,
     long Steps,

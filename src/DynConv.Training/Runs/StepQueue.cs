@@ -5,10 +5,9 @@ namespace DynConv.Training.Runs;
 /// always has work.
 /// </summary>
 /// <param name="loop">The steps.</param>
-/// <param name="steps">How many the whole run has.</param>
 /// <param name="clock">Times them.</param>
 /// <param name="report">Takes the figures of each step, in order.</param>
-internal sealed class StepQueue(TrainingLoop loop, long steps, RunClock clock, Action<StepMetrics> report) : IDisposable
+internal sealed class StepQueue(TrainingLoop loop, RunClock clock, Action<StepMetrics> report) : IDisposable
 {
     private readonly Queue<PendingStep> _pending = new();
 
@@ -41,7 +40,7 @@ internal sealed class StepQueue(TrainingLoop loop, long steps, RunClock clock, A
         {
             using PendingStep done = _pending.Dequeue();
             loop.Check(done);
-            report(clock.Measure(done, steps, loop.TokensPerStep));
+            report(clock.Measure(done));
         }
     }
 }

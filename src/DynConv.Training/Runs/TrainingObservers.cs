@@ -22,6 +22,10 @@ public sealed class TrainingObservers(params IReadOnlyList<ITrainingObserver> ob
     public void OnStep(StepMetrics step) => Tell(observer => observer.OnStep(step));
 
     /// <inheritdoc/>
+    public void OnValidating(long step, EvaluationProgress progress, double secondsLeft) =>
+        Tell(observer => observer.OnValidating(step, progress, secondsLeft));
+
+    /// <inheritdoc/>
     public void OnValidation(long step, EvaluationResult result) => Tell(observer => observer.OnValidation(step, result));
 
     /// <inheritdoc/>

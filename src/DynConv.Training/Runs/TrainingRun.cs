@@ -98,7 +98,7 @@ public sealed class TrainingRun
 
     private TrainingResult Execute(CancellationToken stop)
     {
-        ITokenizer tokenizer = TokenizerLoader.Load(_configuration.Tokenizer);
+        ITokenizer tokenizer = TokenizerLoader.Load(_configuration.TokenizerPath);
         ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
 
         // Written first, so that a run can be resumed whatever moment it dies at.
@@ -110,7 +110,7 @@ public sealed class TrainingRun
         DType computeType = ComputeTypes.Parse(_configuration.Dtype, device);
         CheckMemory(shape, device);
         device.Memory.ResetPeak();
-        using var model = new LanguageModel(shape, _configuration.Seed, device, computeType);
+        using LanguageModel model = MakeModel(shape, device, computeType);
         using var optimizer = new AdamWOptimizer(model, _configuration);
         RunState state = _checkpoints.LoadLatest(model, optimizer) ?? new RunState(0, fingerprint, 0, 0);
         if (state.Data != fingerprint)
@@ -122,11 +122,11 @@ public sealed class TrainingRun
             _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, device, computeType));
 
         using var metrics = new MetricsLog(_folder, state.MetricsBytes);
-        var clock = new RunClock(state.Seconds);
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
+        var clock = new RunClock(state.Seconds, PlanValidations(data.Validation), loop.TokensPerStep);
         Prepare(device, loop);
         long steps = _configuration.Steps!.Value;
-        using var queue = new StepQueue(loop, steps, clock, figures =>
+        using var queue = new StepQueue(loop, clock, figures =>
         {
             metrics.Write(figures);
             _holdsResults = true;
@@ -140,7 +140,7 @@ public sealed class TrainingRun
             if (IsDue(step, _configuration.ValidateEvery!.Value) && step < steps)
             {
                 queue.Drain();
-                Validate(model, data.Validation, metrics, step, _configuration.ValidationTokens);
+                Validate(model, data.Validation, metrics, clock, step, _configuration.ValidationTokens);
             }
 
             if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
@@ -151,7 +151,7 @@ public sealed class TrainingRun
         }
 
         bool finished = step == steps;
-        EvaluationResult? result = finished ? Validate(model, data.Validation, metrics, step, long.MaxValue) : null;
+        EvaluationResult? result = finished ? Validate(model, data.Validation, metrics, clock, step, long.MaxValue) : null;
         if (finished)
         {
             Finish(model, tokenizer);
@@ -169,6 +169,12 @@ public sealed class TrainingRun
             computeType,
             SamplePrompt(data.Validation));
     }
+
+    /// <summary>Weights as they are before the first step; a checkpoint's come over them.</summary>
+    private LanguageModel MakeModel(ModelConfiguration shape, Device device, DType computeType) =>
+        _configuration.Init is { } folder && _checkpoints.Latest is null
+            ? ModelFolder.LoadInto(folder, shape, _configuration.Seed, device, computeType)
+            : new LanguageModel(shape, _configuration.Seed, device, computeType);
 
     /// <summary>Weights, gradients and two moments, 4 bytes each, are the least that training takes.</summary>
     private static void CheckMemory(ModelConfiguration shape, Device device)
@@ -232,15 +238,28 @@ public sealed class TrainingRun
         }
     }
 
+    private ValidationPlan PlanValidations(TokenDataset validation)
+    {
+        int context = _configuration.Context!.Value;
+        return new ValidationPlan(
+            _configuration.Steps!.Value,
+            _configuration.ValidateEvery!.Value,
+            context,
+            Evaluator.CountWindows(validation, context, _configuration.ValidationTokens),
+            Evaluator.CountWindows(validation, context, long.MaxValue));
+    }
+
     private static bool IsDue(long step, long interval) => interval > 0 && step % interval == 0;
 
     private EvaluationResult Validate(
-        LanguageModel model, TokenDataset valid, MetricsLog metrics, long step, long maxTokens)
+        LanguageModel model, TokenDataset valid, MetricsLog metrics, RunClock clock, long step, long maxTokens)
     {
         int context = _configuration.Context!.Value;
-        EvaluationResult Evaluate() =>
-            Evaluator.Evaluate(model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack);
+        var progress = new ValidationReport(_observer, clock, step);
+        EvaluationResult Evaluate() => Evaluator.Evaluate(
+            model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack, progress);
 
+        clock.Begin();
         EvaluationResult result = Evaluate();
         if (!double.IsFinite(result.Loss))
         {
@@ -285,8 +304,13 @@ public sealed class TrainingRun
             curves.Add(new LossCurve("validation", run.Validation));
         }
 
-        string title = $"{_configuration.Preset}, convolutions: {_configuration.Conv}";
+        string title = $"{_configuration.ModelName()}, convolutions: {_configuration.ConvName}";
         AtomicFile.WriteAllText(Path.Combine(_folder, "loss.svg"), LossChart.Draw(title, curves));
+    }
+
+    private sealed class ValidationReport(ITrainingObserver observer, RunClock clock, long step) : IProgress<EvaluationProgress>
+    {
+        public void Report(EvaluationProgress value) => observer.OnValidating(step, value, clock.Left(step, value));
     }
 
     private sealed class EncodingReport(ITrainingObserver observer) : IProgress<EncodingProgress>

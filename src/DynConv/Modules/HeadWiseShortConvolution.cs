@@ -56,5 +56,8 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
     private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
         HeadWiseConvolution.Step(x, Filters(features!), StaticWeight, state, Residual);
 
+    private protected override void SilenceGenerator(RandomSource random) =>
+        Generator.Tensor.CopyFrom(Tensor.Zeros(Generator.Shape, device: Generator.Tensor.Device));
+
     private Tensor Filters(Tensor features) => features.Reshape([.. features.Shape.Dimensions[..^1], Heads, Width]);
 }

@@ -60,4 +60,10 @@ public sealed class LowRankShortConvolution : ShortConvolution
 
     private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
         LowRankConvolution.Step(x, features!, GeneratorOut, StaticWeight, state, Residual);
+
+    private protected override void SilenceGenerator(RandomSource random)
+    {
+        Generator.Tensor.CopyFrom(random.Fork("generator_in.weight").Normal(Generator.Shape, GeneratorDeviation, Generator.Tensor.Device));
+        GeneratorOut.Tensor.CopyFrom(Tensor.Zeros(GeneratorOut.Shape, device: GeneratorOut.Tensor.Device));
+    }
 }

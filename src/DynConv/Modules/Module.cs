@@ -32,6 +32,19 @@ public abstract class Module : IDisposable
         }
     }
 
+    /// <summary>All modules inside this one, each before those inside of it.</summary>
+    public IEnumerable<KeyValuePair<string, Module>> NamedModules()
+    {
+        foreach ((string name, Module module) in _members.Where(member => member.Member is Module).Select(member => (member.Name, (Module)member.Member)))
+        {
+            yield return new(name, module);
+            foreach ((string inner, Module innerModule) in module.NamedModules())
+            {
+                yield return new(name.Length == 0 ? inner : $"{name}.{inner}", innerModule);
+            }
+        }
+    }
+
     /// <summary>Gives all parameters back.</summary>
     public void Dispose()
     {

@@ -12,6 +12,9 @@ namespace DynConv.Modules;
 /// </remarks>
 public abstract class ShortConvolution : Module
 {
+    // What linear layers of Llama-style models start from.
+    private protected const double GeneratorDeviation = 0.02;
+
     private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device)
     {
         if (channels < 1)
@@ -100,12 +103,29 @@ public abstract class ShortConvolution : Module
         return scope.Keep(ConvolveToken(x, features, state));
     }
 
-    private protected static Parameter Linear(RandomSource random, Shape shape, Device? device)
+    /// <summary>
+    /// Sets the parameters so that the convolution returns its input, whatever its features are, and learns from there.
+    /// </summary>
+    /// <param name="random">What a low-rank convolution draws its bottleneck from: were that zero too, it would not learn.</param>
+    public void SetIdentity(RandomSource random)
     {
-        // What linear layers of Llama-style models start from.
-        const double StandardDeviation = 0.02;
-        return new Parameter(random.Normal(shape, StandardDeviation, device), ParameterKind.Convolution);
+        using var scope = new TensorScope();
+        StaticWeight.Tensor.CopyFrom(Tensor.Zeros(StaticWeight.Shape, device: StaticWeight.Tensor.Device));
+        if (!Residual)
+        {
+            float[] ones = new float[Channels];
+            Array.Fill(ones, 1);
+            StaticWeight.Tensor.Slice(0, 0, 1).CopyFrom(Tensor.From(ones, [1, Channels], StaticWeight.Tensor.Device));
+        }
+
+        SilenceGenerator(random);
     }
+
+    /// <summary>Sets the generator so that a token's filter is the static one.</summary>
+    private protected abstract void SilenceGenerator(RandomSource random);
+
+    private protected static Parameter Linear(RandomSource random, Shape shape, Device? device) =>
+        new(random.Normal(shape, GeneratorDeviation, device), ParameterKind.Convolution);
 
     private protected static Parameter Zeros(Shape shape, Device? device) =>
         new(Tensor.Zeros(shape, DType.Float32, device), ParameterKind.Convolution);

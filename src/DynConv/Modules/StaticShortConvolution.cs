@@ -27,4 +27,8 @@ public sealed class StaticShortConvolution : ShortConvolution
 
     private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
         StaticConvolution.Step(x, StaticWeight, state, Residual);
+
+    private protected override void SilenceGenerator(RandomSource random)
+    {
+    }
 }

@@ -35,7 +35,7 @@ public sealed class TrainingConfigurationTests
     [Fact]
     public void What_is_given_stays_and_resolving_again_changes_nothing()
     {
-        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0, Device = "cpu", Dtype = "float32" };
+        var given = new TrainingConfiguration { Context = 8, Batch = 2, Steps = 3, LearningRate = 0.5, ValidateEvery = 0, CheckpointEvery = 0, Device = "cpu", Dtype = "float32", Preset = "nano", Conv = "none", Tokenizer = "bytes" };
 
         TrainingConfiguration resolved = given.Resolve();
 
@@ -68,7 +68,7 @@ public sealed class TrainingConfigurationTests
         { "tokens: 0", "steps is 0; it has to be at least 1." },
         { "steps: 1\ntokens: 1", "A run is as long as its steps or its tokens say; give one of the two." },
         { "learning_rate: -1", "learning_rate is -1; it has to be from 0 to 10." },
-        { "warmup: 1.5", "warmup is 1.5; it has to be from 0 to 1." },
+        { "warmup: 1.5", "warmup is 1.5; it has to be a share of the run below 1 or a whole number of steps." },
         { "final_learning_rate: 2", "final_learning_rate is 2; it has to be from 0 to 1." },
         { "weight_decay: -0.1", "weight_decay is -0.1; it has to be from 0 to 10." },
         { "beta1: 1", "beta1 is 1; it has to be from 0 to 0.9999999." },
