@@ -26,7 +26,7 @@ public static class Fuzz
     /// <summary>Cases of one reader where no time is given.</summary>
     public const int DefaultCases = 200;
 
-    private const int LongestMessage = 1000;
+    private const int LongestMessage = 1100;
     private const int StackSize = 1 << 20;
 
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(20);

@@ -49,7 +49,7 @@ public static class AblationFile
         {
             found[key] = Keys.Contains(key)
                 ? value
-                : throw YamlNodes.Failure(keyNode, $"there is no setting '{key}' of a grid; there are {string.Join(", ", Keys)}, and settings of runs go under {Base}");
+                : throw YamlNodes.Failure(keyNode, $"there is no setting {YamlReader.Quote(key)} of a grid; there are {string.Join(", ", Keys)}, and settings of runs go under {Base}");
         }
 
         YamlMappingNode ground = found.TryGetValue(Base, out YamlNode? settings) ? YamlNodes.Mapping(settings, Base) : new YamlMappingNode();

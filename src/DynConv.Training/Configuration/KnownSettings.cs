@@ -11,7 +11,11 @@ internal sealed class KnownSettings(ITypeInspector inner) : ITypeInspector
     public IPropertyDescriptor GetProperty(
         Type type, object? container, string name, bool ignoreUnmatched, bool caseInsensitivePropertyMatching) =>
         inner.GetProperty(type, container, name, ignoreUnmatched: true, caseInsensitivePropertyMatching)
-        ?? throw new SerializationException($"there is no setting '{name}'.");
+        ?? throw new SerializationException(Unknown(name, inner.GetProperties(type, container).Select(static property => property.Name)));
+
+    /// <summary>Says that there is no such setting, and which it may have been meant to be.</summary>
+    public static string Unknown(string name, IEnumerable<string> known) =>
+        $"there is no setting {YamlReader.Quote(name)}{(NearestName.Of(name, known) is { } near ? $"; did you mean {near}?" : ".")}";
 
     public string GetEnumName(Type enumType, string name) => inner.GetEnumName(enumType, name);
 

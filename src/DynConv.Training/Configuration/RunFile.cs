@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
 using YamlDotNet.Serialization;
 using YamlDotNet.Serialization.NamingConventions;
 
@@ -26,22 +27,27 @@ public static class RunFile
         .WithTypeConverter(new MixerPattern.YamlConverter())
         .WithTypeInspector(inner => new KnownSettings(inner))
         .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
-        .WithDuplicateKeyChecking()
         .Build());
 
     /// <summary>Reads a file; a message about it names the file, the line and what was wrong there.</summary>
     /// <param name="path">The file.</param>
-    public static TrainingConfiguration Read(string path) =>
-        YamlFile.Read(path, "configuration", Parse);
+    public static TrainingConfiguration Read(string path)
+    {
+        IReadOnlyList<ParsingEvent> events = [];
+        return YamlFile.Read(path, "configuration", text => Parse(text, out events)) with { Places = SettingPlaces.Of(events, path) };
+    }
 
     /// <summary>Reads YAML.</summary>
     /// <param name="text">A mapping of underscored keys.</param>
     /// <exception cref="DynConvException">A key is unknown or there twice, or a value is of the wrong type; the message begins with the line.</exception>
-    public static TrainingConfiguration Parse(string text)
+    public static TrainingConfiguration Parse(string text) => Parse(text, out _);
+
+    private static TrainingConfiguration Parse(string text, out IReadOnlyList<ParsingEvent> events)
     {
         try
         {
-            return Deserialize(new Parser(new StringReader(text)));
+            events = YamlReader.Read(text);
+            return Deserialize(YamlNodes.Parser(events));
         }
         catch (YamlException exception)
         {
@@ -87,7 +93,7 @@ public static class RunFile
     {
         YamlException cause = Innermost(exception);
         return new DynConvException(
-            $"line {cause.Start.Line}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}.", exception);
+            $"line {Math.Max(1, cause.Start.Line)}: {cause.Message.ReplaceLineEndings(" ").TrimEnd('.')}{(cause.Message.EndsWith('?') ? "" : ".")}", exception);
     }
 
     private static YamlException Innermost(YamlException exception) =>

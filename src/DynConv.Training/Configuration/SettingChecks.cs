@@ -71,9 +71,8 @@ internal sealed class SettingChecks : INodeDeserializer
     private static string Describe(ParsingEvent found) => found switch
     {
         Scalar scalar when IsNull(scalar) => "nothing",
-        Scalar scalar => $"'{scalar.Value}'",
+        Scalar scalar => YamlReader.Quote(scalar.Value),
         SequenceStart => "a list",
-        MappingStart => "a section",
-        _ => "an alias",
+        _ => "a section",
     };
 }

@@ -125,10 +125,25 @@ public sealed record TrainingConfiguration
     /// </summary>
     public string? Dtype { get; init; }
 
+    /// <summary>Where the settings stand in the file that they were read from.</summary>
+    internal SettingPlaces Places { get; init; } = SettingPlaces.None;
+
     /// <summary>Fills in what depends on the preset and on the machine, and checks what can be checked without the data.</summary>
     /// <returns>A configuration without nulls.</returns>
     /// <exception cref="DynConvException">A setting does not fit, or the device is not here.</exception>
     public TrainingConfiguration Resolve()
+    {
+        try
+        {
+            return ResolveAll();
+        }
+        catch (DynConvException failure) when (Places.Locate(failure) is { } located)
+        {
+            throw located;
+        }
+    }
+
+    private TrainingConfiguration ResolveAll()
     {
         CheckInit();
         PresetDefaults defaults = Init is null ? PresetDefaults.Of(PresetName) : PresetDefaults.OfModel(InitialModel(Init).MaxPositions);
@@ -200,6 +215,18 @@ public sealed record TrainingConfiguration
     /// <summary>The model's shape, for a vocabulary.</summary>
     /// <param name="vocabularySize">Number of the tokenizer's ids; null for the preset's.</param>
     public ModelConfiguration ModelConfiguration(int? vocabularySize = null)
+    {
+        try
+        {
+            return MakeModel(vocabularySize);
+        }
+        catch (DynConvException failure) when (Places.Locate(failure) is { } located)
+        {
+            throw located;
+        }
+    }
+
+    private ModelConfiguration MakeModel(int? vocabularySize)
     {
         if (Init is not null)
         {

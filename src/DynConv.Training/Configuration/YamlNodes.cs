@@ -9,14 +9,12 @@ namespace DynConv.Training;
 /// <summary>YAML as a tree whose nodes know their lines: laid over each other, and read as if they were a file.</summary>
 internal static class YamlNodes
 {
-    private const int DeepestNesting = 16;
-
     /// <summary>Reads one mapping.</summary>
-    /// <exception cref="YamlException">It is no YAML, or no mapping, or a key is there twice.</exception>
+    /// <exception cref="YamlException">It is no YAML, or no mapping.</exception>
     public static YamlMappingNode Read(string text)
     {
         var stream = new YamlStream();
-        stream.Load(new StringReader(text));
+        stream.Load(new EventParser(YamlReader.Read(text)));
         return stream.Documents.Count == 0 ? new YamlMappingNode() : Mapping(stream.Documents[0].RootNode, "a file of settings");
     }
 
@@ -54,19 +52,17 @@ internal static class YamlNodes
         return merged;
     }
 
+    /// <summary>Events as a deserializer reads them.</summary>
+    public static IParser Parser(IReadOnlyList<ParsingEvent> events) => new EventParser(events);
+
     /// <summary>The events of a document that holds a node, with the lines at which its parts stand.</summary>
     public static IParser Parser(YamlNode root) =>
         new EventParser([new StreamStart(), new DocumentStart(), .. Events(root), new DocumentEnd(true), new StreamEnd()]);
 
-    /// <summary>The node that a parser has come to.</summary>
-    public static YamlNode Read(IParser parser, int depth = 0)
+    /// <summary>The node that a parser has come to; <see cref="YamlReader"/> has looked at its events.</summary>
+    public static YamlNode Read(IParser parser)
     {
-        if (depth > DeepestNesting)
-        {
-            throw new YamlException(parser.Current!.Start, parser.Current.End, "lists and sections lie too deep in one another");
-        }
-
-        if (parser.TryConsume<Scalar>(out var scalar))
+        if (parser.TryConsume<Scalar>(out Scalar? scalar))
         {
             return new YamlScalarNode(scalar.Value) { Style = scalar.Style };
         }
@@ -76,27 +72,18 @@ internal static class YamlNodes
             var list = new YamlSequenceNode();
             while (!parser.TryConsume<SequenceEnd>(out _))
             {
-                list.Add(Read(parser, depth + 1));
+                list.Add(Read(parser));
             }
 
             return list;
         }
 
-        ParsingEvent start = parser.Current!;
-        if (!parser.TryConsume<MappingStart>(out _))
-        {
-            throw new YamlException(start.Start, start.End, "an alias stands where a value is wanted");
-        }
-
+        parser.Consume<MappingStart>();
         var mapping = new YamlMappingNode();
         while (!parser.TryConsume<MappingEnd>(out _))
         {
-            ParsingEvent at = parser.Current!;
-            YamlNode key = Read(parser, depth + 1);
-            if (!mapping.Children.TryAdd(key, Read(parser, depth + 1)))
-            {
-                throw new YamlException(at.Start, at.End, $"{key} is there twice");
-            }
+            YamlNode key = Read(parser);
+            mapping.Add(key, Read(parser));
         }
 
         return mapping;
