@@ -105,7 +105,8 @@ internal static class AblationRows
     /// <summary>The values of all settings in which any row differs from the base.</summary>
     private static JsonObject Settings(TrainingConfiguration configuration, string[] varied, string[] unused)
     {
-        JsonObject all = YamlNodes.ToJson(YamlNodes.Read(RunFile.ToYaml(configuration)))!.AsObject();
+        TrainingConfiguration shown = configuration.Init is null ? configuration with { Conv = configuration.Conv ?? TrainingConfiguration.DefaultConv } : configuration;
+        JsonObject all = YamlNodes.ToJson(YamlNodes.Read(RunFile.ToYaml(shown)))!.AsObject();
         return new JsonObject(varied.Order(SettingOrder).Where(key => !unused.Contains(key) && all[key] is not null)
             .Select(key => KeyValuePair.Create(key, all[key]!.DeepClone()))!);
     }
