@@ -29,11 +29,12 @@ internal static class AblateCommand
         Option<string[]> data = Paths("--data", "Files and folders to train on, instead of the grid's.");
         Option<string[]> valid = Paths("--valid", "Files and folders to validate on, instead of the grid's.");
         var tokenizer = new Option<string?>("--tokenizer") { Description = "The tokenizer, instead of the grid's.", HelpName = "T" };
+        var init = new Option<string?>("--init") { Description = "The folder of a model that all runs start from, instead of the grid's.", HelpName = "DIR" };
         Option<int?> seeds = CommonOptions.Number<int>("--seeds", "How many seeds, from 0, instead of the grid's.", least: 1);
         Option<string?> device = CommonOptions.Device();
         Option<string> dtype = CommonOptions.ComputeType();
         Option<int?> threads = CommonOptions.Threads();
-        var command = new Command("ablate", Help) { file, output, table, data, valid, tokenizer, seeds, device, dtype, threads };
+        var command = new Command("ablate", Help) { file, output, table, data, valid, tokenizer, init, seeds, device, dtype, threads };
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
@@ -42,6 +43,7 @@ internal static class AblateCommand
                 Data = Given(parsed, data) ?? configuration.Data,
                 Valid = Given(parsed, valid) ?? configuration.Valid,
                 Tokenizer = parsed.GetValue(tokenizer) ?? configuration.Tokenizer,
+                Init = parsed.GetValue(init) ?? configuration.Init,
                 Device = parsed.GetValue(device) ?? configuration.Device,
                 Dtype = parsed.GetValue(dtype) ?? configuration.Dtype,
             });
