@@ -106,9 +106,14 @@ internal static class CommandLineApplication
 
     private static int Report(Exception exception, TextWriter error)
     {
+        if (exception is OperationCanceledException)
+        {
+            error.WriteLine("Stopped.");
+            return Interrupts.ExitCode;
+        }
+
         string message = exception switch
         {
-            OperationCanceledException => "Stopped.",
             DynConvException or IOException or UnauthorizedAccessException => exception.Message,
             _ => $"{exception.GetType().Name}: {exception.Message} (set {DebugVariable}=1 to see where)",
         };

@@ -2,17 +2,26 @@ using System.Runtime.InteropServices;
 
 namespace DynConv.Cli;
 
-/// <summary>Turns the first Ctrl-C (or SIGTERM) into a request to stop; a second one ends the process at once.</summary>
+/// <summary>
+/// Turns the first Ctrl-C, SIGTERM or SIGHUP into a request to stop; a second one ends the process at once. Either way
+/// the exit code is the one that shells give to a process that a signal has ended, 128 and the signal's number.
+/// </summary>
 internal sealed class Interrupts : IDisposable
 {
     private const string ShowCursor = "\e[?25h";
+    private const int SignalBase = 128;
+    private const int InterruptNumber = 2;
+
+    private static readonly (PosixSignal Signal, int Number)[] Signals =
+        [(PosixSignal.SIGINT, InterruptNumber), (PosixSignal.SIGTERM, 15), (PosixSignal.SIGHUP, 1)];
+
+    private static int _listening;
 
     private readonly CliContext _context;
     private readonly Action _stopping;
     private readonly string _afterAbort;
     private readonly CancellationTokenSource _stop = new();
-    private readonly PosixSignalRegistration _interrupt;
-    private readonly PosixSignalRegistration _terminate;
+    private readonly PosixSignalRegistration[] _registrations;
 
     /// <param name="context">Where the second signal is reported.</param>
     /// <param name="stopping">Tells the person that the first signal was heard; called on a thread of its own.</param>
@@ -22,22 +31,42 @@ internal sealed class Interrupts : IDisposable
         _context = context;
         _stopping = stopping ?? (static () => { });
         _afterAbort = afterAbort;
-        _interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Handle);
-        _terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Handle);
+        _registrations = [.. Signals.Select(one => PosixSignalRegistration.Create(one.Signal, Handle))];
+        Interlocked.Increment(ref _listening);
     }
+
+    /// <summary>Exit code of a command that a signal has asked to stop; that of Ctrl-C if there was none.</summary>
+    public static int ExitCode { get; private set; } = SignalBase + InterruptNumber;
 
     public CancellationToken Stop => _stop.Token;
 
+    /// <summary>As long as no command listens, a signal ends the process with a line that says so.</summary>
+    public static IDisposable EndingAtOnce(CliContext context)
+    {
+        var registrations = new Registrations([.. Signals.Select(one => PosixSignalRegistration.Create(one.Signal, signal =>
+        {
+            if (Volatile.Read(ref _listening) == 0)
+            {
+                signal.Cancel = true;
+                ExitCode = SignalBase + one.Number;
+                context.Error.WriteLine("Stopped.");
+                Environment.Exit(ExitCode);
+            }
+        }))]);
+        return registrations;
+    }
+
     public void Dispose()
     {
-        _interrupt.Dispose();
-        _terminate.Dispose();
+        Interlocked.Decrement(ref _listening);
+        Array.ForEach(_registrations, registration => registration.Dispose());
         _stop.Dispose();
     }
 
     private void Handle(PosixSignalContext signal)
     {
         signal.Cancel = true;
+        ExitCode = SignalBase + Array.Find(Signals, one => one.Signal == signal.Signal).Number;
         if (_stop.IsCancellationRequested)
         {
             Abort();
@@ -54,7 +83,12 @@ internal sealed class Interrupts : IDisposable
             _context.Out.WriteLine(ShowCursor);
         }
 
-        _context.Error.WriteLine($"error: Stopped at once{_afterAbort}.");
-        Environment.Exit(CommandLineApplication.Failure);
+        _context.Error.WriteLine($"Stopped at once{_afterAbort}.");
+        Environment.Exit(ExitCode);
+    }
+
+    private sealed class Registrations(PosixSignalRegistration[] registrations) : IDisposable
+    {
+        public void Dispose() => Array.ForEach(registrations, registration => registration.Dispose());
     }
 }

@@ -1,4 +1,6 @@
 using DynConv.Cli;
 using Spectre.Console;
 
-return CommandLineApplication.Run(args, new CliContext(Console.Out, Console.Error, AnsiConsole.Console, !Console.IsOutputRedirected));
+var context = new CliContext(Console.Out, Console.Error, AnsiConsole.Console, !Console.IsOutputRedirected);
+using IDisposable signals = Interrupts.EndingAtOnce(context);
+return CommandLineApplication.Run(args, context);

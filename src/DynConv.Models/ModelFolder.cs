@@ -84,6 +84,17 @@ public static class ModelFolder
         }
     }
 
+    /// <summary>Reads the weights of a folder into a model that is there.</summary>
+    /// <param name="folder">Holds a model of the same shape.</param>
+    /// <param name="model">The model.</param>
+    /// <exception cref="DynConvException">A file is missing or damaged, or the weights are not those of such a model.</exception>
+    public static void ReadWeights(string folder, LanguageModel model)
+    {
+        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName)).Format;
+        using var reader = new CheckpointReader(folder);
+        ReadWeights(reader, model, folder, format.TensorName, []);
+    }
+
     /// <summary>
     /// Writes <c>config.json</c> and <c>model.safetensors</c>, and with a tokenizer all else that other tools look for:
     /// <c>tokenizer.json</c>, <c>tokenizer_config.json</c> and <c>generation_config.json</c>. Each file is complete or

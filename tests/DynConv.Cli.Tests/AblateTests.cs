@@ -97,6 +97,12 @@ public sealed class AblateTests : IDisposable
         Assert.StartsWith("Q, seed 1: ", run.OutputLines[^1], StringComparison.Ordinal);
         Assert.Contains("holds other files", run.OutputLines[^1], StringComparison.Ordinal);
         Assert.Contains(run.OutputLines, line => line.StartsWith("| Q ", StringComparison.Ordinal) && line.EndsWith(" 1/2 |", StringComparison.Ordinal));
+
+        // A table says the same, and changes nothing.
+        byte[] results = File.ReadAllBytes(_folder.At("grid", "ablation.json"));
+        CommandRun table = CommandRun.Of("ablate", "--config", _folder.At("grid.yaml"), "--out", Out, "--table").Succeeded();
+        Assert.Equal(run.OutputLines[^1], table.OutputLines[^1]);
+        Assert.Equal(results, File.ReadAllBytes(_folder.At("grid", "ablation.json")));
     }
 
     [Fact]
@@ -110,7 +116,7 @@ public sealed class AblateTests : IDisposable
             process.WaitFor("[2/3] Q, seed 0");
             process.WaitUntil(() => File.Exists(_folder.At("grid", "q-seed0", "metrics.jsonl")));
             process.Signal("TERM");
-            CommandRun stopped = process.Wait().Failed(1, "Stopped with 1 of 3 runs finished; the same command goes on");
+            CommandRun stopped = process.Wait().Stopped(143, "Stopped with 1 of 3 runs finished; the same command goes on");
             Assert.Contains("Q, seed 0: not finished: step ", stopped.Output, StringComparison.Ordinal);
         }
 

@@ -3,7 +3,7 @@ using Spectre.Console.Testing;
 namespace DynConv.Cli.Tests;
 
 /// <summary>What a command left behind: its exit code and what it wrote.</summary>
-/// <param name="ExitCode">0, 1 or 2.</param>
+/// <param name="ExitCode">0, 1 or 2; 128 and more if a signal ended it.</param>
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
 public sealed record CommandRun(int ExitCode, string Output, string Error)
@@ -28,6 +28,20 @@ public sealed record CommandRun(int ExitCode, string Output, string Error)
     {
         Assert.Equal("", Error);
         Assert.Equal(0, ExitCode);
+        return this;
+    }
+
+    /// <summary>Checks that a signal ended the command, which said so in one line that is no complaint.</summary>
+    public CommandRun Stopped(int exitCode, params string[] words)
+    {
+        Assert.Equal(exitCode, ExitCode);
+        Assert.StartsWith("Stopped", Error, StringComparison.Ordinal);
+        Assert.Single(Error.TrimEnd('\n').Split('\n'));
+        foreach (string word in words)
+        {
+            Assert.Contains(word, Error, StringComparison.Ordinal);
+        }
+
         return this;
     }
 

@@ -26,25 +26,60 @@ public sealed class InterruptionTests : IDisposable
     public void Dispose() => _folder.Dispose();
 
     [Theory]
-    [InlineData("INT")]
-    [InlineData("TERM")]
-    public void A_signal_ends_the_run_with_a_checkpoint_and_the_command_that_continues_it(string signal)
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    [InlineData("HUP", 129)]
+    public void A_signal_ends_the_run_with_a_checkpoint_and_the_command_that_continues_it(string signal, int exitCode)
     {
         const int Steps = 1500;
-        Assert.SkipWhen(
-            signal == "INT" && IgnoresInterrupts(),
-            "SIGINT is ignored here, as a shell arranges for what it runs in the background, and child processes inherit that.");
+        SkipWhenIgnored(signal);
         string folder = _folder.At("my run");
         using ChildProcess process = ChildProcess.Start(_tiny.Train(folder, "--steps", $"{Steps}"));
         process.WaitFor("step 1/");
         process.Signal(signal);
-        CommandRun stopped = process.Wait().Failed(1, "Stopped after step", "checkpoints/step-", "complete");
+        CommandRun stopped = process.Wait().Stopped(exitCode, "Stopped after step", "checkpoints/step-", "complete");
         Assert.Contains("stopping after this step; once more to stop at once\n", stopped.Output, StringComparison.Ordinal);
         Assert.EndsWith($"; continue with: dynconv train --out '{folder}' --resume\n", stopped.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(folder, "model.safetensors")));
 
         CommandRun resumed = ChildProcess.Run("train", "--out", folder, "--resume").Succeeded();
         AssertSameAsUninterrupted(folder, resumed, "--steps", $"{Steps}");
+    }
+
+    [Theory]
+    [InlineData("INT", 130)]
+    [InlineData("TERM", 143)]
+    public void A_signal_in_the_first_moment_is_answered_too(string signal, int exitCode)
+    {
+        SkipWhenIgnored(signal);
+        string text = _folder.Write("long.txt", string.Concat(Enumerable.Repeat(File.ReadAllText(_tiny.Text), 4000)));
+        using ChildProcess process = ChildProcess.Start("train", "--config", _tiny.Config, "--data", text, "--out", Folder);
+        process.WaitUntil(() => Directory.Exists(Path.Combine(Folder, "data")));
+        process.Signal(signal);
+        process.Wait().Stopped(exitCode, "Stopped before the first step; nothing of it is kept");
+        Assert.False(Directory.Exists(Folder));
+    }
+
+    [Fact]
+    public void A_signal_during_a_validation_ends_it_and_the_validation_is_made_up_for()
+    {
+        string valid = _folder.Write("valid.txt", string.Concat(Enumerable.Repeat(File.ReadAllText(_tiny.Text), 100)));
+        string config = _folder.Write("all.yaml", File.ReadAllText(_tiny.Config) + "\nvalidation_tokens: 1000000000\n");
+        string[] Arguments(string folder) =>
+            ["train", "--config", config, "--data", _tiny.Text, "--valid", valid, "--out", folder, "--steps", "6", "--validate-every", "3"];
+        using (ChildProcess process = ChildProcess.Start(Arguments(Folder)))
+        {
+            process.WaitUntil(() => Rows() == 3);
+            process.Signal("TERM");
+            process.Wait().Stopped(143, "Stopped after step 3, with");
+        }
+
+        Assert.Equal(3, Rows());
+        ChildProcess.Run("train", "--out", Folder, "--resume").Succeeded();
+        ChildProcess.Run(Arguments(_folder.At("whole"))).Succeeded();
+        Assert.Equal(Losses(_folder.At("whole")), Losses(Folder));
+
+        int Rows() => File.Exists(Path.Combine(Folder, "metrics.jsonl")) ? File.ReadLines(Path.Combine(Folder, "metrics.jsonl")).Count() : 0;
     }
 
     [Fact]
@@ -56,7 +91,7 @@ public sealed class InterruptionTests : IDisposable
         process.Signal("TERM");
         process.WaitFor("stopping after this step");
         process.Signal("TERM");
-        process.Wait().Failed(1, "Stopped at once; continue with: dynconv train --out", "--resume");
+        process.Wait().Stopped(143, "Stopped at once; continue with: dynconv train --out", "--resume");
         Assert.False(Directory.Exists(Checkpoints));
     }
 
@@ -144,15 +179,18 @@ public sealed class InterruptionTests : IDisposable
     private static string[] Losses(string folder) =>
         [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => line.Split(",\"tokens_per_second\"")[0])];
 
-    private static bool IgnoresInterrupts()
+    private static void SkipWhenIgnored(string signal) => Assert.SkipWhen(
+        (signal == "INT" && Ignores(2)) || (signal == "HUP" && Ignores(1)),
+        $"SIG{signal} is ignored here, as a shell or nohup arranges for what runs in the background, and child processes inherit that.");
+
+    private static bool Ignores(int number)
     {
         const string Status = "/proc/self/status";
         const string Ignored = "SigIgn:";
-        const long Interrupt = 1 << 1;
         string? mask = File.Exists(Status)
             ? File.ReadLines(Status).FirstOrDefault(line => line.StartsWith(Ignored, StringComparison.Ordinal))
             : null;
-        return mask is not null && (Convert.ToInt64(mask[Ignored.Length..].Trim(), 16) & Interrupt) != 0;
+        return mask is not null && (Convert.ToInt64(mask[Ignored.Length..].Trim(), 16) & (1L << (number - 1))) != 0;
     }
 
     private int NewestCheckpoint() => !Directory.Exists(Checkpoints)

@@ -54,7 +54,7 @@ internal static class AblateCommand
 
             string folder = parsed.GetValue(output)!;
             var run = new AblationRun(grid, folder);
-            return parsed.GetValue(table) ? Table(context, run, folder) : Run(context, run, folder);
+            return parsed.GetValue(table) ? Table(context, run) : Run(context, run);
         });
         return command;
     }
@@ -65,19 +65,13 @@ internal static class AblateCommand
     private static string[]? Given(ParseResult parsed, Option<string[]> option) =>
         parsed.GetResult(option) is { Implicit: false } ? parsed.GetValue(option) : null;
 
-    private static int Table(CliContext context, AblationRun run, string folder)
+    private static int Table(CliContext context, AblationRun run)
     {
-        AblationTable table = run.Table();
-        AblationReport.Write(context.Out, table);
-        if (Directory.Exists(folder))
-        {
-            table.Write(folder);
-        }
-
+        AblationReport.Write(context.Out, run.Table());
         return CommandLineApplication.Success;
     }
 
-    private static int Run(CliContext context, AblationRun run, string folder)
+    private static int Run(CliContext context, AblationRun run)
     {
         AblationTable table;
         bool stopped;
@@ -96,9 +90,13 @@ internal static class AblateCommand
             return CommandLineApplication.Success;
         }
 
-        context.Error.WriteLine(stopped
-            ? $"error: Stopped with {seeds.Length - missing} of {seeds.Length} runs finished; the same command goes on."
-            : $"error: {missing} of {seeds.Length} runs failed, as the table says; the same command tries them again.");
+        if (stopped)
+        {
+            context.Error.WriteLine($"Stopped with {seeds.Length - missing} of {seeds.Length} runs finished; the same command goes on.");
+            return Interrupts.ExitCode;
+        }
+
+        context.Error.WriteLine($"error: {missing} of {seeds.Length} runs failed, as the table says; the same command tries them again.");
         return CommandLineApplication.Failure;
     }
 }

@@ -6,6 +6,7 @@ using System.Numerics;
 using DynConv.Cpu;
 using DynConv.Cuda;
 using DynConv.Models;
+using DynConv.Training.Runs;
 
 namespace DynConv.Cli.Commands;
 
@@ -14,7 +15,7 @@ internal static class CommonOptions
 {
     public static Option<string> Model() => new("--model")
     {
-        Description = "A model's folder: config.json, model.safetensors and tokenizer.json.",
+        Description = "A model's folder, a run's or one of its checkpoints.",
         Required = true,
         HelpName = "DIR",
     };
@@ -141,6 +142,18 @@ internal static class CommonOptions
         }
 
         return DynConv.Device.Cpu;
+    }
+
+    /// <summary>The folder that <c>--model</c> stands for; of a run that is not finished its newest checkpoint, which is said.</summary>
+    public static string FindModel(CliContext context, string folder)
+    {
+        (string found, long? step) = RunModel.Find(folder);
+        if (step is not null)
+        {
+            context.Error.WriteLine($"note: {folder} is not finished; this is its checkpoint of step {step}, {found}");
+        }
+
+        return found;
     }
 
     /// <summary>A model on the device and in the type that options ask for.</summary>

@@ -30,7 +30,7 @@ internal static class EvalCommand
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            string folder = parsed.GetValue(model)!;
+            string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             ITokenizer tokenizer = TokenizerLoader.Load(folder);
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded, parsed.GetValue(pack)));

@@ -48,7 +48,7 @@ internal static class GenerateCommand
                 TopP = parsed.GetValue(topP)!.Value,
                 Seed = parsed.GetValue(seed)!.Value,
             };
-            string folder = parsed.GetValue(model)!;
+            string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => TextGenerator.Prepare(loaded));
             Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens)!.Value, options.Validate());

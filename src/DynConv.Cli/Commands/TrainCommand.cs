@@ -17,12 +17,14 @@ internal static class TrainCommand
         Trains a language model on text and puts it into a folder.
 
         Ctrl-C finishes the step, writes a checkpoint and says
-        how to continue; a second one stops at once.
+        how to continue; a second one stops at once. With more
+        --steps or --tokens, --resume goes on beyond the end.
 
         Example:
           dynconv train --data books/ notes.txt --out runs/books
           dynconv train --data books/ --out runs/plain --conv none --steps 1000
           dynconv train --out runs/books --resume
+          dynconv train --out runs/books --resume --steps 20000
         """;
 
     public static Command Create(CliContext context)
@@ -63,26 +65,18 @@ internal static class TrainCommand
         return configuration with { Device = CommonOptions.ResolveDevice(context, name).ToString() };
     }
 
-    private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, Place place)
-    {
-        string path = Path.Combine(place.Folder, RunFile.Name);
-        if (File.Exists(path))
-        {
-            TrainingConfiguration saved = RunFile.Read(path);
-            CheckUnchanged(saved.Resolve(), options.Read(parsed, saved).Resolve(), path);
-        }
+    private static int Resume(CliContext context, ParseResult parsed, TrainingOptions options, Place place) =>
+        Run(context, place, (observer, stop) => TrainingRun.Resume(
+            place.Folder,
+            observer,
+            saved =>
+            {
+                TrainingConfiguration asked = options.Read(parsed, saved);
 
-        return Run(context, place, (observer, stop) => TrainingRun.Resume(place.Folder, observer, stop));
-    }
-
-    private static void CheckUnchanged(TrainingConfiguration saved, TrainingConfiguration asked, string path)
-    {
-        if (RunFile.FirstDifference(saved, asked) is { } changed)
-        {
-            throw new DynConvException(
-                $"--resume continues a run as it was started, and '{changed}' is not what {path} says; leave the option out or start a new run.");
-        }
-    }
+                // What a device computes in by itself goes with it.
+                return asked.Device == saved.Device || asked.Dtype != saved.Dtype ? asked : asked with { Dtype = null };
+            },
+            stop));
 
     private static int Run(
         CliContext context, Place place, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
@@ -93,15 +87,23 @@ internal static class TrainCommand
         using (var interrupts = new Interrupts(context, display.OnStopping, $"; continue with: {resume}"))
         {
             using TensorBoardLog? events = place.TensorBoard ? new TensorBoardLog(place.Folder) : null;
-            result = train(events is null ? display : new TrainingObservers(display, events), interrupts.Stop);
+            try
+            {
+                result = train(events is null ? display : new TrainingObservers(display, events), interrupts.Stop);
+            }
+            catch (OperationCanceledException) when (interrupts.Stop.IsCancellationRequested)
+            {
+                string rest = RunRecord.IsRun(place.Folder) ? $"continue with: {resume}" : "nothing of it is kept";
+                context.Error.WriteLine($"Stopped before the first step; {rest}");
+                return Interrupts.ExitCode;
+            }
         }
 
         if (result.Interrupted)
         {
             string state = result.Checkpoint is null ? "before its first checkpoint" : $"with {result.Checkpoint} complete";
-            context.Error.WriteLine(
-                $"error: Stopped after step {result.Steps}, {state}; continue with: {resume}");
-            return CommandLineApplication.Failure;
+            context.Error.WriteLine($"Stopped after step {result.Steps}, {state}; continue with: {resume}");
+            return Interrupts.ExitCode;
         }
 
         Summarize(context, result);

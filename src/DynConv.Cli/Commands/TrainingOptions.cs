@@ -112,6 +112,8 @@ internal sealed class TrainingOptions
         Number<ulong>("--seed", "Decides the first weights and the order of the data. Default 0.", static (c, v) => c with { Seed = v });
         Number<long>("--validate-every", "Steps between validations; 0 for the last only. Default a tenth of the run.", static (c, v) => c with { ValidateEvery = v });
         Number<long>("--checkpoint-every", "Steps between checkpoints; 0 for the last only. Default a quarter of the run.", static (c, v) => c with { CheckpointEvery = v });
+        Number<int>("--keep", "Latest checkpoints that are kept. Default 2.", static (c, v) => c with { KeepCheckpoints = v });
+        Add(new Option<bool>("--keep-best") { Description = "Keep the checkpoint with the lowest validation loss too, as checkpoints/best." }, static (c, v) => c with { KeepBest = v });
         Add(CommonOptions.Device(), static (c, v) => c with { Device = v! });
         Add(CommonOptions.ComputeType(), static (c, v) => c with { Dtype = v });
     }

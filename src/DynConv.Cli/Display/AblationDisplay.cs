@@ -48,6 +48,8 @@ internal abstract class AblationDisplay : IAblationObserver, IDisposable
     {
     }
 
+    public abstract void OnNote(string note);
+
     /// <summary>A run in a line, when it is over.</summary>
     protected static string Line(AblationCell cell, AblationSeed result) => result.Error is { } error
         ? $"{cell.Name}: {error.ReplaceLineEndings(" ")}"

@@ -64,6 +64,8 @@ internal sealed class LiveAblationDisplay(IAnsiConsole terminal) : AblationDispl
         terminal.MarkupLineInterpolated(result.Error is null ? $"{Line(cell, result)}" : (FormattableString)$"[red]{Line(cell, result)}[/]");
     }
 
+    public override void OnNote(string note) => terminal.MarkupLineInterpolated($"[yellow]note: {note}[/]");
+
     public override void OnStopping() => SetStatus(Stopping);
 
     public override void Dispose() => Close();

@@ -42,7 +42,7 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         (string model, string data) = Describe(start);
         _terminal.MarkupLineInterpolated($"[bold]{model}[/]");
         _terminal.MarkupLineInterpolated($"[grey]{data}[/]");
-        SetStatus(start.FirstStep > 1 ? $"continuing with step {start.FirstStep:N0}" : "the first step takes longer than the next ones");
+        SetStatus(Continuing(start) is { Length: > 0 } continuing ? continuing : "the first step takes longer than the next ones");
         _drawing = Task.Run(Draw);
     }
 
@@ -96,6 +96,12 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         {
             SetStatus($"checkpoint after step {step:N0}");
         }
+    }
+
+    public override void OnNote(string note)
+    {
+        _encoding.Dispose();
+        _terminal.MarkupLineInterpolated($"[yellow]note: {note}[/]");
     }
 
     public override void OnStopping()

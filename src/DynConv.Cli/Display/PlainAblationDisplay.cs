@@ -39,6 +39,8 @@ internal sealed class PlainAblationDisplay(TextWriter output) : AblationDisplay
 
     public override void OnRunEnd(AblationCell cell, AblationSeed result) => Write($"{_place} {Line(cell, result)}");
 
+    public override void OnNote(string note) => Write($"note: {note}");
+
     public override void OnStopping() => Write(Stopping);
 
     public override void Dispose() => output.Flush();

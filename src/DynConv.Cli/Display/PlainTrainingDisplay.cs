@@ -26,9 +26,9 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
         (string model, string data) = Describe(start);
         output.WriteLine(model);
         output.WriteLine(data);
-        if (start.FirstStep > 1)
+        if (Continuing(start) is { Length: > 0 } continuing)
         {
-            output.WriteLine($"continuing with step {start.FirstStep:N0}");
+            output.WriteLine(continuing);
         }
 
         _first = true;
@@ -64,6 +64,8 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
     }
 
     public override void OnCheckpoint(long step, string path) => output.WriteLine($"step {step}  checkpoint {path}");
+
+    public override void OnNote(string note) => WriteAtOnce($"note: {note}");
 
     public override void OnStopping() => WriteAtOnce(Stopping);
 

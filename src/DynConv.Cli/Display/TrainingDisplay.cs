@@ -31,6 +31,8 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
 
     public abstract void OnCheckpoint(long step, string path);
 
+    public abstract void OnNote(string note);
+
     /// <summary>The person has asked for an end; called on another thread than the rest.</summary>
     public abstract void OnStopping();
 
@@ -48,6 +50,14 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
         string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens{(c.Pack ? ", documents packed," : "")} on {Place(start)}";
         return (model, data);
     }
+
+    /// <summary>What a run that does not begin with the first step is to be told of; empty for others.</summary>
+    protected static string Continuing(RunStart start) => start.FirstStep switch
+    {
+        1 => "",
+        long next when next > start.Configuration.Steps => $"all {start.Configuration.Steps:N0} steps are done; to train on, give --steps or --tokens with more",
+        long next => $"continuing with step {next:N0}",
+    };
 
     /// <summary>What became of <see cref="Preparing"/>.</summary>
     protected static string Prepared(int kernels, double seconds) =>

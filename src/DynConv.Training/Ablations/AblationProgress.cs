@@ -54,6 +54,8 @@ internal sealed class AblationProgress(IAblationObserver observer, IReadOnlyList
     private void ReportGrid(double secondsLeft) =>
         observer.OnGridProgress(secondsLeft + (_left.Where(cell => cell.Key != _running).Sum(cell => cell.Value) * _secondsPerFlop * _validations));
 
+    public void OnNote(string note) => observer.OnNote($"{_running.Name}: {note}");
+
     /// <summary>Arithmetic of a whole run: what the time of runs of different size goes with.</summary>
     private static double Flops(AblationCell cell)
     {

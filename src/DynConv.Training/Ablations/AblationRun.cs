@@ -9,6 +9,8 @@ namespace DynConv.Training.Ablations;
 /// </summary>
 public sealed class AblationRun
 {
+    private const string LockName = "ablation.lock";
+
     private readonly AblationGrid _grid;
     private readonly string _folder;
     private readonly AblationCell[] _cells;
@@ -36,6 +38,14 @@ public sealed class AblationRun
         {
             CheckUnchanged(cell, static configuration => configuration.WithoutDevice());
         }
+
+        foreach ((string row, ulong seed, string error) in AblationTable.ReadFailures(folder))
+        {
+            if (Array.Find(_cells, cell => cell.Row.Name == row && cell.Seed == seed) is { } failed)
+            {
+                _failures[failed] = error;
+            }
+        }
     }
 
     /// <summary>The runs in the order in which they run: all rows with the first seed, then with the next.</summary>
@@ -58,6 +68,7 @@ public sealed class AblationRun
 
         Device device = Device.Parse(_cells[0].Configuration.Resolve().Device);
         Directory.CreateDirectory(_folder);
+        using FolderLock alone = FolderLock.Take(_folder, LockName);
         var progress = new AblationProgress(observer, _cells);
         for (int i = 0; i < _cells.Length && !stop.IsCancellationRequested; i++)
         {
@@ -83,15 +94,20 @@ public sealed class AblationRun
     }
 
     /// <summary>The table of what is finished so far.</summary>
-    /// <exception cref="DynConvException">A file of a run is damaged.</exception>
     public AblationTable Table() => AblationTable.Of(_grid, [.. _cells.Select(cell => (cell, ResultOf(cell)))]);
 
     private void Run(AblationCell cell, AblationProgress progress, CancellationToken stop)
     {
+        // Whatever it failed of before, it is another attempt now.
+        if (_failures.Remove(cell))
+        {
+            Table().Write(_folder);
+        }
+
         try
         {
             _ = RunRecord.IsRun(cell.Folder)
-                ? TrainingRun.Resume(cell.Folder, _folder, progress, stop)
+                ? TrainingRun.Resume(cell.Folder, _folder, progress, static saved => saved, stop)
                 : TrainingRun.Start(cell.Configuration, cell.Folder, _folder, progress, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -128,11 +144,21 @@ public sealed class AblationRun
             return new AblationSeed(cell.Seed, null, null, null, null, _failures.GetValueOrDefault(cell, AblationSeed.NotRun));
         }
 
-        RunRecord run = RunRecord.Read(cell.Folder);
+        RunRecord run;
+        try
+        {
+            run = RunRecord.Read(cell.Folder);
+        }
+        catch (DynConvException exception)
+        {
+            // One run with a damaged file does not keep the others from running, nor from being shown.
+            return new AblationSeed(cell.Seed, name, null, null, null, _failures.GetValueOrDefault(cell, exception.Message));
+        }
+
         return run.IsFinished
             ? new AblationSeed(cell.Seed, name, run.Loss, Math.Exp(run.Loss!.Value), run.TokensPerSecond, null)
             : new AblationSeed(cell.Seed, name, null, null, null, _failures.GetValueOrDefault(
-                cell, $"not finished: step {run.StepsDone} of {run.Configuration.Steps}"));
+                cell, AblationSeed.Unfinished(run.StepsDone, run.Configuration.Steps)));
     }
 
     private void CheckText()
@@ -170,6 +196,6 @@ public sealed class AblationRun
                 $"{cell.Folder} was started with '{was.Trim()}' where the grid now says '{wanted.Trim()}'; use another --out, or delete that folder to run it anew.");
         }
 
-        string[] Lines(TrainingConfiguration configuration) => RunFile.ToYaml(view(configuration).Resolve()).Split('\n');
+        string[] Lines(TrainingConfiguration configuration) => RunFile.ToYaml(RunPaths.Absolute(view(configuration).Resolve())).Split('\n');
     }
 }

@@ -12,4 +12,12 @@ public sealed record AblationSeed(
 {
     /// <summary>The <see cref="Error"/> of a run that has not begun.</summary>
     public const string NotRun = "not run yet";
+
+    private const string NotFinished = "not finished: ";
+
+    /// <summary>The <see cref="Error"/> of a run that has begun and not failed.</summary>
+    internal static string Unfinished(long step, long? steps) => $"{NotFinished}step {step} of {steps}";
+
+    /// <summary>Whether an error says how far a run is, and not why it has failed.</summary>
+    internal static bool IsUnfinished(string error) => error == NotRun || error.StartsWith(NotFinished, StringComparison.Ordinal);
 }

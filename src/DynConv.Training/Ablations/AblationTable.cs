@@ -57,6 +57,23 @@ public sealed record AblationTable(string Name, string? Baseline, IReadOnlyList<
     /// <param name="folder">The grid's folder.</param>
     public void Write(string folder) => AtomicFile.WriteAllText(Path.Combine(folder, FileName), ToJson());
 
+    /// <summary>Why runs have failed, as the file in a grid's folder says; nothing if there is none, or none that can be read.</summary>
+    internal static IReadOnlyList<(string Row, ulong Seed, string Error)> ReadFailures(string folder)
+    {
+        try
+        {
+            AblationTable? table = JsonSerializer.Deserialize<AblationTable>(File.ReadAllBytes(Path.Combine(folder, FileName)), Format);
+            return [.. (table?.Rows ?? []).OfType<AblationTableRow>()
+                .SelectMany(row => (row.Seeds ?? []).OfType<AblationSeed>().Select(seed => (row.Name, seed.Seed, seed.Error)))
+                .Where(one => one.Name is not null && one.Error is not null && !AblationSeed.IsUnfinished(one.Error))
+                .Select(one => (one.Name, one.Seed, one.Error!))];
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException or JsonException)
+        {
+            return [];
+        }
+    }
+
     private static Dictionary<ulong, double> Losses(IEnumerable<AblationSeed> seeds) =>
         seeds.Where(seed => seed.Loss is not null).ToDictionary(seed => seed.Seed, seed => seed.Loss!.Value);
 }

@@ -60,10 +60,8 @@ public static class RunFile
     public static string ToYaml(TrainingConfiguration configuration) =>
         Serializer.Value!.Serialize(configuration);
 
-    /// <summary>The first setting of a configuration that another has otherwise, as in <c>steps: 20</c>; null if they are the same.</summary>
-    /// <param name="before">The other one.</param>
-    /// <param name="now">The one whose setting is named.</param>
-    public static string? FirstDifference(TrainingConfiguration before, TrainingConfiguration now)
+    /// <summary>The settings in which two configurations differ, in the order of the second.</summary>
+    internal static IEnumerable<SettingDifference> Differences(TrainingConfiguration before, TrainingConfiguration now)
     {
         var old = new Dictionary<string, JsonNode?>(Settings(before));
         foreach ((string name, JsonNode? value) in Settings(now))
@@ -71,11 +69,17 @@ public static class RunFile
             old.Remove(name, out JsonNode? was);
             if (!JsonNode.DeepEquals(was, value))
             {
-                return $"{name}: {(value is JsonValue single && single.TryGetValue(out string? text) ? text : value?.ToJsonString())}";
+                yield return new SettingDifference(name, Text(was), Text(value));
             }
         }
 
-        return old.Count == 0 ? null : $"{old.First().Key} left out";
+        foreach ((string name, JsonNode? value) in old)
+        {
+            yield return new SettingDifference(name, Text(value), null);
+        }
+
+        static string? Text(JsonNode? value) =>
+            value is JsonValue single && single.TryGetValue(out string? text) ? text : value?.ToJsonString();
     }
 
     private static IEnumerable<KeyValuePair<string, JsonNode?>> Settings(TrainingConfiguration configuration) =>

@@ -116,6 +116,12 @@ public sealed record TrainingConfiguration
     /// <summary>Steps between checkpoints; 0 for none but the last.</summary>
     public long? CheckpointEvery { get; init; }
 
+    /// <summary>The latest checkpoints that are kept.</summary>
+    public int KeepCheckpoints { get; init; } = 2;
+
+    /// <summary>Whether the checkpoint with the lowest validation loss is kept too, as <c>checkpoints/best</c>.</summary>
+    public bool KeepBest { get; init; }
+
     /// <summary>Where to compute: <c>cpu</c>, <c>cuda</c>, <c>cuda:1</c>, or <c>auto</c>, the first GPU if there is one.</summary>
     public string Device { get; init; } = "auto";
 
@@ -171,6 +177,7 @@ public sealed record TrainingConfiguration
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
+        Positive("keep_checkpoints", KeepCheckpoints);
         DynConv.Device device = DynConv.Device.Parse(Device);
         return this with
         {

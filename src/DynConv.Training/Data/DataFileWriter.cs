@@ -1,11 +1,12 @@
 using System.Security.Cryptography;
+using DynConv.Serialization;
 
 namespace DynConv.Training.Data;
 
 /// <summary>Writes a binary file and its checksum in one pass.</summary>
 internal sealed class DataFileWriter(string folder, string name) : IDisposable
 {
-    private readonly FileStream _stream = new(Path.Combine(folder, name), FileMode.CreateNew, FileAccess.Write);
+    private readonly DiskFile _stream = Disk.CreateFile(Path.Combine(folder, name), FileMode.CreateNew);
     private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
     private long _bytes;
 

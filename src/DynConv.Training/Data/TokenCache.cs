@@ -28,11 +28,15 @@ public static class TokenCache
         return TokenDataset.Map(folder, DataManifest.Load(folder), tokenizer);
     }
 
-    private static TokenDataset? TryOpen(string folder, TextSource source, ITokenizer tokenizer)
+    /// <summary>Opens the encoded text in a folder, wherever its sources may be; null if it is missing, damaged or another tokenizer's.</summary>
+    internal static TokenDataset? TryOpen(string folder, ITokenizer tokenizer) => TryOpen(folder, null, tokenizer);
+
+    private static TokenDataset? TryOpen(string folder, TextSource? source, ITokenizer tokenizer)
     {
         try
         {
-            return File.Exists(Path.Combine(folder, DataManifest.FileName)) && DataManifest.Load(folder).Sources.SequenceEqual(source.Files)
+            return File.Exists(Path.Combine(folder, DataManifest.FileName))
+                && (source is null || DataManifest.Load(folder).Sources.SequenceEqual(source.Files))
                 ? TokenDataset.Open(folder, tokenizer)
                 : null;
         }

@@ -62,8 +62,7 @@ public sealed class TrainingData : IDisposable
     private static TokenDataset Encode(
         TrainingDataOptions options, string name, IReadOnlyList<string> paths, IReadOnlyList<string> except, ITokenizer tokenizer)
     {
-        TextSource source = TextSource.Find(paths, [.. except, options.CacheFolder]);
-        TokenDataset dataset = TokenCache.OpenOrEncode(Path.Combine(options.CacheFolder, name), source, tokenizer, options.Encoding);
+        TokenDataset dataset = OpenOrEncode(options, name, paths, except, tokenizer);
         try
         {
             dataset.CheckHolds(options.Context, name == ValidationName ? "The validation text" : "The text");
@@ -74,5 +73,27 @@ public sealed class TrainingData : IDisposable
             dataset.Dispose();
             throw;
         }
+    }
+
+    private static TokenDataset OpenOrEncode(
+        TrainingDataOptions options, string name, IReadOnlyList<string> paths, IReadOnlyList<string> except, ITokenizer tokenizer)
+    {
+        string folder = Path.Combine(options.CacheFolder, name);
+        TextSource source;
+        try
+        {
+            source = TextSource.Find(paths, [.. except, options.CacheFolder]);
+        }
+        catch (DynConvException) when (options.TakeEncoded)
+        {
+            if (TokenCache.TryOpen(folder, tokenizer) is { } encoded)
+            {
+                return encoded;
+            }
+
+            throw;
+        }
+
+        return TokenCache.OpenOrEncode(folder, source, tokenizer, options.Encoding);
     }
 }

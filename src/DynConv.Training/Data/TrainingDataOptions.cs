@@ -15,6 +15,9 @@ public sealed record TrainingDataOptions
     /// <summary>Where the encoded text goes: <c>train</c> and, with validation paths, <c>valid</c>.</summary>
     public required string CacheFolder { get; init; }
 
+    /// <summary>Whether the text is taken as it was encoded before if it is not to be found any more.</summary>
+    public bool TakeEncoded { get; init; }
+
     /// <summary>Tokens of one training window.</summary>
     public required int Context { get; init; }
 

@@ -1,102 +1,179 @@
 using System.Globalization;
-using System.Text.Json;
 using DynConv.Models;
+using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
 using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
-/// <summary>Where a run stands, beside its weights and moments.</summary>
-/// <param name="Step">Steps done.</param>
-/// <param name="Data">Fingerprint of the tokens; which of them come next follows from the step.</param>
-/// <param name="MetricsBytes">Length of <c>metrics.jsonl</c> at that moment.</param>
-/// <param name="Seconds">Time spent so far.</param>
-internal sealed record RunState(long Step, string Data, long MetricsBytes, double Seconds);
-
 /// <summary>
-/// A run's <c>checkpoints</c>: one folder each, complete or absent, the latest two kept.
+/// A run's <c>checkpoints</c>: one folder each, complete or absent; the latest few are kept and, if asked for, the one
+/// with the lowest validation loss.
 /// </summary>
 internal sealed class CheckpointStore(string runFolder)
 {
-    private const string Weights = "model.safetensors";
-    private const string Moments = "optimizer.safetensors";
-    private const string StateFile = "state.json";
+    public const string BestName = "best";
+
+    private const string FolderName = "checkpoints";
     private const string Prefix = "step-";
-    private const int Kept = 2;
+    private const string Temporary = ".tmp";
 
-    private static readonly JsonSerializerOptions Strict = new()
+    private readonly string _folder = Path.Combine(runFolder, FolderName);
+    private double? _bestLoss;
+
+    /// <summary>Folder of the checkpoint that was written or found last; null if there is none.</summary>
+    public string? Latest { get; private set; }
+
+    private string Best => Path.Combine(_folder, BestName);
+
+    /// <summary>
+    /// The newest checkpoint of a run, whoever trains it, by its name alone: what is in it has not been looked at.
+    /// </summary>
+    /// <returns>Its folder and step; null if there is none.</returns>
+    public static (string Path, long Step)? Newest(string runFolder)
     {
-        RespectRequiredConstructorParameters = true,
-        RespectNullableAnnotations = true,
-    };
-
-    private readonly string _folder = Path.Combine(runFolder, "checkpoints");
-
-    /// <summary>Folder of the newest complete checkpoint; null if there is none.</summary>
-    public string? Latest => Complete().LastOrDefault();
-
-    /// <summary>Writes a checkpoint and removes those that are no longer needed.</summary>
-    /// <returns>Its folder.</returns>
-    public string Save(LanguageModel model, AdamWOptimizer optimizer, RunState state)
-    {
-        Directory.CreateDirectory(_folder);
-        string path = Path.Combine(_folder, $"{Prefix}{state.Step:D9}");
-        AtomicFolder.Write(path, temporary =>
-        {
-            ModelFolder.WriteWeights(Path.Combine(temporary, Weights), model);
-            optimizer.Save(Path.Combine(temporary, Moments));
-            AtomicFile.WriteAllText(Path.Combine(temporary, StateFile), JsonSerializer.Serialize(state));
-        });
-        foreach (string old in Complete().SkipLast(Kept))
-        {
-            Directory.Delete(old, recursive: true);
-        }
-
-        return path;
+        List<(string Path, long Step)> named = Named(Path.Combine(runFolder, FolderName));
+        return named.Count == 0 ? null : named[^1];
     }
 
     /// <summary>
-    /// Reads the newest checkpoint into a model and its optimizer. A damaged one is an error that says how to go on
-    /// without it: passing over it in silence would hide that the disk loses data.
+    /// Finds the newest checkpoint that is as it was written. Newer ones that are not are set aside under another name,
+    /// and that is said: passing over them in silence would hide that the disk loses data.
     /// </summary>
-    /// <returns>Where the run stands; null if there is no checkpoint.</returns>
-    public RunState? LoadLatest(LanguageModel model, AdamWOptimizer optimizer)
+    /// <param name="note">Takes the sentence.</param>
+    /// <returns>Null if the run has written none yet.</returns>
+    /// <exception cref="DynConvException">There are checkpoints, and none can be used.</exception>
+    public Checkpoint? Find(Action<string> note)
     {
-        List<string> complete = Complete();
-        if (complete.Count == 0)
+        CleanUp();
+        var damaged = new List<(string Path, string Reason)>();
+        foreach ((string path, long step) in Candidates())
         {
-            return null;
+            try
+            {
+                Checkpoint found = Checkpoint.Open(path);
+                if (found.State.Step != step)
+                {
+                    throw new DynConvException($"it is one of step {found.State.Step}.");
+                }
+
+                SetAside(damaged, found, note);
+                Latest = found.Path;
+                return found;
+            }
+            catch (DynConvException exception)
+            {
+                damaged.Add((path, exception.Message));
+            }
         }
 
+        return damaged.Count == 0 ? null : throw new DynConvException(
+            $"{damaged[0].Path} cannot be used: {damaged[0].Reason} There is no other checkpoint to go on from; without {_folder} the run begins anew.");
+    }
+
+    /// <summary>Writes a checkpoint and, once it is on the disk, removes those that are no longer needed.</summary>
+    public void Save(
+        LanguageModel model, ITokenizer tokenizer, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+    {
+        string path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D9}"));
+        Checkpoint.Write(path, model, tokenizer, optimizer, state, configuration);
+        Latest = path;
+        foreach ((string old, _) in Named(_folder).Where(one => one.Step < state.Step).SkipLast(configuration.KeepCheckpoints - 1))
+        {
+            try
+            {
+                AtomicFolder.Delete(old);
+            }
+            catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+            {
+                // Somebody may have it open, which some systems mind; it goes with the next one.
+            }
+        }
+    }
+
+    /// <summary>Writes the checkpoint with the lowest validation loss anew if this one's is lower.</summary>
+    public void SaveIfBest(
+        LanguageModel model, ITokenizer tokenizer, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+    {
+        _bestLoss ??= BestLoss();
+        if (state.ValidationLoss < _bestLoss)
+        {
+            Checkpoint.Write(Best, model, tokenizer, optimizer, state, configuration);
+            _bestLoss = state.ValidationLoss;
+        }
+    }
+
+    /// <summary>What names say, in the order of steps.</summary>
+    private static List<(string Path, long Step)> Named(string folder) => !Directory.Exists(folder)
+        ? []
+        : [.. Directory.GetDirectories(folder, Prefix + "*")
+            .Select(path => (Path: path, IsStep: long.TryParse(Path.GetFileName(path)[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out long step), Step: step))
+            .Where(one => one.IsStep)
+            .Select(one => (one.Path, one.Step))
+            .OrderBy(one => one.Step)];
+
+    /// <summary>What the run may go on from, the newest first.</summary>
+    private IEnumerable<(string Path, long Step)> Candidates()
+    {
+        List<(string Path, long Step)> all = Named(_folder);
+        if (Directory.Exists(Best))
+        {
+            try
+            {
+                all.Insert(0, (Best, RunState.Read(Best).Step));
+            }
+            catch (DynConvException)
+            {
+                // The next one that is the best takes its place.
+            }
+        }
+
+        return all.OrderBy(one => one.Step).Reverse();
+    }
+
+    private double BestLoss()
+    {
         try
         {
-            return Load(complete[^1], model, optimizer);
+            return Directory.Exists(Best) ? Checkpoint.Open(Best).State.ValidationLoss ?? double.PositiveInfinity : double.PositiveInfinity;
         }
-        catch (Exception exception) when (exception is DynConvException or IOException or UnauthorizedAccessException or JsonException)
+        catch (DynConvException)
         {
-            string before = complete.Count > 1 ? complete[^2] : "its start";
-            throw new DynConvException(
-                $"The checkpoint {complete[^1]} cannot be used: {exception.Message} If you delete it, the run continues from {before}.",
-                exception);
+            return double.PositiveInfinity;
         }
     }
 
-    private static RunState Load(string path, LanguageModel model, AdamWOptimizer optimizer)
+    private static void SetAside(List<(string Path, string Reason)> damaged, Checkpoint found, Action<string> note)
     {
-        using (var reader = new CheckpointReader(path))
+        foreach ((string path, string reason) in damaged)
         {
-            ModelFolder.ReadWeights(reader, model, path);
-        }
+            string aside = path + ".damaged";
+            for (int number = 2; Path.Exists(aside); number++)
+            {
+                aside = string.Create(CultureInfo.InvariantCulture, $"{path}.damaged-{number}");
+            }
 
-        optimizer.Load(Path.Combine(path, Moments));
-        string state = Path.Combine(path, StateFile);
-        return JsonSerializer.Deserialize<RunState>(File.ReadAllText(state), Strict)
-            ?? throw new DynConvException($"{state} is empty.");
+            Disk.RenameFolder(path, aside);
+            note($"{path} cannot be used: {reason} The run goes on from {found.Path}; what is damaged is now {Path.GetFileName(aside)}, for you to look at or delete.");
+        }
     }
 
-    private List<string> Complete() => !Directory.Exists(_folder)
-        ? []
-        : [.. Directory.GetDirectories(_folder, Prefix + "*")
-            .Where(path => long.TryParse(Path.GetFileName(path)[Prefix.Length..], NumberStyles.None, null, out _))
-            .Order(StringComparer.Ordinal)];
+    /// <summary>Removes what a process that died has left under temporary names; nobody else writes here now.</summary>
+    private void CleanUp()
+    {
+        if (!Directory.Exists(_folder))
+        {
+            return;
+        }
+
+        foreach (string path in Directory.GetDirectories(_folder, "*" + Temporary))
+        {
+            string name = Path.GetFileName(path);
+            string whole = name[..name.IndexOf('.', StringComparison.Ordinal)];
+            if (whole == BestName || whole.StartsWith(Prefix, StringComparison.Ordinal))
+            {
+                AtomicFolder.CleanUp(Path.Combine(_folder, whole));
+            }
+        }
+    }
 }

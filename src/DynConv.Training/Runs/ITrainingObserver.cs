@@ -54,6 +54,12 @@ public interface ITrainingObserver
     {
     }
 
+    /// <summary>Something is not as it should be, and the run goes on all the same.</summary>
+    /// <param name="note">A sentence.</param>
+    void OnNote(string note)
+    {
+    }
+
     /// <summary>A checkpoint is complete.</summary>
     /// <param name="step">Steps done.</param>
     /// <param name="path">Its folder.</param>
@@ -68,7 +74,7 @@ public interface ITrainingObserver
 /// <param name="Parameters">Number of parameters.</param>
 /// <param name="TrainTokens">Tokens to train on.</param>
 /// <param name="ValidTokens">Tokens to validate on.</param>
-/// <param name="FirstStep">The step that comes next; above 1 for a resumed run.</param>
+/// <param name="FirstStep">The step that comes next; above 1 for a resumed run, and beyond the last if all are done.</param>
 /// <param name="Device">Where it computes.</param>
 /// <param name="ComputeType">What it computes in.</param>
 public sealed record RunStart(

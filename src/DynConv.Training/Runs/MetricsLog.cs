@@ -1,5 +1,8 @@
+using System.Security.Cryptography;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
+using DynConv.Serialization;
 using DynConv.Training.Evaluation;
 
 namespace DynConv.Training.Runs;
@@ -12,20 +15,48 @@ internal sealed class MetricsLog : IDisposable
 {
     public const string Name = "metrics.jsonl";
 
-    private readonly FileStream _file;
+    private readonly DiskFile _file;
+    private readonly IncrementalHash _hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
 
-    /// <param name="folder">The run's folder.</param>
-    /// <param name="length">Bytes to keep of what is there.</param>
-    public MetricsLog(string folder, long length)
+    private MetricsLog(string path)
     {
         // Without a buffer nothing is left to write when the disk is full and the file is closed.
-        _file = new FileStream(
-            Path.Combine(folder, Name), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.ReadWrite, bufferSize: 0);
-        _file.SetLength(Math.Min(length, _file.Length));
-        _file.Seek(0, SeekOrigin.End);
+        _file = Disk.OpenLog(path);
     }
 
     public long Length => _file.Length;
+
+    /// <summary>SHA-256 of all that is in it.</summary>
+    public string Sha256 => Convert.ToHexStringLower(_hash.GetCurrentHash());
+
+    /// <summary>
+    /// Opens the log of a run as it was at a checkpoint. What came later is cut off; what should be there and is not, or
+    /// is damaged, is left out, and that is said.
+    /// </summary>
+    /// <param name="folder">The run's folder.</param>
+    /// <param name="state">Where the run stands; null at its start.</param>
+    /// <param name="note">Takes the sentence.</param>
+    public static MetricsLog Open(string folder, RunState? state, Action<string> note)
+    {
+        string path = Path.Combine(folder, Name);
+        try
+        {
+            if (state is not null && !Holds(path, state))
+            {
+                note(Repair(path, state));
+                state = state with { MetricsBytes = new FileInfo(path).Length };
+            }
+
+            var log = new MetricsLog(path);
+            log.Keep(path, state?.MetricsBytes ?? 0);
+            Disk.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            return log;
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            throw new DynConvException($"{path} cannot be opened: {exception.Message}", exception);
+        }
+    }
 
     public void Write(StepMetrics step) => Append(new JsonObject
     {
@@ -48,13 +79,124 @@ internal sealed class MetricsLog : IDisposable
         ["valid_tokens"] = result.Tokens,
     });
 
-    public void Dispose() => _file.Dispose();
+    /// <summary>Returns when a power failure takes nothing of it.</summary>
+    public void FlushToDisk() => Try(_file.FlushToDisk);
 
-    private void Append(JsonObject line)
+    public void Dispose()
+    {
+        _file.Dispose();
+        _hash.Dispose();
+    }
+
+    private static bool Holds(string path, RunState state)
+    {
+        if (!File.Exists(path) || new FileInfo(path).Length < state.MetricsBytes)
+        {
+            return false;
+        }
+
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        AppendTo(hash, path, state.MetricsBytes);
+        return Convert.ToHexStringLower(hash.GetHashAndReset()) == state.MetricsSha256;
+    }
+
+    /// <summary>Leaves the rows that are whole and were written before the checkpoint, and says what is missing.</summary>
+    private static string Repair(string path, RunState state)
+    {
+        long last = 0;
+        var missing = new List<(long First, long Last)>();
+        AtomicFile.Write(path, output =>
+        {
+            foreach (string line in File.Exists(path) ? File.ReadLines(path) : [])
+            {
+                (long Step, bool IsStep)? row = Row(line);
+                if (row is { IsStep: true } one && one.Step > last && one.Step <= state.Step)
+                {
+                    Pass(one.Step);
+                    last = one.Step;
+                }
+                else if (row is not { IsStep: false } || row.Value.Step != last || (last == state.Step && state.ValidationLoss is null))
+                {
+                    continue;
+                }
+
+                output.Write(Encoding.UTF8.GetBytes(line + "\n"));
+            }
+        });
+        Pass(state.Step + 1);
+        string gaps = string.Join(", ", missing.Take(3).Select(gap => gap.First == gap.Last ? $"{gap.First}" : $"{gap.First} to {gap.Last}"));
+        return missing.Count == 0
+            ? $"{path} is not as the checkpoint of step {state.Step} left it; all steps are there, and what was no row of theirs is gone."
+            : $"{path} lacks rows that were there at the checkpoint of step {state.Step}: the losses of step {gaps}{(missing.Count > 3 ? " and more" : "")} are lost; the weights are not touched by that.";
+
+        void Pass(long step)
+        {
+            if (step > last + 1)
+            {
+                missing.Add((last + 1, step - 1));
+            }
+        }
+    }
+
+    /// <summary>What a line is about; null if it is none of this log.</summary>
+    private static (long Step, bool IsStep)? Row(string line)
     {
         try
         {
-            _file.Write(Encoding.UTF8.GetBytes(line.ToJsonString() + "\n"));
+            using var row = JsonDocument.Parse(line);
+            return row.RootElement.ValueKind == JsonValueKind.Object
+                && row.RootElement.TryGetProperty("step", out JsonElement step) && step.TryGetInt64(out long number)
+                ? row.RootElement.TryGetProperty("loss", out JsonElement loss) && loss.ValueKind == JsonValueKind.Number ? (number, true)
+                    : row.RootElement.TryGetProperty("valid_loss", out _) ? (number, false)
+                    : null
+                : null;
+        }
+        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
+    private static void AppendTo(IncrementalHash hash, string path, long count)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+        byte[] buffer = new byte[1 << 16];
+        while (count > 0)
+        {
+            int read = file.Read(buffer, 0, (int)Math.Min(buffer.Length, count));
+            if (read == 0)
+            {
+                return;
+            }
+
+            hash.AppendData(buffer, 0, read);
+            count -= read;
+        }
+    }
+
+    private void Keep(string path, long length)
+    {
+        if (_file.Length != length)
+        {
+            _file.SetLength(length);
+        }
+
+        _file.Seek(0, SeekOrigin.End);
+        AppendTo(_hash, path, length);
+    }
+
+    private void Append(JsonObject line) => Try(() =>
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(line.ToJsonString() + "\n");
+        _file.Write(bytes);
+        _hash.AppendData(bytes);
+    });
+
+    private void Try(Action write)
+    {
+        try
+        {
+            write();
         }
         catch (Exception exception) when (exception is IOException or ArgumentOutOfRangeException)
         {

@@ -31,6 +31,9 @@ public sealed class TrainingObservers(params IReadOnlyList<ITrainingObserver> ob
     /// <inheritdoc/>
     public void OnCheckpoint(long step, string path) => Tell(observer => observer.OnCheckpoint(step, path));
 
+    /// <inheritdoc/>
+    public void OnNote(string note) => Tell(observer => observer.OnNote(note));
+
     private void Tell(Action<ITrainingObserver> what)
     {
         foreach (ITrainingObserver observer in observers)

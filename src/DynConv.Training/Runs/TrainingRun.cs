@@ -42,10 +42,13 @@ public sealed class TrainingRun
     private readonly string? _gridFolder;
     private readonly ITrainingObserver _observer;
     private readonly CheckpointStore _checkpoints;
+    private readonly bool _isResumed;
     private bool _holdsResults;
 
-    private TrainingRun(TrainingConfiguration configuration, string folder, ITrainingObserver observer, string? gridFolder)
+    private TrainingRun(
+        TrainingConfiguration configuration, string folder, ITrainingObserver observer, string? gridFolder, bool isResumed)
     {
+        _isResumed = isResumed;
         _gridFolder = gridFolder;
         _configuration = configuration;
         _folder = folder;
@@ -67,11 +70,11 @@ public sealed class TrainingRun
         TrainingConfiguration configuration, string folder, string? gridFolder, ITrainingObserver observer, CancellationToken stop)
     {
         TrainingConfiguration resolved = configuration.Resolve();
-        RunFolder claimed = RunFolder.Claim(folder);
-        var run = new TrainingRun(resolved, folder, observer, gridFolder);
+        using RunFolder claimed = RunFolder.Claim(folder);
+        var run = new TrainingRun(resolved, folder, observer, gridFolder, isResumed: false);
         try
         {
-            return run.Execute(stop);
+            return run.Execute(null, stop);
         }
         catch when (!run._holdsResults)
         {
@@ -84,46 +87,99 @@ public sealed class TrainingRun
     /// <param name="folder">A run's folder.</param>
     /// <param name="observer">Hears of the progress.</param>
     /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
+    /// <exception cref="DynConvException">
+    /// The folder holds no run, another process has it, none of its checkpoints can be used, or its settings are not
+    /// those that it was started with.
+    /// </exception>
     public static TrainingResult Resume(string folder, ITrainingObserver observer, CancellationToken stop = default) =>
-        Resume(folder, null, observer, stop);
+        Resume(folder, null, observer, static saved => saved, stop);
+
+    /// <summary>Continues a run with other settings, beyond its planned end for instance.</summary>
+    /// <param name="folder">A run's folder.</param>
+    /// <param name="observer">Hears of the progress.</param>
+    /// <param name="change">Changes settings that may change, as <see cref="ResumeRules.MayChange"/> lists them.</param>
+    /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
+    /// <exception cref="DynConvException">As without changes, or a setting has changed that may not.</exception>
+    public static TrainingResult Resume(
+        string folder,
+        ITrainingObserver observer,
+        Func<TrainingConfiguration, TrainingConfiguration> change,
+        CancellationToken stop = default) =>
+        Resume(folder, null, observer, change, stop);
 
     /// <summary>Continues a run of a grid.</summary>
-    internal static TrainingResult Resume(string folder, string? gridFolder, ITrainingObserver observer, CancellationToken stop)
+    internal static TrainingResult Resume(
+        string folder,
+        string? gridFolder,
+        ITrainingObserver observer,
+        Func<TrainingConfiguration, TrainingConfiguration> change,
+        CancellationToken stop)
     {
+        using RunFolder opened = RunFolder.Open(folder);
         string path = Path.Combine(folder, RunFile.Name);
-        return File.Exists(path)
-            ? new TrainingRun(RunFile.Read(path).Resolve(), folder, observer, gridFolder).Execute(stop)
-            : throw new DynConvException($"{folder} holds no run to resume: there is no {path}.");
+        TrainingConfiguration saved = RunFile.Read(path);
+        TrainingConfiguration asked = change(saved).Resolve();
+        if (ResumeRules.Difference(saved, asked) is { } changed)
+        {
+            throw new DynConvException(
+                $"--resume continues a run as it was started, and '{changed.Show(changed.Now)}' is not what {path} says; leave the option out or start a new run.");
+        }
+
+        var run = new TrainingRun(asked, folder, observer, gridFolder, isResumed: true);
+        return run.Execute(run.FindCheckpoint(), stop);
     }
 
-    private TrainingResult Execute(CancellationToken stop)
+    private Checkpoint? FindCheckpoint()
     {
-        ITokenizer tokenizer = TokenizerLoader.Load(_configuration.TokenizerPath);
+        Checkpoint? found = _checkpoints.Find(_observer.OnNote);
+        if (found is null)
+        {
+            return RunRecord.Read(_folder).IsFinished
+                ? throw new DynConvException($"{_folder} is finished and has no checkpoint to go on from; its model is in it.")
+                : null;
+        }
+
+        if (ResumeRules.Difference(found.Configuration, _configuration) is { } changed)
+        {
+            throw new DynConvException(
+                $"{Path.Combine(_folder, RunFile.Name)} says '{changed.Show(changed.Now)}', and {found.Path} comes of '{changed.Show(changed.Before)}'; put it back, or start a new run.");
+        }
+
+        return found.State.Step <= _configuration.Steps
+            ? found
+            : throw new DynConvException(
+                $"{_folder} has done {found.State.Step:N0} steps already, and is to end after {_configuration.Steps:N0}; give {found.State.Step} or more.");
+    }
+
+    private TrainingResult Execute(Checkpoint? from, CancellationToken stop)
+    {
+        ITokenizer tokenizer = LoadTokenizer(from);
         ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
 
         // Written first, so that a run can be resumed whatever moment it dies at.
-        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(_configuration));
+        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(RunPaths.Absolute(_configuration)));
         using TrainingData data = PrepareData(tokenizer, stop);
         string fingerprint = data.Train.Fingerprint + data.Validation.Fingerprint;
+        if (from is not null && from.State.Data != fingerprint)
+        {
+            throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
+        }
+
         var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
         Device device = Device.Parse(_configuration.Device);
         DType computeType = ComputeTypes.Parse(_configuration.Dtype, device);
         CheckMemory(shape, device);
         device.Memory.ResetPeak();
-        using LanguageModel model = MakeModel(shape, device, computeType);
+        using LanguageModel model = MakeModel(from, shape, device, computeType);
         using var optimizer = new AdamWOptimizer(model, _configuration);
-        RunState state = _checkpoints.LoadLatest(model, optimizer) ?? new RunState(0, fingerprint, 0, 0);
-        if (state.Data != fingerprint)
-        {
-            throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
-        }
-
+        from?.LoadInto(model, optimizer);
+        long step = from?.State.Step ?? 0;
+        using MetricsLog metrics = MetricsLog.Open(_folder, from?.State, _observer.OnNote);
         _observer.OnStart(new RunStart(
-            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, state.Step + 1, device, computeType));
+            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, step + 1, device, computeType));
 
-        using var metrics = new MetricsLog(_folder, state.MetricsBytes);
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
-        var clock = new RunClock(state.Seconds, PlanValidations(data.Validation), loop.TokensPerStep);
+        var clock = new RunClock(from?.State.Seconds ?? 0, PlanValidations(data.Validation), loop.TokensPerStep);
         Prepare(device, loop);
         long steps = _configuration.Steps!.Value;
         using var queue = new StepQueue(loop, clock, figures =>
@@ -132,35 +188,38 @@ public sealed class TrainingRun
             _holdsResults = true;
             _observer.OnStep(figures);
         });
-        long step = state.Step;
+        bool validated = from?.State.Validated ?? true;
+        double? measured = from?.State.ValidationLoss;
+        if (!validated && step < steps)
+        {
+            // A request to stop came in the middle of it.
+            ValidateOnTheWay();
+        }
+
         while (step < steps && !stop.IsCancellationRequested)
         {
             step++;
+            measured = null;
             queue.Run(step);
-            if (IsDue(step, _configuration.ValidateEvery!.Value) && step < steps)
+            validated = !IsDue(step, _configuration.ValidateEvery!.Value);
+            if (!validated && step < steps)
             {
                 queue.Drain();
-                Validate(model, data.Validation, metrics, clock, step, _configuration.ValidationTokens);
+                ValidateOnTheWay();
             }
 
             if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
             {
                 queue.Drain();
-                Checkpoint(model, optimizer, new RunState(step, fingerprint, metrics.Length, clock.Seconds));
+                Checkpoint(State());
             }
         }
 
-        bool finished = step == steps;
-        EvaluationResult? result = finished ? Validate(model, data.Validation, metrics, clock, step, long.MaxValue) : null;
-        if (finished)
-        {
-            Finish(model, tokenizer);
-        }
-
+        EvaluationResult? result = step == steps ? ValidateAtTheEnd() : null;
         return new TrainingResult(
             _folder,
             step,
-            !finished,
+            result is null,
             result,
             _checkpoints.Latest,
             clock.Seconds,
@@ -168,13 +227,98 @@ public sealed class TrainingRun
             device,
             computeType,
             SamplePrompt(data.Validation));
+
+        void ValidateOnTheWay()
+        {
+            if (Validate(model, data.Validation, clock, step, _configuration.ValidationTokens, stop) is { } found)
+            {
+                metrics.Write(step, found);
+                validated = true;
+                measured = found.Loss;
+                KeepIfBest();
+            }
+        }
+
+        EvaluationResult? ValidateAtTheEnd()
+        {
+            if (Validate(model, data.Validation, clock, step, long.MaxValue, stop) is not { } found)
+            {
+                return null;
+            }
+
+            if (_configuration.KeepBest)
+            {
+                // Losses of different parts of the text cannot be compared.
+                bool isSame = found.Tokens <= _configuration.ValidationTokens;
+                EvaluationResult? comparable = isSame ? found : Evaluate(model, data.Validation, _configuration.ValidationTokens, stop);
+                if (comparable is null)
+                {
+                    return null;
+                }
+
+                measured = comparable.Loss;
+                KeepIfBest();
+            }
+
+            // Its line in the log is what says that the model beside it is the finished one, and so comes after it.
+            ModelFolder.Save(_folder, model, tokenizer);
+            metrics.Write(step, found);
+            metrics.FlushToDisk();
+            DrawLoss();
+            return found;
+        }
+
+        void KeepIfBest()
+        {
+            if (_configuration.KeepBest)
+            {
+                metrics.FlushToDisk();
+                _checkpoints.SaveIfBest(model, tokenizer, optimizer, State(), RunPaths.Absolute(_configuration));
+            }
+        }
+
+        void Checkpoint(RunState state)
+        {
+            // A checkpoint counts on the log's being there.
+            metrics.FlushToDisk();
+            string? previous = _checkpoints.Latest;
+            try
+            {
+                _checkpoints.Save(model, tokenizer, optimizer, state, RunPaths.Absolute(_configuration));
+            }
+            catch (DynConvException exception) when (previous is not null)
+            {
+                throw new DynConvException($"{exception.Message} {previous} is complete; make room and continue with --resume.", exception);
+            }
+
+            DrawLoss();
+            _observer.OnCheckpoint(state.Step, _checkpoints.Latest!);
+        }
+
+        RunState State() => new()
+        {
+            Step = step,
+            Data = fingerprint,
+            MetricsBytes = metrics.Length,
+            MetricsSha256 = metrics.Sha256,
+            Seconds = clock.Seconds,
+            Validated = validated,
+            ValidationLoss = measured,
+        };
     }
 
     /// <summary>Weights as they are before the first step; a checkpoint's come over them.</summary>
-    private LanguageModel MakeModel(ModelConfiguration shape, Device device, DType computeType) =>
-        _configuration.Init is { } folder && _checkpoints.Latest is null
+    private LanguageModel MakeModel(Checkpoint? from, ModelConfiguration shape, Device device, DType computeType) =>
+        _configuration.Init is { } folder && from is null
             ? ModelFolder.LoadInto(folder, shape, _configuration.Seed, device, computeType)
             : new LanguageModel(shape, _configuration.Seed, device, computeType);
+
+    /// <summary>The tokenizer where the settings say, or, if it is there no more, as the checkpoint has it.</summary>
+    private ITokenizer LoadTokenizer(Checkpoint? from)
+    {
+        string path = _configuration.TokenizerPath;
+        return TokenizerLoader.Load(from is null || path == TokenizerLoader.Bytes || Path.Exists(path) ? path : from.Path);
+    }
 
     /// <summary>Weights, gradients and two moments, 4 bytes each, are the least that training takes.</summary>
     private static void CheckMemory(ModelConfiguration shape, Device device)
@@ -219,6 +363,7 @@ public sealed class TrainingRun
             Except = [home],
             CacheFolder = Path.Combine(home, "data"),
             Context = _configuration.Context!.Value,
+            TakeEncoded = _isResumed,
             Encoding = new EncodingOptions
             {
                 Progress = new EncodingReport(_observer),
@@ -251,53 +396,57 @@ public sealed class TrainingRun
 
     private static bool IsDue(long step, long interval) => interval > 0 && step % interval == 0;
 
-    private EvaluationResult Validate(
-        LanguageModel model, TokenDataset valid, MetricsLog metrics, RunClock clock, long step, long maxTokens)
+    /// <summary>Measures, tells and returns; null if a request to stop came first.</summary>
+    private EvaluationResult? Validate(
+        LanguageModel model, TokenDataset valid, RunClock clock, long step, long maxTokens, CancellationToken stop)
     {
-        int context = _configuration.Context!.Value;
-        var progress = new ValidationReport(_observer, clock, step);
-        EvaluationResult Evaluate() => Evaluator.Evaluate(
-            model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack, progress);
-
         clock.Begin();
-        EvaluationResult result = Evaluate();
+        EvaluationResult? result = Evaluate(model, valid, maxTokens, stop, new ValidationReport(_observer, clock, step));
+        if (result is null)
+        {
+            return null;
+        }
+
         if (!double.IsFinite(result.Loss))
         {
             double learningRate = LearningRateSchedule.Of(_configuration).At(step);
-            throw NonFiniteFailure.Explain($"Step {step}: the validation loss is {result.Loss}", learningRate, () => Evaluate());
+            throw NonFiniteFailure.Explain(
+                $"Step {step}: the validation loss is {result.Loss}", learningRate, () => Evaluate(model, valid, maxTokens, CancellationToken.None));
         }
 
-        metrics.Write(step, result);
         _observer.OnValidation(step, result);
         return result;
     }
 
-    private void Checkpoint(LanguageModel model, AdamWOptimizer optimizer, RunState state)
+    private EvaluationResult? Evaluate(
+        LanguageModel model, TokenDataset valid, long maxTokens, CancellationToken stop, ValidationReport? progress = null)
     {
-        string? previous = _checkpoints.Latest;
-        string path;
+        int context = _configuration.Context!.Value;
         try
         {
-            path = _checkpoints.Save(model, optimizer, state);
+            return Evaluator.Evaluate(
+                model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack, progress, stop);
         }
-        catch (DynConvException exception) when (previous is not null)
+        catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
-            throw new DynConvException($"{exception.Message} {previous} is complete; make room and continue with --resume.", exception);
+            return null;
         }
-
-        DrawLoss();
-        _observer.OnCheckpoint(state.Step, path);
-    }
-
-    private void Finish(LanguageModel model, ITokenizer tokenizer)
-    {
-        ModelFolder.Save(_folder, model, tokenizer);
-        DrawLoss();
     }
 
     private void DrawLoss()
     {
-        RunCurves run = RunCurves.Read(_folder);
+        RunCurves run;
+        try
+        {
+            run = RunCurves.Read(_folder);
+        }
+        catch (DynConvException exception)
+        {
+            // A picture is not worth a run: somebody else has changed the log.
+            _observer.OnNote($"The curve is not drawn: {exception.Message}");
+            return;
+        }
+
         var curves = new List<LossCurve> { new("training", run.Training, Faint: true) };
         if (run.Validation.Count > 0)
         {

@@ -4,10 +4,11 @@ namespace DynConv.Serialization;
 
 /// <summary>
 /// Writes files that are complete or absent, whatever moment the process dies at: the content goes to a temporary file
-/// in the same folder, from there to the disk, and only then to its name.
+/// in the same folder, from there to the disk, and only then to its name, which is on the disk when this returns.
 /// </summary>
 /// <remarks>
-/// The temporary file is called as the final one with <c>.tmp</c> after it. A failed write removes it; one that a killed
+/// Within an <see cref="AtomicFolder"/> that is being written the file goes to its name at once: the folder is temporary.
+/// Elsewhere the temporary file is called as the final one with <c>.tmp</c> after it. A failed write removes it; one that a killed
 /// process left is overwritten by the next write.
 /// </remarks>
 public static class AtomicFile
@@ -21,17 +22,29 @@ public static class AtomicFile
     /// <exception cref="DynConvException">The disk is full, or the folder cannot be written to.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        string temporary = path + TemporarySuffix;
-        FileStream stream = Create(path, temporary);
+        bool covered = AtomicFolder.Covers(path);
+        string temporary = covered ? path : path + TemporarySuffix;
+        DiskFile stream = Create(path, temporary);
         try
         {
             using (stream)
             {
                 write(stream);
-                stream.Flush(flushToDisk: true);
+                if (covered)
+                {
+                    stream.Flush();
+                }
+                else
+                {
+                    stream.FlushToDisk();
+                }
             }
 
-            File.Move(temporary, path, overwrite: true);
+            if (!covered)
+            {
+                Disk.RenameFile(temporary, path);
+                Disk.FlushFolder(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            }
         }
         catch (Exception exception)
         {
@@ -51,11 +64,11 @@ public static class AtomicFile
     /// <exception cref="DynConvException">The disk is full, or the folder cannot be written to.</exception>
     public static void WriteAllText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
 
-    private static FileStream Create(string path, string temporary)
+    private static DiskFile Create(string path, string temporary)
     {
         try
         {
-            return new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, BufferSize);
+            return Disk.CreateFile(temporary, bufferSize: BufferSize);
         }
         catch (Exception exception) when (WriteFailure.IsFrom(exception))
         {
@@ -67,7 +80,7 @@ public static class AtomicFile
     {
         try
         {
-            File.Delete(temporary);
+            Disk.DeleteFile(temporary);
         }
         catch (Exception exception) when (WriteFailure.IsFrom(exception))
         {

@@ -2,17 +2,22 @@ namespace DynConv.Serialization;
 
 /// <summary>
 /// Writes folders that are complete or absent, whatever moment the process dies at: the files go to a temporary folder
-/// beside the final one, from there to the disk, and only then does the folder get its name.
+/// beside the final one, from there to the disk, and only then does the folder get its name, which is on the disk when
+/// this returns.
 /// </summary>
 /// <remarks>
 /// The temporary folder is called as the final one with <c>.tmp</c> after it. A failed write removes it; one that a
 /// killed process left is removed by the next write. When a folder is replaced there is a moment in which neither the
-/// old nor the new one is there.
+/// old nor the new one is there; <see cref="Recover"/> brings the old one back if the process dies in it.
 /// </remarks>
 public static class AtomicFolder
 {
     private const string TemporarySuffix = ".tmp";
     private const string ReplacedSuffix = ".old.tmp";
+    private const string RemovedSuffix = ".removed.tmp";
+
+    [ThreadStatic]
+    private static string? _beingWritten;
 
     /// <summary>Writes or replaces a folder.</summary>
     /// <param name="path">The folder; missing parents are made.</param>
@@ -26,10 +31,11 @@ public static class AtomicFolder
         string temporary = path + TemporarySuffix;
         try
         {
-            Remove(temporary);
-            Directory.CreateDirectory(temporary);
-            write(temporary);
-            FlushFiles(temporary);
+            Recover(path);
+            Disk.DeleteFolder(temporary);
+            Disk.CreateFolder(temporary);
+            WriteFiles(temporary, write);
+            Flush(temporary);
             Replace(path, temporary);
         }
         catch (Exception exception)
@@ -44,43 +50,92 @@ public static class AtomicFolder
         }
     }
 
+    /// <summary>Whether a file is part of a folder that this thread is writing, and so needs no care of its own.</summary>
+    /// <param name="path">The file.</param>
+    internal static bool Covers(string path) => _beingWritten is { } folder
+        && Path.GetFullPath(path).StartsWith(folder + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
+    /// <summary>Gives a folder its name back that a process has moved aside without coming to put another in its place.</summary>
+    /// <param name="path">The folder.</param>
+    internal static void Recover(string path)
+    {
+        string replaced = path + ReplacedSuffix;
+        if (Directory.Exists(replaced) && !Directory.Exists(path))
+        {
+            Disk.RenameFolder(replaced, path);
+            Disk.FlushFolder(Path.GetDirectoryName(path)!);
+        }
+    }
+
+    /// <summary>Removes what a process that died has left under temporary names, and brings back what it had moved aside.</summary>
+    /// <param name="path">The folder; nobody else writes it.</param>
+    internal static void CleanUp(string path)
+    {
+        Recover(path);
+        TryRemove(path + TemporarySuffix);
+        TryRemove(path + ReplacedSuffix);
+        TryRemove(path + RemovedSuffix);
+    }
+
+    /// <summary>Removes a folder in such a way that it is not seen half empty, whatever moment the process dies at.</summary>
+    /// <param name="path">The folder.</param>
+    internal static void Delete(string path)
+    {
+        string removed = path + RemovedSuffix;
+        Disk.DeleteFolder(removed);
+        Disk.RenameFolder(path, removed);
+        Disk.FlushFolder(Path.GetDirectoryName(path)!);
+        TryRemove(removed);
+    }
+
+    private static void WriteFiles(string folder, Action<string> write)
+    {
+        string? outer = _beingWritten;
+        _beingWritten = folder;
+        try
+        {
+            write(folder);
+        }
+        finally
+        {
+            _beingWritten = outer;
+        }
+    }
+
     // A folder that is there is first moved aside in one step: deleting it file by file could end halfway.
     private static void Replace(string path, string temporary)
     {
+        string parent = Path.GetDirectoryName(path)!;
         string replaced = path + ReplacedSuffix;
-        Remove(replaced);
+        Disk.DeleteFolder(replaced);
         if (Directory.Exists(path))
         {
-            Directory.Move(path, replaced);
+            Disk.RenameFolder(path, replaced);
         }
 
-        Directory.Move(temporary, path);
+        Disk.RenameFolder(temporary, path);
+        Disk.FlushFolder(parent);
         TryRemove(replaced);
     }
 
-    private static void FlushFiles(string folder)
+    private static void Flush(string folder)
     {
-        foreach (string file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
-        {
-            using Microsoft.Win32.SafeHandles.SafeFileHandle handle =
-                File.OpenHandle(file, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-            RandomAccess.FlushToDisk(handle);
-        }
-    }
+        // Asked for at once, many small files reach the disk in the time of one.
+        Parallel.ForEach(Directory.EnumerateFiles(folder), Disk.FlushFile);
 
-    private static void Remove(string folder)
-    {
-        if (Directory.Exists(folder))
+        foreach (string inner in Directory.EnumerateDirectories(folder))
         {
-            Directory.Delete(folder, recursive: true);
+            Flush(inner);
         }
+
+        Disk.FlushFolder(folder);
     }
 
     private static void TryRemove(string folder)
     {
         try
         {
-            Remove(folder);
+            Disk.DeleteFolder(folder);
         }
         catch (Exception exception) when (WriteFailure.IsFrom(exception))
         {

@@ -54,6 +54,8 @@ public sealed class RunFileTests
         ValidateEvery = 0,
         ValidationTokens = 17,
         CheckpointEvery = 5,
+        KeepCheckpoints = 3,
+        KeepBest = true,
         Device = "cpu",
         Dtype = "float32",
     };
@@ -97,8 +99,11 @@ public sealed class RunFileTests
     [InlineData("model: {layers: 3}", "", "model.layers left out")]
     [InlineData("model: {sequence_mixers: [attention, {type: attention, head_dim: 8}]}", "model: {sequence_mixers: [attention]}", "model.sequence_mixers: [\"attention\"]")]
     [InlineData("valid: [x]\ndata: [y]", "valid: [x]\ndata: [x]", "data: [\"x\"]")]
-    public void A_difference_is_named_by_its_setting(string before, string now, string? difference) =>
-        Assert.Equal(difference, RunFile.FirstDifference(RunFile.Parse(before), RunFile.Parse(now)));
+    public void A_difference_is_named_by_its_setting(string before, string now, string? difference)
+    {
+        SettingDifference? found = RunFile.Differences(RunFile.Parse(before), RunFile.Parse(now)).FirstOrDefault();
+        Assert.Equal(difference, found?.Show(found.Now));
+    }
 
     [Fact]
     public void A_file_as_a_person_writes_it_is_read()

@@ -18,15 +18,15 @@ public sealed class NonFiniteTests
     public void A_loss_that_is_not_finite_names_the_step_and_the_first_op(string weight, float value, string op)
     {
         using var run = new TinyRun();
-        run.Start(recorder: new Recorder { StopAfter = 4 });
-        Poke(Path.Combine(run.Checkpoint(4), "model.safetensors"), weight, value);
+        run.Start(recorder: new Recorder { StopAfter = 5 });
+        Poke(Path.Combine(run.Checkpoint(5), "model.safetensors"), weight, value);
 
         string message = run.ResumeFailure();
 
-        Assert.StartsWith("Step 5: the loss is NaN. ", message);
+        Assert.StartsWith("Step 6: the loss is NaN. ", message);
         Assert.Contains($" {op} produced a non-finite value.", message);
         Assert.DoesNotContain('\n', message);
-        Assert.Equal(4, run.Losses().Length);
+        Assert.Equal(5, run.Losses().Length);
     }
 
     [Fact]
@@ -106,7 +106,7 @@ public sealed class NonFiniteTests
         weight.CopyFrom(Tensor.From([.. weight.ToArray<float>().Select(value => value * factor)], weight.Shape));
     }
 
-    /// <summary>Sets all of a weight to one value.</summary>
+    /// <summary>Sets all of a weight of a checkpoint to one value, as if it had been so when it was written.</summary>
     private static void Poke(string path, string name, float value)
     {
         using var scope = new TensorScope();
@@ -119,5 +119,6 @@ public sealed class NonFiniteTests
         Shape shape = weights[name].Shape;
         weights[name] = Tensor.From(Enumerable.Repeat(value, (int)shape.Count).ToArray(), shape);
         SafetensorsWriter.Write(path, weights);
+        CheckpointManifest.Write(Path.GetDirectoryName(path)!);
     }
 }

@@ -31,6 +31,8 @@ internal sealed class Recorder : ITrainingObserver
 
     public List<string> Checkpoints { get; } = [];
 
+    public List<string> Notes { get; } = [];
+
     public long EncodedBytes { get; private set; }
 
     public void OnEncoding(long bytes, long totalBytes) => EncodedBytes = bytes;
@@ -66,6 +68,8 @@ internal sealed class Recorder : ITrainingObserver
         Checkpoints.Add(path);
         AtCheckpoint?.Invoke(step);
     }
+
+    public void OnNote(string note) => Notes.Add(note);
 
     /// <summary>Stands for the end of the process.</summary>
     internal sealed class DeathException : Exception;

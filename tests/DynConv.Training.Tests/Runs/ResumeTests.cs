@@ -139,11 +139,13 @@ public sealed class ResumeTests
     [InlineData("model.safetensors", "truncated")]
     [InlineData("optimizer.safetensors", "truncated")]
     [InlineData("optimizer.safetensors", "missing")]
+    [InlineData("manifest.json", "missing")]
+    [InlineData("settings.yaml", "missing")]
     [InlineData("state.json", "missing")]
     [InlineData("state.json", "truncated")]
     [InlineData("state.json", "{}")]
     [InlineData("state.json", "null")]
-    public void A_damaged_checkpoint_is_named_and_the_one_before_it_serves_when_it_is_deleted(string file, string damage)
+    public void A_damaged_checkpoint_is_set_aside_and_the_one_before_it_serves(string file, string damage)
     {
         using var run = new TinyRun();
         run.Start("whole");
@@ -156,13 +158,14 @@ public sealed class ResumeTests
             File.WriteAllBytes(path, damage == "truncated" ? bytes[..^20] : System.Text.Encoding.UTF8.GetBytes(damage));
         }
 
-        string message = run.ResumeFailure();
-        Assert.StartsWith($"The checkpoint {run.Checkpoint(8)} cannot be used: ", message);
-        Assert.EndsWith($" If you delete it, the run continues from {run.Checkpoint(6)}.", message);
-        Assert.DoesNotContain('\n', message);
+        var recorder = new Recorder();
+        run.Resume(recorder: recorder);
 
-        Directory.Delete(run.Checkpoint(8), recursive: true);
-        run.Resume();
+        Assert.Equal(7, recorder.Begun!.FirstStep);
+        string note = Assert.Single(recorder.Notes);
+        Assert.StartsWith($"{run.Checkpoint(8)} cannot be used: ", note);
+        Assert.EndsWith($" The run goes on from {run.Checkpoint(6)}; what is damaged is now step-000000008.damaged, for you to look at or delete.", note);
+        Directory.Delete(run.Checkpoint(8) + ".damaged", recursive: true);
         run.AssertSameOutcome("whole", "run");
     }
 

@@ -1,0 +1,39 @@
+using DynConv.Models;
+using DynConv.Serialization;
+
+namespace DynConv.Training.Runs;
+
+/// <summary>Finds the model that a folder stands for.</summary>
+public static class RunModel
+{
+    /// <summary>
+    /// The folder to load: that of a finished run or of any model is it itself; of a run that is going on, or was broken
+    /// off, it is the newest checkpoint.
+    /// </summary>
+    /// <param name="folder">A model's folder, a run's or a checkpoint.</param>
+    /// <returns>The folder, and the step of the checkpoint if it is another one than was given.</returns>
+    public static (string Folder, long? Step) Find(string folder)
+    {
+        if (!RunRecord.IsRun(folder) || CheckpointStore.Newest(folder) is not { } newest)
+        {
+            return (folder, null);
+        }
+
+        bool isThere = File.Exists(Path.Combine(folder, CheckpointReader.FileName)) && File.Exists(Path.Combine(folder, ModelFolder.ConfigurationFileName));
+        return isThere && IsFinished(folder, newest.Step) ? (folder, null) : (newest.Path, newest.Step);
+    }
+
+    /// <summary>Whether the model in the folder is not that of an earlier end, beyond which the run is going on.</summary>
+    private static bool IsFinished(string folder, long newest)
+    {
+        try
+        {
+            return newest == RunFile.Read(Path.Combine(folder, RunFile.Name)).Steps || RunRecord.Read(folder).IsFinished;
+        }
+        catch (DynConvException)
+        {
+            // What is there is a model whatever the other files say.
+            return true;
+        }
+    }
+}
