@@ -14,12 +14,16 @@ public sealed record CommandRun(int ExitCode, string Output, string Error)
     public static CommandRun Of(params string[] arguments) => Of(isInteractive: false, arguments);
 
     /// <summary>Runs a command in this process.</summary>
-    public static CommandRun Of(bool isInteractive, params string[] arguments)
+    public static CommandRun Of(bool isInteractive, params string[] arguments) => With([], isInteractive, arguments);
+
+    /// <summary>Runs a command in this process with something on standard input.</summary>
+    public static CommandRun With(byte[] input, bool isInteractive, params string[] arguments)
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
         using var terminal = new TestConsole();
-        int code = CommandLineApplication.Run(arguments, new CliContext(output, error, terminal, isInteractive));
+        using var standardInput = new MemoryStream(input);
+        int code = CommandLineApplication.Run(arguments, new CliContext(output, error, terminal, isInteractive) { Input = standardInput });
         return new CommandRun(code, output.ToString(), error.ToString());
     }
 

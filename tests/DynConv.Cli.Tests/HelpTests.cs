@@ -3,7 +3,7 @@ namespace DynConv.Cli.Tests;
 public sealed class HelpTests
 {
     public static TheoryData<string> Commands =>
-        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "bench conv", "bench matmul", "info"];
+        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer count", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "bench conv", "bench matmul", "info"];
 
     [Theory]
     [MemberData(nameof(Commands))]

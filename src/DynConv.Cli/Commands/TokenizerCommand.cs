@@ -9,10 +9,11 @@ namespace DynConv.Cli.Commands;
 internal static class TokenizerCommand
 {
     private const string Help = """
-        Makes tokenizers.
+        Makes tokenizers, and shows what they do.
 
         Example:
           dynconv tokenizer train --data books/ --vocab-size 8192 --out tokenizer.json
+          dynconv tokenizer encode --tokenizer tokenizer.json < lines.txt
         """;
 
     private const string TrainHelp = """
@@ -22,7 +23,13 @@ internal static class TokenizerCommand
           dynconv tokenizer train --data books/ --vocab-size 8192 --out tokenizer.json
         """;
 
-    public static Command Create(CliContext context) => new("tokenizer", Help) { CreateTrain(context) };
+    public static Command Create(CliContext context) => new("tokenizer", Help)
+    {
+        CreateTrain(context),
+        TokenizerTextCommands.CreateEncode(context),
+        TokenizerTextCommands.CreateDecode(context),
+        TokenizerTextCommands.CreateCount(context),
+    };
 
     private static Command CreateTrain(CliContext context)
     {

@@ -1,7 +1,8 @@
 namespace DynConv.Models.Tokenizers;
 
 /// <summary>
-/// A token beside those that merges make, such as <c>&lt;|endoftext|&gt;</c>; fields as in <c>tokenizer.json</c>.
+/// A token that is found in text before anything else, such as <c>&lt;|endoftext|&gt;</c>; fields as in
+/// <c>tokenizer.json</c>.
 /// </summary>
 internal sealed record AddedToken(int Id, string Content)
 {

@@ -1,8 +1,8 @@
 namespace DynConv.Models.Tokenizers;
 
 /// <summary>
-/// Merges the bytes of a piece: again and again the pair of neighbours of the lowest rank, the leftmost of equals.
-/// A heap keeps the pairs, so that a piece of n bytes takes n log n steps, however long. For one thread at a time.
+/// Merges the symbols of a piece: again and again the pair of neighbours of the lowest rank, the leftmost of equals.
+/// A heap keeps the pairs, so that a piece of n symbols takes n log n steps, however long. For one thread at a time.
 /// </summary>
 internal sealed class BpeMerger
 {
@@ -13,15 +13,15 @@ internal sealed class BpeMerger
     private int[] _next = [];
     private int[] _previous = [];
 
-    /// <summary>Appends the tokens of <paramref name="piece"/> to <paramref name="tokens"/>.</summary>
-    public void Merge(BpeVocabulary vocabulary, ReadOnlySpan<byte> piece, List<int> tokens)
+    /// <summary>Appends the tokens that <paramref name="symbols"/> become to <paramref name="tokens"/>.</summary>
+    public void Merge(BpeVocabulary vocabulary, ReadOnlySpan<int> symbols, List<int> tokens)
     {
-        Load(vocabulary, piece);
+        Load(vocabulary, symbols);
         while (_queue.TryDequeue(out Candidate candidate, out _))
         {
             int left = candidate.Left;
             int right = _next[left];
-            if (_ids[left] != candidate.LeftId || right == piece.Length || _ids[right] != candidate.RightId)
+            if (_ids[left] == Gone || right == symbols.Length || !IsCurrent(vocabulary, candidate, _ids[left], _ids[right]))
             {
                 continue;
             }
@@ -29,7 +29,7 @@ internal sealed class BpeMerger
             _ids[left] = candidate.MergedId;
             _ids[right] = Gone;
             int after = _next[left] = _next[right];
-            if (after < piece.Length)
+            if (after < symbols.Length)
             {
                 _previous[after] = left;
                 Offer(vocabulary, left, after);
@@ -41,25 +41,30 @@ internal sealed class BpeMerger
             }
         }
 
-        for (int i = 0; i < piece.Length; i = _next[i])
+        for (int i = 0; i < symbols.Length; i = _next[i])
         {
             tokens.Add(_ids[i]);
         }
     }
 
-    private void Load(BpeVocabulary vocabulary, ReadOnlySpan<byte> piece)
+    // Neighbours that have changed since still merge if they become the same token, as in Hugging Face's library.
+    private static bool IsCurrent(BpeVocabulary vocabulary, Candidate candidate, int leftId, int rightId) =>
+        (leftId == candidate.LeftId && rightId == candidate.RightId)
+        || (vocabulary.TryMerge(leftId, rightId, out BpeVocabulary.Merge merge) && merge.Id == candidate.MergedId);
+
+    private void Load(BpeVocabulary vocabulary, ReadOnlySpan<int> symbols)
     {
-        if (_ids.Length < piece.Length)
+        if (_ids.Length < symbols.Length)
         {
-            int capacity = Math.Max(64, piece.Length);
+            int capacity = Math.Max(64, symbols.Length);
             _ids = new int[capacity];
             _next = new int[capacity];
             _previous = new int[capacity];
         }
 
-        for (int i = 0; i < piece.Length; i++)
+        for (int i = 0; i < symbols.Length; i++)
         {
-            _ids[i] = vocabulary.ByteIds[piece[i]];
+            _ids[i] = symbols[i];
             _next[i] = i + 1;
             _previous[i] = i - 1;
             if (i > 0)

@@ -1,35 +1,41 @@
 using System.Collections.Frozen;
-using System.Text;
 
 namespace DynConv.Models.Tokenizers;
 
-/// <summary>The tokens and merges of byte-level BPE, checked for contradictions.</summary>
+/// <summary>The tokens and merges of BPE, checked for contradictions.</summary>
 internal sealed class BpeVocabulary
 {
+    /// <summary>Ids are below this.</summary>
+    public const int MostIds = 1 << 22;
+
     // The names under which vocabularies keep the token between documents, in the order of preference.
     private static readonly string[] EndOfTextNames = [AddedToken.EndOfText, "<|end_of_text|>", "</s>"];
 
     private readonly FrozenDictionary<long, Merge> _merges;
-    private readonly byte[][] _bytes;
+    private readonly string?[] _names;
 
     /// <summary>Checks and indexes a vocabulary.</summary>
-    /// <param name="ids">The id of each token, written in <see cref="ByteAlphabet"/>.</param>
-    /// <param name="mergePairs">Pairs of tokens, the first to merge first.</param>
-    /// <param name="added">Added tokens; one that <paramref name="ids"/> has too keeps its id there.</param>
+    /// <param name="ids">The id of each token.</param>
+    /// <param name="mergePairs">Pairs of tokens, the first to merge first; of a pair that is there twice the later place counts.</param>
+    /// <param name="added">
+    /// Added tokens. Their ids are those of <paramref name="ids"/>, or the next ones from the number of these on, as in
+    /// Hugging Face's library, whatever the file says.
+    /// </param>
+    /// <param name="prefix">What tokens that continue a word begin with; a merge drops it from its right token.</param>
     /// <exception cref="DynConvException">They contradict each other; the message does not name the file.</exception>
     public BpeVocabulary(
         IReadOnlyDictionary<string, int> ids,
         IReadOnlyList<(string Left, string Right)> mergePairs,
-        IReadOnlyList<AddedToken> added)
+        IReadOnlyList<AddedToken> added,
+        string prefix = "")
     {
         Ids = ids;
         MergePairs = mergePairs;
-        Added = added;
-        _bytes = IndexBytes(ids, added);
-        ByteIds = FindByteIds(ids);
-        _merges = IndexMerges(ids, mergePairs);
+        Added = Number(ids, added);
+        _names = IndexNames(ids, Added);
+        _merges = IndexMerges(ids, mergePairs, prefix);
         EndOfTextId = EndOfTextNames
-            .Select(name => added.FirstOrDefault(token => token.Content == name)?.Id)
+            .Select(name => Added.FirstOrDefault(token => token.Content == name)?.Id)
             .FirstOrDefault(id => id is not null);
     }
 
@@ -39,25 +45,29 @@ internal sealed class BpeVocabulary
     /// <summary>The merges as tokens, the first to merge first.</summary>
     public IReadOnlyList<(string Left, string Right)> MergePairs { get; }
 
-    /// <summary>The added tokens.</summary>
-    public IReadOnlyList<AddedToken> Added { get; }
+    /// <summary>What the merges do, by the key of their pair.</summary>
+    public IEnumerable<(int Left, int Right, int Id)> Merges =>
+        _merges.Select(static merge => ((int)(merge.Key >> 32), (int)merge.Key, merge.Value.Id));
 
-    /// <summary>The id of each single byte.</summary>
-    public IReadOnlyList<int> ByteIds { get; }
+    /// <summary>The added tokens with their ids.</summary>
+    public IReadOnlyList<AddedToken> Added { get; }
 
     /// <summary>The id between documents.</summary>
     public int? EndOfTextId { get; }
 
-    /// <summary>Number of ids.</summary>
-    public int Count => _bytes.Length;
+    /// <summary>The largest id and one.</summary>
+    public int Count => _names.Length;
 
     /// <summary>Whether two neighbours merge, in which order among all merges, and into what.</summary>
     public bool TryMerge(int left, int right, out Merge merge) => _merges.TryGetValue(Key(left, right), out merge);
 
-    /// <summary>The bytes of a token.</summary>
-    public byte[] Bytes(int id) => (uint)id < (uint)_bytes.Length
-        ? _bytes[id]
-        : throw new DynConvException($"Token id {id} is not in the vocabulary: ids run from 0 to {Count - 1}.");
+    /// <summary>A token as files spell it; null if no token has the id.</summary>
+    public string? FindName(int id) => (uint)id < (uint)_names.Length ? _names[id] : null;
+
+    /// <summary>What to throw for an id that is none.</summary>
+    public DynConvException NoSuchToken(int id) => new((uint)id < (uint)Count
+        ? $"Token id {id} is not in the vocabulary, which has no token there."
+        : $"Token id {id} is not in the vocabulary: ids run from 0 to {Count - 1}.");
 
     /// <summary>The number that stands for a pair of ids.</summary>
     public static long Key(int left, int right) => ((long)left << 32) | (uint)right;
@@ -66,84 +76,69 @@ internal sealed class BpeVocabulary
     public static Dictionary<string, int> ByteTokens() =>
         Enumerable.Range(0, 256).ToDictionary(value => ByteAlphabet.ToText([(byte)value]));
 
-    private static byte[][] IndexBytes(IReadOnlyDictionary<string, int> ids, IReadOnlyList<AddedToken> added)
+    private static AddedToken[] Number(IReadOnlyDictionary<string, int> ids, IReadOnlyList<AddedToken> added)
     {
-        var names = new Dictionary<int, string>();
-        var bytes = new Dictionary<int, byte[]>();
+        var numbered = new Dictionary<string, AddedToken>();
+        int next = ids.Count;
+        foreach (AddedToken token in added.Where(static token => token.Content.Length > 0))
+        {
+            int id = numbered.TryGetValue(token.Content, out AddedToken? earlier) ? earlier.Id
+                : ids.TryGetValue(token.Content, out int known) ? known
+                : next++;
+            numbered[token.Content] = token with { Id = id };
+        }
+
+        return [.. numbered.Values];
+    }
+
+    private static string?[] IndexNames(IReadOnlyDictionary<string, int> ids, IReadOnlyList<AddedToken> added)
+    {
+        int last = ids.Values.Concat(added.Select(static token => token.Id)).DefaultIfEmpty(-1).Max();
+        if (last < 0)
+        {
+            throw new DynConvException("there are no tokens");
+        }
+
+        if (last >= MostIds)
+        {
+            throw new DynConvException($"the id {last} is too large: at most {MostIds - 1} is supported");
+        }
+
+        string?[] names = new string?[last + 1];
         foreach ((string token, int id) in ids)
         {
-            if (!names.TryAdd(id, token))
+            if (names[id] is string other)
             {
-                throw new DynConvException($"tokens '{names[id]}' and '{token}' have the same id {id}");
+                throw new DynConvException($"tokens '{other}' and '{token}' have the same id {id}");
             }
 
-            bytes[id] = ByteAlphabet.TryToBytes(token, out byte[]? spelled) ? spelled : Encoding.UTF8.GetBytes(token);
+            names[id] = token;
         }
 
         foreach (AddedToken token in added)
         {
-            if (ids.TryGetValue(token.Content, out int id))
-            {
-                if (id != token.Id)
-                {
-                    throw new DynConvException(
-                        $"added token '{token.Content}' has id {token.Id}, but id {id} in the vocabulary");
-                }
-            }
-            else if (!names.TryAdd(token.Id, token.Content))
-            {
-                throw new DynConvException(
-                    $"added token '{token.Content}' has the id {token.Id} of '{names[token.Id]}'");
-            }
-
-            bytes[token.Id] = Encoding.UTF8.GetBytes(token.Content);
+            names[token.Id] = token.Content;
         }
 
-        return InOrder(bytes);
-    }
-
-    private static byte[][] InOrder(Dictionary<int, byte[]> bytes)
-    {
-        byte[][] ordered = new byte[bytes.Count][];
-        for (int id = 0; id < ordered.Length; id++)
-        {
-            ordered[id] = bytes.GetValueOrDefault(id) ?? throw new DynConvException(
-                $"no token has id {id}, though there are {bytes.Count} tokens with ids up to {bytes.Keys.Max()}; "
-                + "ids must have no holes");
-        }
-
-        return ordered;
-    }
-
-    private static int[] FindByteIds(IReadOnlyDictionary<string, int> ids)
-    {
-        int[] byteIds = new int[256];
-        for (int value = 0; value < byteIds.Length; value++)
-        {
-            string token = ByteAlphabet.ToText([(byte)value]);
-            byteIds[value] = ids.TryGetValue(token, out int id)
-                ? id
-                : throw new DynConvException(
-                    $"the vocabulary has no token '{token}' for the byte 0x{value:X2}; "
-                    + "only byte-level BPE with all 256 bytes is supported");
-        }
-
-        return byteIds;
+        return names;
     }
 
     private static FrozenDictionary<long, Merge> IndexMerges(
         IReadOnlyDictionary<string, int> ids,
-        IReadOnlyList<(string Left, string Right)> pairs)
+        IReadOnlyList<(string Left, string Right)> pairs,
+        string prefix)
     {
         var merges = new Dictionary<long, Merge>(pairs.Count);
         for (int rank = 0; rank < pairs.Count; rank++)
         {
             (string left, string right) = pairs[rank];
             long key = Key(Find(left), Find(right));
-            if (!merges.TryAdd(key, new Merge(rank, Find(left + right))))
+            if (prefix.Length > 0 && !right.StartsWith(prefix, StringComparison.Ordinal))
             {
-                throw new DynConvException($"merge {rank} '{left} {right}' stands there twice");
+                throw new DynConvException($"the right token of merge {rank} '{left} {right}' does not begin with '{prefix}'");
             }
+
+            merges[key] = new Merge(rank, Find(left + right[prefix.Length..]));
 
             int Find(string token) => ids.TryGetValue(token, out int id)
                 ? id

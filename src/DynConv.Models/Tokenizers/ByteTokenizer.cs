@@ -11,6 +11,8 @@ public sealed class ByteTokenizer : ITokenizer
 {
     private const int EndOfText = 256;
 
+    private static ReadOnlySpan<byte> Name => "<|endoftext|>"u8;
+
     private readonly int _separator;
 
     /// <summary>The tokenizer whose documents end with id 256.</summary>
@@ -44,25 +46,28 @@ public sealed class ByteTokenizer : ITokenizer
     public ITokenizer WithEndOfText(int id) => id is >= 0 and <= EndOfText ? new ByteTokenizer(id) : throw NoSuchToken(id);
 
     /// <inheritdoc/>
-    public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens)
+    public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens) => Encode(text, tokens, default);
+
+    /// <inheritdoc/>
+    public void Encode(ReadOnlySpan<byte> text, ICollection<int> tokens, EncodeOptions options)
     {
-        if (tokens is List<int> list)
+        while (options.SpecialTokens == SpecialTokens.Find && text.IndexOf(Name) is >= 0 and int index)
         {
-            int start = list.Count;
-            CollectionsMarshal.SetCount(list, start + text.Length);
-            Span<int> ids = CollectionsMarshal.AsSpan(list)[start..];
-            for (int i = 0; i < text.Length; i++)
-            {
-                ids[i] = text[i];
-            }
-
-            return;
+            Spell(text[..index], tokens);
+            tokens.Add(EndOfText);
+            text = text[(index + Name.Length)..];
         }
 
-        foreach (byte value in text)
-        {
-            tokens.Add(value);
-        }
+        Spell(text, tokens);
+    }
+
+    /// <inheritdoc/>
+    public int FindCut(ReadOnlySpan<byte> text)
+    {
+        int cut = TextCut.Find(text);
+        int around = Math.Max(0, cut - Name.Length + 1);
+        int name = text[around..Math.Min(text.Length, cut + Name.Length - 1)].IndexOf(Name);
+        return name >= 0 && around + name > 0 ? around + name : cut;
     }
 
     /// <inheritdoc/>
@@ -91,13 +96,35 @@ public sealed class ByteTokenizer : ITokenizer
     public void Save(string path) => TokenizerJsonWriter.Write(
         path,
         new BpeVocabulary(BpeVocabulary.ByteTokens(), [], [new AddedToken(EndOfText, AddedToken.EndOfText)]),
-        new BpeSettings(PretokenizerPattern.None));
+        BpeSettings.Of(PretokenizerPattern.None));
 
-    /// <summary>Whether a vocabulary read from a file is this tokenizer's.</summary>
-    internal static bool Is(BpeVocabulary vocabulary, BpeSettings settings) =>
-        vocabulary is { Count: EndOfText + 1, MergePairs.Count: 0, EndOfTextId: EndOfText }
-        && vocabulary.ByteIds.SequenceEqual(Enumerable.Range(0, EndOfText))
-        && !settings.AddPrefixSpace;
+    /// <summary>Whether a vocabulary read from a file, whose text is bytes and no more, is this tokenizer's.</summary>
+    internal static bool Is(BpeVocabulary vocabulary) =>
+        vocabulary is { Count: EndOfText + 1, MergePairs.Count: 0, Ids.Count: EndOfText, Added: [var only] }
+        && only == new AddedToken(EndOfText, AddedToken.EndOfText)
+        && Enumerable.Range(0, EndOfText)
+            .All(value => vocabulary.Ids.GetValueOrDefault(ByteAlphabet.ToText([(byte)value]), -1) == value);
+
+    private static void Spell(ReadOnlySpan<byte> text, ICollection<int> tokens)
+    {
+        if (tokens is List<int> list)
+        {
+            int start = list.Count;
+            CollectionsMarshal.SetCount(list, start + text.Length);
+            Span<int> ids = CollectionsMarshal.AsSpan(list)[start..];
+            for (int i = 0; i < text.Length; i++)
+            {
+                ids[i] = text[i];
+            }
+
+            return;
+        }
+
+        foreach (byte value in text)
+        {
+            tokens.Add(value);
+        }
+    }
 
     private static DynConvException NoSuchToken(int id) =>
         new($"Token id {id} is not in the vocabulary: ids run from 0 to {EndOfText}.");

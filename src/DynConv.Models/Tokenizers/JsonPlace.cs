@@ -5,6 +5,8 @@ namespace DynConv.Models.Tokenizers;
 /// <summary>A value in a JSON file that knows where it stands, so that what is wrong with it can be said.</summary>
 internal readonly struct JsonPlace
 {
+    private const int LongestShown = 100;
+
     private readonly string _file;
     private readonly string _path;
     private readonly JsonElement _element;
@@ -34,6 +36,10 @@ internal readonly struct JsonPlace
                 ? place
                 : throw place.Failure($"must be a JSON object, but is {Name(root)}");
         }
+        catch (JsonException exception) when (exception.Message.Contains("maximum configured depth", StringComparison.Ordinal))
+        {
+            throw new DynConvException($"{file} is nested too deeply to be a tokenizer.", exception);
+        }
         catch (JsonException exception)
         {
             throw new DynConvException(
@@ -46,7 +52,16 @@ internal readonly struct JsonPlace
     public JsonPlace? Find(string name)
     {
         Expect(JsonValueKind.Object, "an object");
-        return _element.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+        JsonElement? found = null;
+        foreach (JsonProperty property in _element.EnumerateObject())
+        {
+            if (property.NameEquals(name))
+            {
+                found = found is null ? property.Value : throw Failure($"has '{name}' twice");
+            }
+        }
+
+        return found is { ValueKind: not JsonValueKind.Null } value
             ? new JsonPlace(_file, _path.Length == 0 ? name : $"{_path}.{name}", value)
             : null;
     }
@@ -81,13 +96,36 @@ internal readonly struct JsonPlace
         }
     }
 
+    /// <summary>The whole number that is not negative.</summary>
+    public int Count()
+    {
+        Expect(JsonValueKind.Number, "a number");
+        return _element.TryGetInt32(out int count) && count >= 0
+            ? count
+            : throw Failure($"must be a whole number from 0, but is {Cut(_element.GetRawText())}");
+    }
+
+    /// <summary>The number.</summary>
+    public double Number()
+    {
+        Expect(JsonValueKind.Number, "a number");
+        return _element.TryGetDouble(out double number) ? number : throw Failure("is not a number that can be read");
+    }
+
+    /// <summary>The string of one character.</summary>
+    public string Character()
+    {
+        string text = Text();
+        return text.EnumerateRunes().Count() == 1 ? text : throw Failure($"must be one character, but is '{Cut(text)}'");
+    }
+
     /// <summary>The token id: a whole number that is not negative.</summary>
     public int Id()
     {
         Expect(JsonValueKind.Number, "a token id");
         return _element.TryGetInt32(out int id) && id >= 0
             ? id
-            : throw Failure($"must be a token id from 0, but is {_element.GetRawText()}");
+            : throw Failure($"must be a token id from 0, but is {Cut(_element.GetRawText())}");
     }
 
     /// <summary>The array's items.</summary>
@@ -107,9 +145,9 @@ internal readonly struct JsonPlace
         foreach (JsonProperty property in _element.EnumerateObject())
         {
             string token = NameOf(property);
-            if (!ids.TryAdd(token, new JsonPlace(_file, $"{_path}['{token}']", property.Value).Id()))
+            if (!ids.TryAdd(token, new JsonPlace(_file, $"{_path}['{Cut(token)}']", property.Value).Id()))
             {
-                throw Failure($"has the token '{token}' twice");
+                throw Failure($"has the token '{Cut(token)}' twice");
             }
         }
 
@@ -120,6 +158,9 @@ internal readonly struct JsonPlace
     /// <param name="problem">A predicate, as in <c>must be a string</c>.</param>
     public DynConvException Failure(string problem) =>
         new($"{_file}: {(_path.Length == 0 ? "the root" : _path)} {problem}.");
+
+    /// <summary>The beginning of a text, for a message.</summary>
+    public static string Cut(string text) => text.Length <= LongestShown ? text : $"{text[..LongestShown]}…";
 
     private string NameOf(JsonProperty property)
     {

@@ -1,10 +1,11 @@
 namespace DynConv.Models.Tokenizers;
 
-/// <summary>Pieces by <see cref="PretokenizerPattern.Llama3"/>.</summary>
-internal sealed class Llama3Scanner : PieceScanner
+/// <summary>
+/// Pieces by <see cref="PretokenizerPattern.Llama3"/>, and by the same pattern with other numbers, as Qwen and nanochat have it.
+/// </summary>
+/// <param name="mostDigits">How many digits a piece has at most.</param>
+internal sealed class Llama3Scanner(int mostDigits) : PieceScanner
 {
-    private const int MaximumDigits = 3;
-
     public override int PieceEnd(ReadOnlySpan<byte> text, int start)
     {
         if (text[start] == '\'' && ContractionLength(text[start..]) is > 0 and int length)
@@ -42,9 +43,9 @@ internal sealed class Llama3Scanner : PieceScanner
         return newline >= 0 ? start + newline + 1 : SpacesEnd(text, start);
     }
 
-    private static int NumberEnd(ReadOnlySpan<byte> text, int end)
+    private int NumberEnd(ReadOnlySpan<byte> text, int end)
     {
-        for (int digits = 0; digits < MaximumDigits && end < text.Length; digits++)
+        for (int digits = 0; digits < mostDigits && end < text.Length; digits++)
         {
             if (CharacterClasses.At(text, end, out int next) != CharacterClass.Number)
             {

@@ -7,7 +7,7 @@ internal abstract class PieceScanner
     public static PieceScanner For(PretokenizerPattern pattern) => pattern switch
     {
         PretokenizerPattern.Gpt2 => new Gpt2Scanner(),
-        PretokenizerPattern.Llama3 => new Llama3Scanner(),
+        PretokenizerPattern.Llama3 => new Llama3Scanner(mostDigits: 3),
         _ => new WholeTextScanner(),
     };
 

@@ -8,10 +8,11 @@ public static class TokenizerExtensions
     /// <summary>The ids of the UTF-8 bytes of <paramref name="text"/>.</summary>
     /// <param name="tokenizer">The tokenizer.</param>
     /// <param name="text">Text; a lone surrogate counts as U+FFFD.</param>
-    public static int[] Encode(this ITokenizer tokenizer, string text)
+    /// <param name="specialTokens">What becomes of names of special tokens in the text.</param>
+    public static int[] Encode(this ITokenizer tokenizer, string text, SpecialTokens specialTokens = SpecialTokens.Find)
     {
         List<int> tokens = [];
-        tokenizer.Encode(Encoding.UTF8.GetBytes(text), tokens);
+        tokenizer.Encode(Encoding.UTF8.GetBytes(text), tokens, new EncodeOptions { SpecialTokens = specialTokens });
         return [.. tokens];
     }
 

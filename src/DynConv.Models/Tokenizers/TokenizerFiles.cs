@@ -5,6 +5,9 @@ namespace DynConv.Models.Tokenizers;
 /// <summary>Reading and writing whole files, with failures as sentences.</summary>
 internal static class TokenizerFiles
 {
+    /// <summary>The largest file that is read, unpacked; real ones have some tens of megabytes.</summary>
+    public const int LargestBytes = 128 << 20;
+
     private const string Compressed = ".gz";
 
     /// <summary>The first of the names that is a file in the folder, plain or with <c>.gz</c> after it; else null.</summary>
@@ -21,27 +24,42 @@ internal static class TokenizerFiles
     }
 
     /// <summary>The bytes of a file, unpacked if its name ends in <c>.gz</c>.</summary>
-    /// <exception cref="DynConvException">The file cannot be read.</exception>
+    /// <exception cref="DynConvException">The file cannot be read, or is too large.</exception>
     public static byte[] Read(string path)
     {
         try
         {
-            byte[] bytes = File.ReadAllBytes(path);
+            using FileStream file = File.OpenRead(path);
             if (!IsCompressed(path))
             {
-                return bytes;
+                return Read(path, file);
             }
 
-            using var gzip = new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress);
-            using var unpacked = new MemoryStream();
-            gzip.CopyTo(unpacked);
-            return unpacked.ToArray();
+            using var gzip = new GZipStream(file, CompressionMode.Decompress);
+            return Read(path, gzip);
         }
         catch (Exception exception)
-            when (exception is IOException or UnauthorizedAccessException or InvalidDataException)
+            when (exception is IOException or UnauthorizedAccessException or InvalidDataException or NotSupportedException)
         {
             throw new DynConvException($"Cannot read {path}: {exception.Message}", exception);
         }
+    }
+
+    private static byte[] Read(string path, Stream stream)
+    {
+        using var bytes = new MemoryStream();
+        byte[] buffer = new byte[1 << 16];
+        while (stream.Read(buffer) is > 0 and int count)
+        {
+            if (bytes.Length + count > LargestBytes)
+            {
+                throw new DynConvException($"{path} is too large for a tokenizer: at most {LargestBytes >> 20} MiB are read.");
+            }
+
+            bytes.Write(buffer, 0, count);
+        }
+
+        return bytes.ToArray();
     }
 
     /// <summary>Writes a file that is there complete or not at all.</summary>

@@ -1,119 +1,43 @@
+using DynConv.Models.Tokenizers.Decoding;
+using DynConv.Models.Tokenizers.Normalization;
+
 namespace DynConv.Models.Tokenizers;
 
-/// <summary>Reads Hugging Face's <c>tokenizer.json</c> where it holds byte-level BPE.</summary>
+/// <summary>Reads Hugging Face's <c>tokenizer.json</c> where it holds BPE.</summary>
 internal static class TokenizerJsonReader
 {
-    private const string Supported = "supported is byte-level BPE with GPT-2's or Llama-3's pattern";
-
     /// <summary>Reads the file.</summary>
     /// <exception cref="DynConvException">It is malformed or of a kind that is not supported.</exception>
     public static ITokenizer Read(string path)
     {
-        JsonPlace root = JsonPlace.Parse(path, TokenizerFiles.Read(path));
+        byte[] source = TokenizerFiles.Read(path);
+        JsonPlace root = JsonPlace.Parse(path, source);
         JsonPlace model = root.Get("model");
-        CheckModel(model);
-        if (root.Find("normalizer") is JsonPlace normalizer && !IsEmptySequence(normalizer))
+        BpeModelSettings modelSettings = ReadModel(model);
+        Normalizer[] normalizers = root.Find("normalizer") is JsonPlace normalizer ? [.. NormalizerReader.Read(normalizer)] : [];
+        bool hasAffixes = modelSettings.Prefix.Length + modelSettings.Suffix.Length > 0;
+        PretokenizerReader pretokenizers = new(root.Find("pre_tokenizer"), !hasAffixes);
+        var settings = new BpeSettings
         {
-            throw normalizer.Failure($"is of type {TypeOf(normalizer)}; {Supported}, without a normalizer");
-        }
-
-        BpeSettings settings = ReadPretokenizer(root) with
-        {
-            IgnoreMerges = model.Flag("ignore_merges", missing: false),
-            PostProcessor = root.Find("post_processor")?.Json,
+            Normalizers = normalizers,
+            Pretokenizers = pretokenizers.Steps,
+            Decoder = DecoderReader.Read(root),
+            Model = modelSettings with { ReadsBytes = pretokenizers.LeavesBytes },
             Template = root.Find("post_processor") is JsonPlace processor ? TemplateReader.Read(processor) : TokenTemplate.Empty,
+            Source = source,
         };
-        BpeVocabulary vocabulary = ReadVocabulary(path, root, model);
-        return ByteTokenizer.Is(vocabulary, settings) ? new ByteTokenizer() : new BpeTokenizer(vocabulary, settings);
+        BpeVocabulary vocabulary = ReadVocabulary(path, root, model, modelSettings.Prefix);
+        CheckTemplate(root, settings.Template, vocabulary);
+        bool isPlain = normalizers.Length == 0 && pretokenizers.IsPlainByteLevel && settings.Template.IsEmpty
+            && settings.Decoder is ByteLevelDecoder;
+        return isPlain && ByteTokenizer.Is(vocabulary) ? new ByteTokenizer() : Make(path, vocabulary, settings);
     }
 
-    private static void CheckModel(JsonPlace model)
+    private static BpeTokenizer Make(string path, BpeVocabulary vocabulary, BpeSettings settings)
     {
-        // Old files have no type; theirs is told by the merges, which only BPE has.
-        string type = model.Find("type")?.Text() ?? (model.Find("merges") is null ? "unknown" : "BPE");
-        if (type != "BPE")
-        {
-            throw model.Failure($"is of type {type}; {Supported}");
-        }
-
-        if (model.Flag("byte_fallback", missing: false))
-        {
-            throw model.Failure($"is BPE of type SentencePiece (byte_fallback); {Supported}");
-        }
-
-        foreach (string name in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
-        {
-            if (model.Find(name) is JsonPlace affix && affix.Text().Length > 0)
-            {
-                throw affix.Failure($"is '{affix.Text()}'; {Supported}, without marks on tokens");
-            }
-        }
-
-        if (model.Find("dropout") is JsonPlace dropout && dropout.Json is not ("0" or "0.0"))
-        {
-            throw dropout.Failure($"is {dropout.Json}; {Supported}, without dropout");
-        }
-    }
-
-    private static BpeSettings ReadPretokenizer(JsonPlace root)
-    {
-        JsonPlace pretokenizer = root.Find("pre_tokenizer")
-            ?? throw root.Failure($"has no 'pre_tokenizer', so this BPE is not byte-level; {Supported}");
-        JsonPlace[] steps = TypeOf(pretokenizer) == "Sequence"
-            ? [.. pretokenizer.Get("pretokenizers").Items()]
-            : [pretokenizer];
-        string[] types = [.. steps.Select(TypeOf)];
-        return types switch
-        {
-            ["ByteLevel"] => ReadByteLevel(steps[0]),
-            ["Split", "ByteLevel"] => new BpeSettings(ReadSplit(steps[0], steps[1])),
-            _ => throw pretokenizer.Failure(
-                $"is of type {string.Join(" + ", types)}; {Supported} (ByteLevel, or Split + ByteLevel)"),
-        };
-    }
-
-    private static BpeSettings ReadByteLevel(JsonPlace step)
-    {
-        bool splits = step.Flag("use_regex", missing: true);
-        return new BpeSettings(splits ? PretokenizerPattern.Gpt2 : PretokenizerPattern.None)
-        {
-            AddPrefixSpace = step.Flag("add_prefix_space", missing: true),
-        };
-    }
-
-    private static PretokenizerPattern ReadSplit(JsonPlace split, JsonPlace byteLevel)
-    {
-        BpeSettings rest = ReadByteLevel(byteLevel);
-        if (rest.Pattern != PretokenizerPattern.None || rest.AddPrefixSpace)
-        {
-            throw byteLevel.Failure("must have use_regex and add_prefix_space false after a Split");
-        }
-
-        // A pattern that every character is part of gives the same pieces as separators, or as what is between them.
-        string behavior = split.Get("behavior").Text();
-        bool inverted = split.Flag("invert", missing: false);
-        if ((behavior, inverted) is not (("Isolated", _) or ("Removed", true)))
-        {
-            throw split.Failure($"has behavior {behavior}{(inverted ? " inverted" : "")}; supported is Isolated");
-        }
-
-        JsonPlace pattern = split.Get("pattern");
-        string regex = pattern.Find("Regex")?.Text()
-            ?? throw pattern.Failure($"has no 'Regex'; {Supported}");
-        return PretokenizerRegex.Find(regex)
-            ?? throw pattern.Failure($"is the unknown regex {regex}; {Supported}");
-    }
-
-    private static BpeVocabulary ReadVocabulary(string path, JsonPlace root, JsonPlace model)
-    {
-        Dictionary<string, int> ids = model.Get("vocab").Ids();
-        List<(string, string)> merges = [.. model.Get("merges").Items().Select(ReadMerge)];
-        AddedToken[] added = root.Find("added_tokens") is JsonPlace tokens
-            ? [.. tokens.Items().Select(ReadAddedToken)]
-            : [];
         try
         {
-            return new BpeVocabulary(ids, merges, added);
+            return new BpeTokenizer(vocabulary, settings);
         }
         catch (DynConvException exception)
         {
@@ -121,17 +45,67 @@ internal static class TokenizerJsonReader
         }
     }
 
-    private static (string Left, string Right) ReadMerge(JsonPlace merge)
+    private static BpeModelSettings ReadModel(JsonPlace model)
     {
-        if (merge.IsText)
+        // Old files have no type; theirs is told by the merges, which only BPE has.
+        string type = model.Find("type")?.Text() ?? (model.Find("merges") is null ? "unknown" : "BPE");
+        if (type != "BPE")
         {
-            return TokenizerLoader.SplitMerge(merge.Text())
-                ?? throw merge.Failure("must be two tokens with one space between them");
+            throw model.Failure($"is of type {JsonPlace.Cut(type)}; only BPE is supported");
         }
 
-        return merge.Items().ToArray() is [var left, var right]
-            ? (left.Text(), right.Text())
-            : throw merge.Failure("must be two tokens");
+        if (model.Find("dropout") is JsonPlace dropout && dropout.Number() != 0)
+        {
+            throw dropout.Failure("must be 0: with dropout a text has other tokens each time");
+        }
+
+        return new BpeModelSettings
+        {
+            IgnoresMerges = model.Flag("ignore_merges", missing: false),
+            UnknownToken = model.Find("unk_token")?.Text(),
+            FusesUnknown = model.Flag("fuse_unk", missing: false),
+            FallsBackToBytes = model.Flag("byte_fallback", missing: false),
+            Prefix = model.Find("continuing_subword_prefix")?.Text() ?? "",
+            Suffix = model.Find("end_of_word_suffix")?.Text() ?? "",
+        };
+    }
+
+    private static BpeVocabulary ReadVocabulary(string path, JsonPlace root, JsonPlace model, string prefix)
+    {
+        Dictionary<string, int> ids = model.Get("vocab").Ids();
+        List<(string, string)> merges = ReadMerges(model.Get("merges"));
+        AddedToken[] added = root.Find("added_tokens") is JsonPlace tokens
+            ? [.. tokens.Items().Select(ReadAddedToken)]
+            : [];
+        try
+        {
+            return new BpeVocabulary(ids, merges, added, prefix);
+        }
+        catch (DynConvException exception)
+        {
+            throw new DynConvException($"{path}: {exception.Message}.", exception);
+        }
+    }
+
+    private static List<(string Left, string Right)> ReadMerges(JsonPlace merges)
+    {
+        List<(string, string)> pairs = [];
+        foreach (JsonPlace merge in merges.Items())
+        {
+            if (!merge.IsText)
+            {
+                pairs.Add(merge.Items().ToArray() is [var left, var right]
+                    ? (left.Text(), right.Text())
+                    : throw merge.Failure("must be two tokens"));
+            }
+            else if (merge.Text() is string text && !text.StartsWith("#version", StringComparison.Ordinal))
+            {
+                pairs.Add(TokenizerLoader.SplitMerge(text)
+                    ?? throw merge.Failure("must be two tokens with one space between them"));
+            }
+        }
+
+        return pairs;
     }
 
     private static AddedToken ReadAddedToken(JsonPlace token) => new(token.Get("id").Id(), token.Get("content").Text())
@@ -143,8 +117,14 @@ internal static class TokenizerJsonReader
         Special = token.Flag("special", missing: false),
     };
 
-    private static bool IsEmptySequence(JsonPlace step) =>
-        TypeOf(step) == "Sequence" && !step.Get("normalizers").Items().Any();
-
-    private static string TypeOf(JsonPlace step) => step.Get("type").Text();
+    private static void CheckTemplate(JsonPlace root, TokenTemplate template, BpeVocabulary vocabulary)
+    {
+        foreach (int id in template.Before.Concat(template.After))
+        {
+            if (vocabulary.FindName(id) is null)
+            {
+                throw root.Get("post_processor").Failure($"puts in the id {id}, which the vocabulary lacks");
+            }
+        }
+    }
 }

@@ -12,11 +12,17 @@ internal static class TokenizerJsonWriter
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
-    /// <summary>Writes the file, complete or not at all.</summary>
+    /// <summary>Writes the file, complete or not at all: as it was read, or byte-level BPE with a known pattern.</summary>
     /// <exception cref="DynConvException">The file cannot be written.</exception>
     public static void Write(string path, BpeVocabulary vocabulary, BpeSettings settings) =>
         TokenizerFiles.Write(path, stream =>
         {
+            if (settings.Source is byte[] source)
+            {
+                stream.Write(source);
+                return;
+            }
+
             using var json = new Utf8JsonWriter(stream, Readable);
             json.WriteStartObject();
             json.WriteString("version", "1.0");
@@ -25,11 +31,10 @@ internal static class TokenizerJsonWriter
             WriteAddedTokens(json, vocabulary.Added);
             json.WriteNull("normalizer");
             WritePretokenizer(json, settings);
-            json.WritePropertyName("post_processor");
-            json.WriteRawValue(settings.PostProcessor ?? "null");
+            json.WriteNull("post_processor");
             json.WritePropertyName("decoder");
             WriteByteLevel(json, addPrefixSpace: true, useRegex: true);
-            WriteModel(json, vocabulary, settings);
+            WriteModel(json, vocabulary);
             json.WriteEndObject();
         });
 
@@ -57,7 +62,7 @@ internal static class TokenizerJsonWriter
         json.WritePropertyName("pre_tokenizer");
         if (settings.Pattern != PretokenizerPattern.Llama3)
         {
-            WriteByteLevel(json, settings.AddPrefixSpace, useRegex: settings.Pattern == PretokenizerPattern.Gpt2);
+            WriteByteLevel(json, addPrefixSpace: false, useRegex: settings.Pattern == PretokenizerPattern.Gpt2);
             return;
         }
 
@@ -87,7 +92,7 @@ internal static class TokenizerJsonWriter
         json.WriteEndObject();
     }
 
-    private static void WriteModel(Utf8JsonWriter json, BpeVocabulary vocabulary, BpeSettings settings)
+    private static void WriteModel(Utf8JsonWriter json, BpeVocabulary vocabulary)
     {
         json.WriteStartObject("model");
         json.WriteString("type", "BPE");
@@ -97,7 +102,7 @@ internal static class TokenizerJsonWriter
         json.WriteNull("end_of_word_suffix");
         json.WriteBoolean("fuse_unk", false);
         json.WriteBoolean("byte_fallback", false);
-        json.WriteBoolean("ignore_merges", settings.IgnoreMerges);
+        json.WriteBoolean("ignore_merges", false);
         json.WriteStartObject("vocab");
         foreach ((string token, int id) in vocabulary.Ids.OrderBy(token => token.Value))
         {

@@ -58,7 +58,7 @@ public static class TokenizerLoader
         }
 
         throw new DynConvException(TokenizerFiles.Find(folder, "tokenizer.model", "spiece.model") is string model
-            ? $"{model} is a SentencePiece model, which is not supported; byte-level BPE as {TokenizerJson} is."
+            ? $"{model} is a SentencePiece model, which is not supported; the same tokenizer as {TokenizerJson} is."
             : $"The folder {folder} holds no tokenizer: neither {TokenizerJson} nor vocab.json and merges.txt.");
     }
 
@@ -73,7 +73,7 @@ public static class TokenizerLoader
         AddedToken[] added = ids.TryGetValue(AddedToken.EndOfText, out int id) ? [new(id, AddedToken.EndOfText)] : [];
         try
         {
-            return new BpeTokenizer(new BpeVocabulary(ids, merges, added), new BpeSettings(PretokenizerPattern.Gpt2));
+            return new BpeTokenizer(new BpeVocabulary(ids, merges, added), BpeSettings.Of(PretokenizerPattern.Gpt2));
         }
         catch (DynConvException exception)
         {
@@ -90,7 +90,7 @@ public static class TokenizerLoader
             if (line.Length > 0 && !(number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
             {
                 merges.Add(SplitMerge(line) ?? throw new DynConvException(
-                    $"{path}, line {number}: a merge is two tokens with a space between, but this is '{line}'."));
+                    $"{path}, line {number}: a merge is two tokens with a space between, but this is '{JsonPlace.Cut(line)}'."));
             }
         }
 

@@ -51,7 +51,7 @@ public static class TokenizerTrainer
             }
         }
 
-        return new BpeTokenizer(MakeVocabulary(learner), new BpeSettings(options.Pattern));
+        return new BpeTokenizer(MakeVocabulary(learner), BpeSettings.Of(options.Pattern));
 
         void Read(long bytes)
         {

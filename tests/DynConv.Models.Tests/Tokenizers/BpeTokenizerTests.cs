@@ -25,11 +25,49 @@ public sealed class BpeTokenizerTests
         Assert.Equal([257, 257, 'l'], SmallVocabulary.Load(_ => { }).Encode("lllll"));
 
     [Fact]
-    public void Special_tokens_in_text_are_plain_text_and_decode_to_their_name()
+    public void Special_tokens_in_text_are_found_unless_text_is_to_be_spelled()
     {
         ITokenizer tokenizer = SmallVocabulary.Load(_ => { });
-        Assert.DoesNotContain(261, tokenizer.Encode("<|endoftext|>"));
+        Assert.Equal([259, 261, 'a'], tokenizer.Encode("hello<|endoftext|>a"));
+        Assert.DoesNotContain(261, tokenizer.Encode("hello<|endoftext|>", SpecialTokens.Spell));
         Assert.Equal("hello<|endoftext|>", tokenizer.DecodeText([259, 261]));
+        Assert.Equal("hello<|endoftext|>", tokenizer.DecodeText(tokenizer.Encode("hello<|endoftext|>", SpecialTokens.Spell)));
+        Assert.Equal([0, 5], new[] { 261, 259 }.Select(tokenizer.ByteCount));
+    }
+
+    [Fact]
+    public void An_added_token_that_stands_for_a_byte_decodes_to_the_byte()
+    {
+        ITokenizer tokenizer = SmallVocabulary.Load(json => json["added_tokens"]!.AsArray().Add(
+            SmallVocabulary.Json("""{"id":32,"content":"Ġ","special":false}""")));
+        Assert.Equal("a b", tokenizer.DecodeText(tokenizer.Encode("a b")));
+        Assert.Equal(1, tokenizer.ByteCount(32));
+    }
+
+    [Fact]
+    public void Ids_have_holes_names_and_another_separator()
+    {
+        ITokenizer tokenizer = SmallVocabulary.Load(json => json["model"]!["vocab"]!["hello"] = 300);
+        Assert.Equal(301, tokenizer.VocabularySize);
+        Assert.Equal([true, false, true, false, false], new[] { 258, 259, 300, 301, -1 }.Select(tokenizer.Contains));
+        Assert.Equal(300, tokenizer.FindToken("hello"));
+        Assert.Equal(261, tokenizer.FindToken("<|endoftext|>"));
+        Assert.Null(tokenizer.FindToken("hallo"));
+        ITokenizer other = tokenizer.WithEndOfText(300);
+        Assert.Equal(300, other.EndOfTextId);
+        Assert.Equal(tokenizer.Encode("hello w<|endoftext|>"), other.Encode("hello w<|endoftext|>"));
+        Assert.Throws<DynConvException>(() => tokenizer.WithEndOfText(299));
+        Assert.Throws<DynConvException>(() => tokenizer.Decode([299]));
+    }
+
+    [Fact]
+    public void A_part_of_a_document_is_not_given_a_space()
+    {
+        ITokenizer tokenizer = SmallVocabulary.Load(json => json["pre_tokenizer"]!["add_prefix_space"] = true);
+        List<int> tokens = [];
+        tokenizer.Encode("wo\n"u8, tokens, new EncodeOptions { Part = TextPart.Unfinished });
+        tokenizer.Encode("wo"u8, tokens, new EncodeOptions { Part = TextPart.Continues });
+        Assert.Equal([260, 'o', '\n', 'w', 'o'], tokens);
     }
 
     [Fact]

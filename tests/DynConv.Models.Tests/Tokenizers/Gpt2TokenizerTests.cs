@@ -14,7 +14,7 @@ public sealed class Gpt2TokenizerTests
     [InlineData("Hello, world!", 15496, 11, 995, 0)]
     [InlineData("The quick brown fox jumps over the lazy dog", 464, 2068, 7586, 21831, 18045, 625, 262, 16931, 3290)]
     [InlineData("I'm", 40, 1101)]
-    [InlineData("<|endoftext|>", 27, 91, 437, 1659, 5239, 91, 29)]
+    [InlineData("a<|endoftext|>", 64, 50256)]
     public void Known_texts_have_their_known_ids(string text, params int[] expected) =>
         Assert.Equal(expected, Gpt2.Encode(text));
 
@@ -36,7 +36,7 @@ public sealed class Gpt2TokenizerTests
             .. Lines("tinyshakespeare.txt.gz", 2000),
             .. Lines("wikitext-2.valid.txt.gz", 500),
         ];
-        Assert.All(texts, text => Assert.Equal(peer.EncodeToIds(text), Gpt2.Encode(text)));
+        Assert.All(texts, text => Assert.Equal(peer.EncodeToIds(text), Gpt2.Encode(text, SpecialTokens.Spell)));
     }
 
     [Fact]

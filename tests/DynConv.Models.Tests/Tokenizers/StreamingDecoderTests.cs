@@ -35,4 +35,15 @@ public sealed class StreamingDecoderTests
             Assert.Equal(Encoding.UTF8.GetString(bytes), text);
         }
     }
+
+    [Fact]
+    public void Spaces_of_SentencePiece_stay_where_they_are()
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(Path.Combine(AppContext.BaseDirectory, "Tokenizers", "cases", "sentencepiece.json"));
+        int[] ids = tokenizer.Encode(" One story. \u4e2d!");
+        var stream = new StreamingDecoder(tokenizer);
+        Assert.Equal(" One story. \u4e2d!", string.Concat(ids.Select(stream.Append)) + stream.Finish());
+        var later = new StreamingDecoder(tokenizer, ids[3]);
+        Assert.Equal(tokenizer.DecodeText(ids)[tokenizer.DecodeText(ids[..4]).Length..], string.Concat(ids[4..].Select(later.Append)) + later.Finish());
+    }
 }

@@ -1,0 +1,40 @@
+using System.Text;
+
+namespace DynConv.Models.Tokenizers.Patterns;
+
+/// <summary>Which code points are the same where case is ignored, one for one.</summary>
+internal static class CaseFolding
+{
+    // The tables of .NET leave letters of ASCII out of pairs with others, such as the long s.
+    private const int LongS = 0x17F;
+
+    // No letters with case lie beyond.
+    private const int End = 0x1F000;
+
+    private static readonly Dictionary<int, int[]> Same = Make();
+
+    /// <summary>The set with everything that is the same as a member.</summary>
+    public static CodePointSet Close(CodePointSet set)
+    {
+        List<(int, int)> added = [];
+        foreach ((int codePoint, int[] others) in Same)
+        {
+            if (set.Contains(codePoint))
+            {
+                added.AddRange(others.Select(static other => (other, other)));
+            }
+        }
+
+        return set.Union(CodePointSet.Of(added));
+    }
+
+    private static Dictionary<int, int[]> Make() => Enumerable.Range(0, End)
+        .Where(static c => Rune.IsValid(c))
+        .GroupBy(Fold)
+        .Where(static group => group.Count() > 1)
+        .SelectMany(static group => group.Select(member => (member, others: group.Where(other => other != member).ToArray())))
+        .ToDictionary(static pair => pair.member, static pair => pair.others);
+
+    private static int Fold(int codePoint) =>
+        codePoint == LongS ? 's' : Rune.ToLowerInvariant(Rune.ToUpperInvariant(new Rune(codePoint))).Value;
+}

@@ -1,0 +1,153 @@
+using System.Text;
+using DynConv.Models.Tokenizers;
+
+namespace DynConv.Models.Tests.Tokenizers;
+
+/// <summary><c>tokenizer.json</c> means what it means to Hugging Face's library.</summary>
+public sealed class HuggingFaceTests
+{
+    public static TheoryData<string> Cases => [.. CaseFiles.Names];
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Ids_of_known_texts_are_the_known_ones(string name)
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(CaseFiles.Path(name));
+        int[][] expected = CaseFiles.Expected(name);
+        Assert.Equal(CaseFiles.Texts.Length, expected.Length);
+        Assert.All(CaseFiles.Texts.Zip(expected), pair => Assert.Equal(pair.Second, tokenizer.EncodeWithTemplate(pair.First)));
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Texts_come_back(string name)
+    {
+        ITokenizer tokenizer = TokenizerLoader.Load(CaseFiles.Path(name));
+        bool isLossy = name is "partial-alphabet.json";
+        Assert.All(CaseFiles.Texts, text =>
+        {
+            string expected = name is "qwen2-with-nfc.json" ? Nfc(text) : text;
+            Assert.True(isLossy || tokenizer.DecodeText(tokenizer.Encode(text)) == expected, text);
+        });
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Ids_of_random_Unicode_text_are_those_of_the_library(string name)
+    {
+        using Oracle oracle = Oracle.Load(CaseFiles.Path(name));
+        Compare(name, oracle, TokenizerLoader.Load(CaseFiles.Path(name)), texts: 100);
+    }
+
+    [Fact]
+    public void Every_kind_of_tokenizer_gives_the_ids_of_the_library()
+    {
+        using var folder = new TemporaryFolder();
+        int shapes = 0;
+        foreach ((string name, string json) in TokenizerShapes.All())
+        {
+            string path = folder.Write("tokenizer.json", json);
+            using Oracle oracle = Oracle.Load(path);
+            Compare(name, oracle, TokenizerLoader.Load(path), texts: 10);
+            shapes++;
+        }
+
+        Assert.True(shapes > 800);
+    }
+
+    [Fact]
+    public void Tokenizers_decode_as_the_library_does()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (string decoder in (string[])
+        [
+            """{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}""",
+            """{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":0}]}""",
+            """{"type":"Metaspace","replacement":"▁","prepend_scheme":"always","split":true}""",
+            """{"type":"Metaspace","replacement":"▁","prepend_scheme":"never","split":true}""",
+            """{"type":"Fuse"}""",
+            """{"type":"BPEDecoder","suffix":"▁"}""",
+            """{"type":"Replace","pattern":{"Regex":"[aeiou]+"},"content":"-"}""",
+        ])
+        {
+            foreach (bool bytes in (bool[])[false, true])
+            {
+                string path = folder.Write("tokenizer.json", TokenizerShapes.Make(null, null, bytes, json => json["decoder"] = SmallVocabulary.Json(decoder)));
+                using Oracle oracle = Oracle.Load(path);
+                ITokenizer tokenizer = TokenizerLoader.Load(path);
+                foreach (string text in (string[])["hello▁the▁world", "▁▁the 中文 é", "the", "   a"])
+                {
+                    int[] ids = [.. tokenizer.Encode(text)];
+                    Assert.True(oracle.Decode(ids) == tokenizer.DecodeText(ids), $"{decoder} {bytes}: {text}");
+                    var stream = new StreamingDecoder(tokenizer);
+                    string streamed = string.Concat(ids.Select(stream.Append)) + stream.Finish();
+                    Assert.True(decoder.Contains("BPEDecoder", StringComparison.Ordinal) || streamed == tokenizer.DecodeText(ids), $"{decoder} {bytes}: {text}");
+                }
+            }
+        }
+    }
+
+    [Fact]
+    public void Parts_of_a_document_have_the_ids_of_the_whole()
+    {
+        using var folder = new TemporaryFolder();
+        var random = new Random(5);
+        string[] shapes =
+        [
+            TokenizerShapes.Make(null, TokenizerShapes.ByteLevel(prefix: true, regex: true), bytes: true),
+            TokenizerShapes.Make("""{"type":"NFC"}""", TokenizerShapes.Sequence("""{"type":"Digits","individual_digits":true}""", TokenizerShapes.ByteLevel(true, true)), bytes: true),
+            TokenizerShapes.Make(null, TokenizerShapes.Sequence(TokenizerShapes.Split(TokenizerShapes.O200K, "Isolated", false), TokenizerShapes.ByteLevel(false, false)), bytes: true),
+            TokenizerShapes.Make("""{"type":"Strip","strip_left":true,"strip_right":true}""", """{"type":"Metaspace","replacement":"▁","prepend_scheme":"first","split":true}""", bytes: false),
+            TokenizerShapes.Make("""{"type":"Prepend","prepend":"▁"}""", null, bytes: false),
+        ];
+        foreach (string json in shapes)
+        {
+            ITokenizer tokenizer = TokenizerLoader.Load(folder.Write("tokenizer.json", json));
+            byte[] text = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 400).Select(_ => UnicodeText.Make(random, 20) + "word\n")));
+            List<int> parts = [];
+            int start = 0;
+            var part = TextPart.Whole;
+            while (text.Length - start > 8000)
+            {
+                int cut = tokenizer.FindCut(text.AsSpan(start, 8000));
+                tokenizer.Encode(text.AsSpan(start, cut), parts, new EncodeOptions { Part = part | TextPart.Unfinished });
+                part = TextPart.Continues;
+                start += cut;
+            }
+
+            tokenizer.Encode(text.AsSpan(start), parts, new EncodeOptions { Part = part });
+            List<int> whole = [];
+            tokenizer.Encode(text, whole);
+            Assert.Equal(whole, parts);
+        }
+    }
+
+    [Fact]
+    public void A_pattern_that_never_ends_is_said()
+    {
+        using var folder = new TemporaryFolder();
+        string path = folder.Write("tokenizer.json", TokenizerShapes.Make(
+            null, TokenizerShapes.Sequence(TokenizerShapes.Split("(?:a|a)*b", "Isolated", false), TokenizerShapes.ByteLevel(false, false)), bytes: true));
+        ITokenizer tokenizer = TokenizerLoader.Load(path);
+        Assert.Equal(
+            "The regular expression (?:a|a)*b of the tokenizer takes too many steps on this text.",
+            Assert.Throws<DynConvException>(() => tokenizer.Encode(new string('a', 100))).Message);
+    }
+
+    private static void Compare(string name, Oracle oracle, ITokenizer tokenizer, int texts)
+    {
+        var random = new Random(3);
+        for (int i = 0; i < texts; i++)
+        {
+            string text = UnicodeText.Make(random, random.Next(1, 30));
+            Assert.True(oracle.Encode(text).AsSpan().SequenceEqual(tokenizer.EncodeWithTemplate(text)), $"{name}: {text}");
+        }
+    }
+
+    private static string Nfc(string text)
+    {
+        bool atStart = true;
+        return Encoding.UTF8.GetString(new Models.Tokenizers.Normalization.UnicodeForm(compatible: false, composes: true)
+            .Apply(Encoding.UTF8.GetBytes(text), TextPart.Whole, ref atStart));
+    }
+}
