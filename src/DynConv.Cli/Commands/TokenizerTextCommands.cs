@@ -118,9 +118,9 @@ internal static class TokenizerTextCommands
             {
                 return JsonSerializer.Deserialize<int[]>(line) ?? throw NotJson(number, "array of ids");
             }
-            catch (JsonException exception)
+            catch (JsonException)
             {
-                throw NotJson(number, "array of ids", exception);
+                throw NotJson(number, "array of ids");
             }
         }
 
@@ -130,8 +130,7 @@ internal static class TokenizerTextCommands
             : throw new DynConvException($"Line {number} of the input has '{Short(word)}', which is not an id."));
     }
 
-    private static DynConvException NotJson(long number, string what, Exception? inner = null) =>
-        new($"Line {number} of the input is not a JSON {what}.", inner);
+    private static DynConvException NotJson(long number, string what) => new($"Line {number} of the input is not a JSON {what}.");
 
     private static string Short(string word) => word.Length <= 40 ? word : $"{word[..40]}…";
 
