@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using DynConv.Serialization;
 
 namespace DynConv.Models.Tokenizers;
 
@@ -64,38 +65,7 @@ internal static class TokenizerFiles
 
     /// <summary>Writes a file that is there complete or not at all.</summary>
     /// <exception cref="DynConvException">The file cannot be written; one that was there is as before.</exception>
-    public static void Write(string path, Action<Stream> write)
-    {
-        string temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            using (FileStream stream = File.Create(temporary))
-            {
-                write(stream);
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception exception)
-        {
-            DeleteIfThere(temporary);
-            if (exception is IOException or UnauthorizedAccessException)
-            {
-                throw new DynConvException($"Cannot write {path}: {exception.Message}", exception);
-            }
-
-            throw;
-        }
-    }
-
-    private static void DeleteIfThere(string path)
-    {
-        if (File.Exists(path))
-        {
-            File.Delete(path);
-        }
-    }
+    public static void Write(string path, Action<Stream> write) => AtomicFile.Write(path, write);
 
     private static bool IsCompressed(string path) => path.EndsWith(Compressed, StringComparison.OrdinalIgnoreCase);
 }

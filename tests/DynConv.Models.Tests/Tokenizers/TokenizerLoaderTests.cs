@@ -302,7 +302,7 @@ public sealed class TokenizerLoaderTests
         string path = folder.File("taken");
         Directory.CreateDirectory(path);
         string message = Assert.Throws<DynConvException>(() => new ByteTokenizer().Save(path)).Message;
-        Assert.StartsWith($"Cannot write {path}: ", message, StringComparison.Ordinal);
+        Assert.StartsWith($"{path} could not be written: ", message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(folder.Path));
     }
 
