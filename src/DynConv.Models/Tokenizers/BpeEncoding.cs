@@ -97,7 +97,7 @@ internal sealed class BpeEncoding
 
         return content.Length > 0
             ? content
-            : throw new DynConvException($"nothing is left of the added token '{token.Content}' when it is normalized");
+            : throw new DynConvException($"nothing is left of the added token '{JsonPlace.Cut(token.Content)}' when it is normalized");
     }
 
     private void EncodeNormalized(ReadOnlySpan<byte> text, int start, int end, EncodeOptions options, Pieces output)

@@ -204,7 +204,7 @@ internal sealed class BpeModel
     }
 
     private int Unknown() => _unknown ?? throw new DynConvException(
-        $"The text has a character that the vocabulary lacks, and it lacks the unknown token '{_settings.UnknownToken}' too.");
+        $"The text has a character that the vocabulary lacks, and it lacks the unknown token '{JsonPlace.Cut(_settings.UnknownToken!)}' too.");
 
     // Special tokens are found before or not at all: a text must not become one by spelling its name.
     private Dictionary<byte[], int> IndexWholePieces()

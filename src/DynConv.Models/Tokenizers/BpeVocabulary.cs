@@ -109,7 +109,7 @@ internal sealed class BpeVocabulary
         {
             if (names[id] is string other)
             {
-                throw new DynConvException($"tokens '{other}' and '{token}' have the same id {id}");
+                throw new DynConvException($"tokens '{JsonPlace.Cut(other)}' and '{JsonPlace.Cut(token)}' have the same id {id}");
             }
 
             names[id] = token;
@@ -135,7 +135,7 @@ internal sealed class BpeVocabulary
             long key = Key(Find(left), Find(right));
             if (prefix.Length > 0 && !right.StartsWith(prefix, StringComparison.Ordinal))
             {
-                throw new DynConvException($"the right token of merge {rank} '{left} {right}' does not begin with '{prefix}'");
+                throw new DynConvException($"the right token of merge {rank} '{JsonPlace.Cut(left)} {JsonPlace.Cut(right)}' does not begin with '{JsonPlace.Cut(prefix)}'");
             }
 
             merges[key] = new Merge(rank, Find(left + right[prefix.Length..]));
@@ -143,7 +143,7 @@ internal sealed class BpeVocabulary
             int Find(string token) => ids.TryGetValue(token, out int id)
                 ? id
                 : throw new DynConvException(
-                    $"merge {rank} '{left} {right}' needs the token '{token}', which the vocabulary lacks");
+                    $"merge {rank} '{JsonPlace.Cut(left)} {JsonPlace.Cut(right)}' needs the token '{JsonPlace.Cut(token)}', which the vocabulary lacks");
         }
 
         return merges.ToFrozenDictionary();

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Json;
 
 namespace DynConv.Models.Tokenizers;
@@ -57,17 +58,17 @@ internal readonly struct JsonPlace
         {
             if (property.NameEquals(name))
             {
-                found = found is null ? property.Value : throw Failure($"has '{name}' twice");
+                found = found is null ? property.Value : throw Failure($"has '{Cut(name)}' twice");
             }
         }
 
         return found is { ValueKind: not JsonValueKind.Null } value
-            ? new JsonPlace(_file, _path.Length == 0 ? name : $"{_path}.{name}", value)
+            ? new JsonPlace(_file, _path.Length == 0 ? Cut(name) : $"{_path}.{Cut(name)}", value)
             : null;
     }
 
     /// <summary>The property, which must be there.</summary>
-    public JsonPlace Get(string name) => Find(name) ?? throw Failure($"has no '{name}'");
+    public JsonPlace Get(string name) => Find(name) ?? throw Failure($"has no '{Cut(name)}'");
 
     /// <summary>The boolean property, or <paramref name="missing"/>.</summary>
     public bool Flag(string name, bool missing)
@@ -159,8 +160,13 @@ internal readonly struct JsonPlace
     public DynConvException Failure(string problem) =>
         new($"{_file}: {(_path.Length == 0 ? "the root" : _path)} {problem}.");
 
-    /// <summary>The beginning of a text, for a message.</summary>
-    public static string Cut(string text) => text.Length <= LongestShown ? text : $"{text[..LongestShown]}…";
+    /// <summary>The beginning of a text, for a message: in one line, with U+FFFD for what is not to be seen.</summary>
+    public static string Cut(string text, int most = LongestShown)
+    {
+        IEnumerable<Rune> shown = text.EnumerateRunes().Take(most)
+            .Select(static rune => Rune.IsControl(rune) || rune.Value is 0x2028 or 0x2029 ? Rune.ReplacementChar : rune);
+        return string.Concat(shown) + (text.Length > most ? "…" : "");
+    }
 
     private string NameOf(JsonProperty property)
     {

@@ -17,7 +17,7 @@ internal static class TemplateReader
                 TokenTemplate.Empty,
                 static (inner, outer) => new TokenTemplate([.. outer.Before, .. inner.Before], [.. inner.After, .. outer.After])),
             _ => throw processor.Failure(
-                $"is of type {type}; supported are TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence"),
+                $"is of type {JsonPlace.Cut(type)}; supported are TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence"),
         };
     }
 

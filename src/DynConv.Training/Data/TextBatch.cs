@@ -47,6 +47,11 @@ internal sealed class TextBatch
                 EndDocument(tokenizer.EndOfTextId);
             }
         }
+
+        if (tokenizer.EndOfTextId is { } separator)
+        {
+            EndDocumentsAt(separator);
+        }
     }
 
     public void Clear()
@@ -65,6 +70,28 @@ internal sealed class TextBatch
         }
 
         DocumentEnds.Add(Tokens.Count);
+    }
+
+    // A text may name the separator itself, and then it has several documents.
+    private void EndDocumentsAt(int separator)
+    {
+        int[] known = [.. DocumentEnds];
+        DocumentEnds.Clear();
+        int next = 0;
+        for (int count = 0; count <= Tokens.Count; count++)
+        {
+            bool isNamed = count > 0 && Tokens[count - 1] == separator;
+            bool isKnown = next < known.Length && known[next] == count;
+            for (; next < known.Length && known[next] == count; next++)
+            {
+                DocumentEnds.Add(count);
+            }
+
+            if (isNamed && !isKnown)
+            {
+                DocumentEnds.Add(count);
+            }
+        }
     }
 
     private readonly record struct Piece(int Bytes, TextPart Part);

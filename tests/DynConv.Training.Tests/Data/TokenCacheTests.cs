@@ -1,4 +1,5 @@
 using System.Text;
+using System.Text.Json.Nodes;
 using DynConv.Models.Tokenizers;
 using DynConv.Training.Data;
 
@@ -96,6 +97,32 @@ public sealed class TokenCacheTests : IDisposable
             batch.Encode(new FakeTokenizer(endOfText: false));
             Assert.DoesNotContain('\uFFFD', Encoding.UTF8.GetString([.. batch.Tokens.Select(token => (byte)token)]));
         }
+    }
+
+    [Fact]
+    public void A_text_that_names_the_separator_has_several_documents()
+    {
+        _folder.Write("text/a.txt", "one<|endoftext|>two<|endoftext|>three");
+        _folder.Write("text/b.txt", "four");
+        using TokenDataset dataset = Encode(new ByteTokenizer());
+        Assert.Equal([4, 8, 14], dataset.DocumentStarts(0, dataset.Tokens));
+        Assert.Equal(4, Texts.AllTokens(dataset).Count(static token => token == 256));
+    }
+
+    [Fact]
+    public void Spaces_in_front_are_put_in_once_however_long_the_text()
+    {
+        string line = "word and another word\n";
+        string text = string.Concat(Enumerable.Repeat(line, 150_000));
+        _folder.Write("text/a.txt", text);
+        string file = _folder["saved.json"];
+        new ByteTokenizer().Save(file);
+        JsonNode json = JsonNode.Parse(File.ReadAllText(file))!;
+        json["pre_tokenizer"] = JsonNode.Parse("""{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true}""");
+        ITokenizer tokenizer = TokenizerLoader.Load(_folder.Write("tokenizer.json", json.ToJsonString()));
+        using TokenDataset dataset = Encode(tokenizer);
+        Assert.True(text.Length > 3 * TextBatchReader.PieceBytes);
+        Assert.Equal(text.Length + 2, dataset.Tokens);
     }
 
     [Fact]

@@ -35,7 +35,7 @@ internal sealed class Pattern
         new PatternNode.Sequence([.. text.EnumerateRunes().Select(static rune => new PatternNode.Character(CodePointSet.Of(rune.Value)))]));
 
     /// <summary>The beginning of a regular expression, for a message.</summary>
-    public static string Show(string regex) => regex.Length <= LongestShown ? regex : $"{regex[..LongestShown]}…";
+    public static string Show(string regex) => JsonPlace.Cut(regex, LongestShown);
 
     /// <summary>Finds all matches in UTF-8 text: where each starts and ends, in order.</summary>
     /// <param name="text">Any bytes; those that are not UTF-8 are U+FFFD to the pattern.</param>

@@ -7,7 +7,7 @@ namespace DynConv.Models.Tokenizers.Patterns;
 internal sealed class PatternMatcher
 {
     // What any sensible pattern needs for a character, and more than any does for one place.
-    private const long StepsPerCharacter = 2000;
+    private const long StepsPerCharacter = 500;
     private const long StepsAtLeast = 20_000_000;
     private const int MostFrames = 1 << 24;
     private const int Failed = -1;

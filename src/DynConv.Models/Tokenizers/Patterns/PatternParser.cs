@@ -331,7 +331,7 @@ internal sealed class PatternParser
         negative ^= Take('^');
         string name = TakeUntil('}');
         CodePointSet set = UnicodeSets.Find(name)
-            ?? throw new FormatException($"the property {name} is not known");
+            ?? throw new FormatException($"the property {JsonPlace.Cut(name)} is not known");
         return negative ? set.Complement() : set;
     }
 
@@ -373,7 +373,7 @@ internal sealed class PatternParser
     private static int ParseHexadecimal(string digits) =>
         int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value) && Rune.IsValid(value)
             ? value
-            : throw new FormatException($"{digits} is not the number of a character");
+            : throw new FormatException($"{JsonPlace.Cut(digits)} is not the number of a character");
 
     private CodePointSet ParseClass()
     {
@@ -473,7 +473,7 @@ internal sealed class PatternParser
         bool negative = name.StartsWith('^');
         name = name.TrimStart('^');
         CodePointSet set = (name.Any(static c => !char.IsAsciiLetter(c)) ? null : UnicodeSets.Find(name))
-            ?? throw new FormatException($"the class [:{name}:] is not known");
+            ?? throw new FormatException($"the class [:{JsonPlace.Cut(name)}:] is not known");
         _index = end + 2;
         return negative ? set.Complement() : set;
     }
@@ -556,7 +556,7 @@ internal sealed class PatternParser
         }
     }
 
-    private static string Show(int c) => c < 0 ? "" : new Rune(c).ToString();
+    private static string Show(int c) => c < 0 ? "" : JsonPlace.Cut(new Rune(c).ToString());
 
     private static Options Set(Options options, Options option, bool on) => on ? options | option : options & ~option;
 
