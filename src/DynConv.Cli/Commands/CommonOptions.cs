@@ -22,7 +22,7 @@ internal static class CommonOptions
 
     public static Option<string[]> Data() => new("--data")
     {
-        Description = "Files and folders of text: plain, .jsonl with a text field, each as it is or as .gz.",
+        Description = "Files and folders of text, JSON Lines, JSON or Parquet, plain, gzip or Zstandard; - is standard input.",
         Required = true,
         HelpName = "PATH",
         AllowMultipleArgumentsPerToken = true,

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
 using DynConv.Training.Evaluation;
@@ -26,7 +27,9 @@ internal static class EvalCommand
         Option<int?> threads = CommonOptions.Threads();
         Option<string?> device = CommonOptions.Device();
         Option<string> computeType = CommonOptions.ComputeType();
+        var reading = new TextReading();
         var command = new Command("eval", Help) { model, data, length, batch, pack, threads, device, computeType };
+        reading.AddTo(command);
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
@@ -36,7 +39,8 @@ internal static class EvalCommand
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded, parsed.GetValue(pack)));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
-                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack), cancellation: interrupts.Stop)));
+                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack),
+                text: reading.Read(parsed), notes: note => context.Error.WriteLine($"note: {Printable.Text(note)}"), cancellation: interrupts.Stop)));
             return CommandLineApplication.Success;
         });
         return command;

@@ -40,7 +40,9 @@ internal static class TokenizerCommand
         Option<string> pattern = CommonOptions.Choice("--pattern", "How text is cut into pieces before merging.", ["gpt2", "llama3"]);
         pattern.DefaultValueFactory = static _ => "gpt2";
         Option<int?> threads = CommonOptions.Threads();
+        var reading = new TextReading();
         var command = new Command("train", TrainHelp) { data, size, output, pattern, threads };
+        reading.AddTo(command);
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
@@ -49,7 +51,7 @@ internal static class TokenizerCommand
                 Pattern = parsed.GetValue(pattern) == "llama3" ? PretokenizerPattern.Llama3 : PretokenizerPattern.Gpt2,
                 Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
             };
-            return Train(context, TextSource.Find(parsed.GetValue(data)!), parsed.GetValue(size)!.Value, parsed.GetValue(output)!, options);
+            return Train(context, TextSource.Find(parsed.GetValue(data)!, options: reading.Read(parsed)), parsed.GetValue(size)!.Value, parsed.GetValue(output)!, options);
         });
         return command;
     }
@@ -59,9 +61,15 @@ internal static class TokenizerCommand
         CommonOptions.CheckWritable(path);
         using var interrupts = new Interrupts(context);
         BpeTokenizer tokenizer;
+        SkippedLines? skipped = null;
         using (var progress = new Progress(context))
         {
-            tokenizer = TokenizerTrainer.Train(source.ReadDocuments(), size, options, progress, interrupts.Stop);
+            tokenizer = TokenizerTrainer.Train(source.ReadDocuments(lines => skipped = lines), size, options, progress, interrupts.Stop);
+        }
+
+        foreach (string note in DataNotes.NotRead(source.LeftOut, skipped))
+        {
+            context.Error.WriteLine($"note: {Printable.Text(note)}");
         }
 
         tokenizer.Save(path);

@@ -5,6 +5,7 @@ using DynConv.Models;
 using DynConv.Models.Generation;
 using DynConv.Models.Tokenizers;
 using DynConv.Training;
+using DynConv.Training.Evaluation;
 using DynConv.Training.Runs;
 using DynConv.Training.Runs.TensorBoard;
 
@@ -128,6 +129,11 @@ internal static class TrainCommand
         if (result.Device.IsCuda)
         {
             context.Out.WriteLine($"Memory   {result.PeakMemoryBytes / (double)(1 << 30):0.00} GiB at most on {CommonOptions.Describe(result.Device)}");
+        }
+
+        foreach ((string source, EvaluationResult validation) in result.SourceValidation)
+        {
+            context.Out.WriteLine($"{Printable.Text(source)}: {EvalCommand.ResultLine(validation)}");
         }
 
         context.Out.WriteLine(EvalCommand.ResultLine(result.Validation!));

@@ -5,6 +5,7 @@ using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
 using DynConv.Training;
+using DynConv.Training.Data;
 using DynConv.Training.Optimization;
 
 namespace DynConv.Cli.Commands;
@@ -28,6 +29,7 @@ internal sealed class TrainingOptions
     {
         var options = new TrainingOptions(new TrainingConfiguration());
         options.AddData();
+        options.AddReading();
         options.AddInit();
         options.AddModel("bytes, or with --init the model's");
         options.AddRun();
@@ -74,12 +76,19 @@ internal sealed class TrainingOptions
 
     private void AddData()
     {
-        List("--data", "Files and folders to train on: text, .jsonl with a text field, each as it is or as .gz.", static (c, v) => c with { Data = v });
+        List("--data", "Files and folders to train on: text, JSON Lines, JSON or Parquet, plain, gzip or Zstandard; - is standard input. PATH:WEIGHT for each makes a mixture.", static (c, v) => c with { Data = v });
         List("--valid", "Files and folders to validate on; a tenth of the data is held out if not given.", static (c, v) => c with { Valid = v });
     }
 
     private void AddInit() =>
         Text("--init", "DIR", "A model's folder to start from, of this library or another; convolutions that --conv adds begin as the identity.", static (c, v) => c with { Init = v });
+
+    private void AddReading()
+    {
+        Choice("--format", TextReading.FormatHelp, [.. TextFormats.Names], static (c, v) => c with { DataFormat = v });
+        Text("--text-field", "NAME", TextReading.FieldHelp, static (c, v) => c with { TextField = v });
+        Add(new Option<bool>("--skip-bad-lines") { Description = TextReading.SkipHelp }, static (c, v) => c with { SkipBadLines = v });
+    }
 
     private void AddModel(string tokenizerDefault)
     {

@@ -42,6 +42,11 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
         (string model, string data) = Describe(start);
         _terminal.MarkupLineInterpolated($"[bold]{model}[/]");
         _terminal.MarkupLineInterpolated($"[grey]{data}[/]");
+        foreach (string line in DescribeData(start))
+        {
+            _terminal.MarkupLineInterpolated($"[grey]{Printable.Text(line)}[/]");
+        }
+
         SetStatus(Continuing(start) is { Length: > 0 } continuing ? continuing : "the first step takes longer than the next ones");
         _drawing = Task.Run(Draw);
     }

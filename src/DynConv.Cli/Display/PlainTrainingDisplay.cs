@@ -26,6 +26,11 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
         (string model, string data) = Describe(start);
         output.WriteLine(model);
         output.WriteLine(data);
+        foreach (string line in DescribeData(start))
+        {
+            output.WriteLine(Printable.Text(line));
+        }
+
         if (Continuing(start) is { Length: > 0 } continuing)
         {
             output.WriteLine(continuing);

@@ -9,6 +9,9 @@ namespace DynConv.Cli.Display;
 internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
 {
     protected const string Stopping = "stopping after this step; once more to stop at once";
+    /// <summary>Up to four passes, repeated text is about as good as new text (Muennighoff et al., 2023).</summary>
+    private const int ManyEpochs = 4;
+
     protected const string Preparing = "compiling kernels …";
 
     /// <summary>A live display on a terminal, plain lines elsewhere.</summary>
@@ -47,9 +50,40 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
         string convolutions = kinds.Length == 0 ? "no convolutions" : string.Join("; ", kinds);
         string mixers = c.Model.SequenceMixers is { } pattern ? $" of {pattern}" : "";
         string model = $"{c.ModelName()}: {start.Model.Layers.Count} layers{mixers}, {start.Model.HiddenSize} channels, {start.Parameters:N0} parameters, {convolutions}";
-        string data = $"{start.TrainTokens:N0} tokens to train on, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens{(c.Pack ? ", documents packed," : "")} on {Place(start)}";
+        string data = $"{start.TrainTokens:N0} tokens to train on{Epochs(start.Sources)}, {start.ValidTokens:N0} to validate on; {c.Steps:N0} steps of {c.Batch * c.Accumulate} x {c.Context} tokens{(c.Pack ? ", documents packed," : "")} on {Place(start)}";
         return (model, data);
     }
+
+    /// <summary>The sources of a mixture, and what should not go unnoticed of the text.</summary>
+    protected static IEnumerable<string> DescribeData(RunStart start)
+    {
+        if (start.Sources.Count > 1)
+        {
+            foreach (RunSource source in start.Sources)
+            {
+                yield return string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{source.Name}: {source.Share:0.##%} of the samples, {source.Tokens:N0} tokens, {Times(source.Epochs)}");
+            }
+        }
+
+        foreach (RunSource source in start.Sources.Where(static source => source.Epochs > ManyEpochs))
+        {
+            yield return string.Create(
+                CultureInfo.InvariantCulture,
+                $"warning: the run goes through {source.Name} {source.Epochs:0.#} times; beyond about {ManyEpochs} the same text teaches less and less, and more text or fewer steps do better");
+        }
+
+        foreach (string note in start.Notes)
+        {
+            yield return $"note: {note}";
+        }
+    }
+
+    private static string Epochs(IReadOnlyList<RunSource> sources) => sources is [{ } only] ? $" ({Times(only.Epochs)})" : "";
+
+    private static string Times(double epochs) =>
+        string.Create(CultureInfo.InvariantCulture, $"{(epochs < 0.095 ? $"{epochs:0.###}" : $"{epochs:0.#}")} epochs");
 
     /// <summary>What a run that does not begin with the first step is to be told of; empty for others.</summary>
     protected static string Continuing(RunStart start) => start.FirstStep switch

@@ -1,4 +1,5 @@
 using DynConv.Models.Tokenizers;
+using DynConv.Training.Data;
 using DynConv.Training.Runs;
 
 namespace DynConv.Training.Ablations;
@@ -169,7 +170,7 @@ public sealed class AblationRun
             throw new DynConvException("There is nothing to train on: give --data PATH, or data in the grid's base.");
         }
 
-        string? missing = common.Data.Concat(common.Valid).FirstOrDefault(path => !File.Exists(path) && !Directory.Exists(path));
+        string? missing = WeightedPath.ParseAll(common.Data).Select(static data => data.Path).Concat(common.Valid).FirstOrDefault(static path => !TextSource.Exists(path));
         if (missing is not null)
         {
             throw new DynConvException($"There is no file or folder {missing} to train or validate on.");

@@ -25,6 +25,7 @@ public static class RunFile
         .WithNamingConvention(UnderscoredNamingConvention.Instance)
         .WithTypeMapping<IReadOnlyList<string>, List<string>>()
         .WithTypeConverter(new MixerPattern.YamlConverter())
+        .WithTypeConverter(new DataPathsConverter())
         .WithTypeInspector(inner => new KnownSettings(inner))
         .WithNodeDeserializer(new SettingChecks(), where => where.OnTop())
         .Build());

@@ -1,6 +1,7 @@
 using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
+using DynConv.Training.Data;
 using DynConv.Training.Optimization;
 
 namespace DynConv.Training;
@@ -11,11 +12,20 @@ namespace DynConv.Training;
 /// </summary>
 public sealed record TrainingConfiguration
 {
-    /// <summary>Files and folders with the text to train on.</summary>
+    /// <summary>Files and folders with the text to train on; with <c>:WEIGHT</c> behind each of them, a mixture.</summary>
     public IReadOnlyList<string> Data { get; init; } = [];
 
     /// <summary>Files and folders with the text to validate on; empty to hold out a share of <see cref="Data"/>.</summary>
     public IReadOnlyList<string> Valid { get; init; } = [];
+
+    /// <summary>How files of text are laid out, one of <see cref="TextFormats.Names"/>; <c>auto</c> looks at each.</summary>
+    public string DataFormat { get; init; } = "auto";
+
+    /// <summary>The field of JSON objects, or the column of tables, that holds the text; dots lead into objects.</summary>
+    public string TextField { get; init; } = TextOptions.DefaultTextField;
+
+    /// <summary>Whether lines, elements and rows of the data that hold no usable text are left out instead of being an error.</summary>
+    public bool SkipBadLines { get; init; }
 
     /// <summary><c>bytes</c>, or the path of a tokenizer; <c>bytes</c> if not given, or that of <see cref="Init"/>.</summary>
     public string? Tokenizer { get; init; }
@@ -174,6 +184,7 @@ public sealed record TrainingConfiguration
         Range("beta2", Beta2, 0, 0.9999999);
         Range("epsilon", Epsilon, 0, 1);
         Range("clip_norm", ClipNorm, 0, 1e9);
+        Reading().Checked();
         NotNegative("validate_every", ValidateEvery ?? 0);
         NotNegative("checkpoint_every", CheckpointEvery ?? 0);
         Positive("validation_tokens", ValidationTokens);
@@ -218,6 +229,10 @@ public sealed record TrainingConfiguration
 
     /// <summary>The same for any machine: what to train, not where.</summary>
     internal TrainingConfiguration WithoutDevice() => this with { Device = "cpu", Dtype = null };
+
+    /// <summary>How files of text are read.</summary>
+    internal TextOptions Reading() =>
+        new() { Format = TextFormats.Parse(DataFormat), TextField = TextField, SkipBadLines = SkipBadLines };
 
     /// <summary>The model's shape, for a vocabulary.</summary>
     /// <param name="vocabularySize">Number of the tokenizer's ids; null for the preset's.</param>

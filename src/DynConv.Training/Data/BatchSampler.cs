@@ -7,11 +7,13 @@ namespace DynConv.Training.Data;
 /// <remarks>
 /// An epoch cuts the data into windows of one context that do not overlap, from an offset of its own, and goes through
 /// them in an order of its own. Offset and order follow from the seed and the epoch. Fewer than two contexts of tokens
-/// at the ends are left out of an epoch, others each time.
+/// at the ends are left out of an epoch, others each time. Of a mixture each source has epochs of its own, and which source a
+/// sample is from follows from its number and the seed.
 /// </remarks>
 public sealed class BatchSampler
 {
-    private readonly TokenDataset _data;
+    private readonly TokenDataset[] _data;
+    private readonly MixtureSchedule? _mixture;
     private readonly ulong _seed;
 
     /// <summary>Creates the sampler; nothing is read yet.</summary>
@@ -20,19 +22,43 @@ public sealed class BatchSampler
     /// <param name="seed">Another seed, another order.</param>
     /// <exception cref="DynConvException">The data is shorter than one context.</exception>
     public BatchSampler(TokenDataset data, int context, ulong seed)
+        : this([data], null, context, seed)
+    {
+    }
+
+    /// <summary>Creates the sampler of a mixture; nothing is read yet.</summary>
+    /// <param name="sources">At least one, each of one context and its last target at least.</param>
+    /// <param name="context">Tokens of one window, T.</param>
+    /// <param name="seed">Another seed, another order.</param>
+    /// <exception cref="DynConvException">A source is shorter than one context.</exception>
+    public BatchSampler(IReadOnlyList<TrainingSource> sources, int context, ulong seed)
+        : this(
+            [.. sources.Select(static source => source.Train)],
+            sources.Count > 1 ? new MixtureSchedule([.. sources.Select(static source => source.Share)], seed) : null,
+            context,
+            seed)
+    {
+    }
+
+    private BatchSampler(TokenDataset[] data, MixtureSchedule? mixture, int context, ulong seed)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
-        data.CheckHolds(context);
+        foreach (TokenDataset part in data)
+        {
+            part.CheckHolds(context);
+        }
+
         _data = data;
+        _mixture = mixture;
         _seed = seed;
         Context = context;
-        SamplesPerEpoch = Math.Max(1, (data.Tokens - context) / context);
+        SamplesPerEpoch = data.Sum(SamplesOf);
     }
 
     /// <summary>Tokens of one window, T.</summary>
     public int Context { get; }
 
-    /// <summary>Windows in one epoch.</summary>
+    /// <summary>Windows in one epoch; of a mixture, those of one epoch of each source.</summary>
     public long SamplesPerEpoch { get; }
 
     /// <summary>Reads one sample.</summary>
@@ -42,9 +68,9 @@ public sealed class BatchSampler
     public void Fill(long sample, Span<int> inputs, Span<int> targets)
     {
         CheckLengths(inputs, targets, Context);
-        long position = Position(sample);
-        _data.CopyTo(position, inputs);
-        _data.CopyTo(position + 1, targets);
+        TokenWindow window = Window(sample);
+        window.Data.CopyTo(window.Position, inputs);
+        window.Data.CopyTo(window.Position + 1, targets);
     }
 
     /// <summary>Reads consecutive samples.</summary>
@@ -64,25 +90,33 @@ public sealed class BatchSampler
     /// <summary>Reads consecutive samples as sequences that end where documents end.</summary>
     /// <param name="firstSample">The number of the first one.</param>
     /// <param name="count">How many, B.</param>
-    public PackedBatch Pack(long firstSample, int count) => PackedBatch.Read(_data, Context, [.. Positions(firstSample, count)]);
+    public PackedBatch Pack(long firstSample, int count) => PackedBatch.Read(Context, [.. Windows(firstSample, count)]);
 
     /// <summary>Targets that count in what <see cref="Pack"/> reads.</summary>
     internal long CountPackedTargets(long firstSample, int count) =>
-        PackedBatch.CountTargets(_data, Context, Positions(firstSample, count));
+        PackedBatch.CountTargets(Context, Windows(firstSample, count));
 
-    /// <summary>Where a sample's window begins.</summary>
-    internal long Position(long sample)
+    /// <summary>Where a sample's window begins, in the data of its source.</summary>
+    internal long Position(long sample) => Window(sample).Position;
+
+    /// <summary>A sample's window.</summary>
+    internal TokenWindow Window(long sample)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sample);
-        (long epoch, long index) = Math.DivRem(sample, SamplesPerEpoch);
+        (int source, long number) = _mixture?[sample] ?? (0, sample);
+        TokenDataset data = _data[source];
+        long samples = SamplesOf(data);
+        (long epoch, long index) = Math.DivRem(number, samples);
         ulong key = RandomPermutation.Mix(_seed ^ RandomPermutation.Mix((ulong)epoch));
-        long free = _data.Tokens - (SamplesPerEpoch * Context);
+        long free = data.Tokens - (samples * Context);
         long offset = (long)(RandomPermutation.Mix(key) % (ulong)free);
-        return offset + (new RandomPermutation(SamplesPerEpoch, key)[index] * Context);
+        return new TokenWindow(data, offset + (new RandomPermutation(samples, key)[index] * Context));
     }
 
-    private IEnumerable<long> Positions(long firstSample, int count) =>
-        Enumerable.Range(0, count).Select(i => Position(firstSample + i));
+    private long SamplesOf(TokenDataset data) => Math.Max(1, (data.Tokens - Context) / Context);
+
+    private IEnumerable<TokenWindow> Windows(long firstSample, int count) =>
+        Enumerable.Range(0, count).Select(i => Window(firstSample + i));
 
     private static void CheckLengths(Span<int> inputs, Span<int> targets, long length)
     {

@@ -15,10 +15,10 @@ internal static class CorpusEncoder
         ArgumentOutOfRangeException.ThrowIfLessThan(options.Threads, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(options.ShardTokens, 1);
         using var writer = new TokenWriter(folder, tokenizer.VocabularySize, options.ShardTokens);
-        EncodeAll(writer, source, tokenizer, options);
+        SkippedLines? skipped = EncodeAll(writer, source, tokenizer, options);
         if (writer.Documents == 0 || writer.Tokens == 0)
         {
-            throw source.NoText();
+            throw source.NoText(skipped);
         }
 
         (IReadOnlyList<DataFile> shards, DataFile documentEnds) = writer.Finish();
@@ -35,26 +35,22 @@ internal static class CorpusEncoder
             Shards = shards,
             DocumentEnds = documentEnds,
             Sources = source.Files,
+            Paths = source.FullPaths,
+            Text = source.Options,
+            Skipped = skipped,
         }.Save(folder);
     }
 
     /// <summary>The SHA-256 of the file that describes a tokenizer in full.</summary>
     public static string Fingerprint(ITokenizer tokenizer)
     {
-        DirectoryInfo folder = Directory.CreateTempSubdirectory("dynconv-");
-        try
-        {
-            string path = Path.Combine(folder.FullName, "tokenizer.json");
-            tokenizer.Save(path);
-            return Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
-        }
-        finally
-        {
-            folder.Delete(recursive: true);
-        }
+        using var folder = new WorkFolder();
+        string path = Path.Combine(folder.FullName, "tokenizer.json");
+        tokenizer.Save(path);
+        return Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
     }
 
-    private static void EncodeAll(TokenWriter writer, TextSource source, ITokenizer tokenizer, EncodingOptions options)
+    private static SkippedLines? EncodeAll(TokenWriter writer, TextSource source, ITokenizer tokenizer, EncodingOptions options)
     {
         var idle = new Stack<TextBatch>();
         var pending = new Queue<Task<TextBatch>>();
@@ -76,6 +72,8 @@ internal static class CorpusEncoder
             {
                 WriteNext();
             }
+
+            return reader.Bad.Count > 0 ? reader.Bad.Summary : null;
         }
         finally
         {

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using DynConv.Serialization;
 
 namespace DynConv.Training.Data;
@@ -8,7 +9,7 @@ internal sealed record DataManifest
 {
     public const string FileName = "manifest.json";
     public const string DocumentsName = "documents.bin";
-    public const int CurrentVersion = 1;
+    public const int CurrentVersion = 2;
 
     private static readonly JsonSerializerOptions Json = new()
     {
@@ -16,6 +17,7 @@ internal sealed record DataManifest
         WriteIndented = true,
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
     /// <summary>Of the layout of the folder and of the way text is cut and encoded.</summary>
@@ -45,6 +47,19 @@ internal sealed record DataManifest
     public required DataFile DocumentEnds { get; init; }
 
     public required IReadOnlyList<TextFile> Sources { get; init; }
+
+    /// <summary>The files and folders among which the sources were found, good from any working directory.</summary>
+    public required IReadOnlyList<string> Paths { get; init; }
+
+    /// <summary>How the sources were read.</summary>
+    public required TextOptions Text { get; init; }
+
+    /// <summary>What of them was left out; null if nothing was.</summary>
+    public SkippedLines? Skipped { get; init; }
+
+    /// <summary>Whether this is what encoding a source now would give.</summary>
+    public bool IsOf(TextSource source) => Text == source.Options && Sources.Count == source.Files.Count &&
+        Sources.Zip(source.Files).All(static pair => pair.First.IsSame(pair.Second));
 
     public static DataManifest Load(string folder)
     {

@@ -68,7 +68,7 @@ public sealed class EvaluationWindows
             CheckExists(window);
         }
 
-        return PackedBatch.Read(_data, Context, [.. windows.Select(window => window * Context)]);
+        return PackedBatch.Read(Context, [.. windows.Select(window => new TokenWindow(_data, window * Context))]);
     }
 
     /// <summary>Bytes of the text that the targets of packed windows stand for.</summary>

@@ -1,110 +1,62 @@
-using System.Text;
-using System.Text.Json;
-
 namespace DynConv.Training.Data;
 
-/// <summary>Reads the <c>text</c> fields of a JSON Lines file; errors name the file and the line.</summary>
-internal sealed class JsonLinesReader(string name, TextStream stream)
+/// <summary>Reads a JSON object from each line that is not blank.</summary>
+internal sealed class JsonLinesReader(string name, TextStream stream, TextOptions options, BadLines bad)
+    : JsonRecordReader(name, stream, options, bad)
 {
-    private const string Field = "text";
-    private const int MaxLineBytes = 1 << 28;
+    private bool _isBehindLine;
 
-    private byte[] _buffer = new byte[1 << 16];
-    private int _start;
-    private int _end;
-    private bool _ended;
-    private long _line;
+    protected override string Place => $"line {Number}";
 
-    /// <summary>The UTF-8 text of the next line that is not blank; null after the last.</summary>
-    public byte[]? ReadText()
+    protected override bool TryNext(out int length, out bool isTooLong)
     {
-        while (TryNextLine(out ReadOnlyMemory<byte> line))
-        {
-            if (!line.Span.Trim(" \t\r"u8).IsEmpty)
-            {
-                return Text(line);
-            }
-        }
-
-        return null;
-    }
-
-    private byte[] Text(ReadOnlyMemory<byte> line)
-    {
-        try
-        {
-            using JsonDocument document = JsonDocument.Parse(line);
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                throw Failure("is not a JSON object");
-            }
-
-            if (!document.RootElement.TryGetProperty(Field, out JsonElement text))
-            {
-                throw Failure($"has no '{Field}' field");
-            }
-
-            return text.ValueKind == JsonValueKind.String
-                ? Encoding.UTF8.GetBytes(text.GetString()!)
-                : throw Failure($"has a '{Field}' field that is not a string");
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new DynConvException($"{name} line {_line} is not valid JSON.", exception);
-        }
-    }
-
-    private bool TryNextLine(out ReadOnlyMemory<byte> line)
-    {
-        _line++;
-        int searched = _start;
         while (true)
         {
-            int length = _buffer.AsSpan(searched, _end - searched).IndexOf((byte)'\n');
-            if (length >= 0)
+            // The line break behind the line before.
+            Skip(_isBehindLine ? 1 : 0);
+            _isBehindLine = false;
+            Number++;
+            isTooLong = false;
+            if (!FindEnd(out length, ref isTooLong))
             {
-                line = Take(searched + length - _start, separator: 1);
+                return false;
+            }
+
+            if (isTooLong || !Unread[..length].Trim(" \t\r"u8).IsEmpty)
+            {
                 return true;
             }
 
-            if (_ended)
+            Skip(length);
+        }
+    }
+
+    private bool FindEnd(out int length, ref bool isTooLong)
+    {
+        int searched = 0;
+        while (true)
+        {
+            int found = Unread[searched..].IndexOf((byte)'\n');
+            if (found >= 0)
             {
-                line = Take(_end - _start, separator: 0);
-                return !line.IsEmpty;
+                length = searched + found;
+                _isBehindLine = true;
+                return true;
             }
 
-            int unread = _end - _start;
-            Refill();
-            searched = _start + unread;
+            searched = Unread.Length;
+            if (searched >= MostBytes)
+            {
+                isTooLong = true;
+                Skip(searched);
+                searched = 0;
+            }
+
+            if (!Refill())
+            {
+                length = searched;
+                return length > 0 || isTooLong;
+            }
         }
     }
-
-    private ReadOnlyMemory<byte> Take(int length, int separator)
-    {
-        ReadOnlyMemory<byte> line = _buffer.AsMemory(_start, length);
-        _start += length + separator;
-        return line;
-    }
-
-    private void Refill()
-    {
-        int unread = _end - _start;
-        if (unread >= MaxLineBytes)
-        {
-            throw Failure($"is longer than {MaxLineBytes} bytes");
-        }
-
-        _buffer.AsSpan(_start, unread).CopyTo(_buffer);
-        if (unread == _buffer.Length)
-        {
-            Array.Resize(ref _buffer, 2 * _buffer.Length);
-        }
-
-        int count = stream.Read(_buffer.AsSpan(unread));
-        _start = 0;
-        _end = unread + count;
-        _ended = _end < _buffer.Length;
-    }
-
-    private DynConvException Failure(string problem) => new($"{name} line {_line} {problem}.");
 }

@@ -38,15 +38,14 @@ public sealed class PackedBatch
     public PackedSequences Sequences() => new([.. _bounds]);
 
     /// <summary>Reads windows.</summary>
-    /// <param name="data">Holds them, but for the end of the last one.</param>
     /// <param name="context">Tokens of a window, T.</param>
-    /// <param name="positions">Where each begins.</param>
-    internal static PackedBatch Read(TokenDataset data, int context, IReadOnlyList<long> positions)
+    /// <param name="windows">The windows; the end of data's last one may be missing.</param>
+    internal static PackedBatch Read(int context, IReadOnlyList<TokenWindow> windows)
     {
-        var batch = new PackedBatch(positions.Count, context);
-        for (int i = 0; i < positions.Count; i++)
+        var batch = new PackedBatch(windows.Count, context);
+        for (int i = 0; i < windows.Count; i++)
         {
-            batch.Add(data, context, positions[i], i * context);
+            batch.Add(windows[i].Data, context, windows[i].Position, i * context);
         }
 
         batch._bounds.Add(batch._ids.Length);
@@ -54,8 +53,8 @@ public sealed class PackedBatch
     }
 
     /// <summary>The <see cref="CountedTargets"/> of such a batch, without reading it.</summary>
-    internal static long CountTargets(TokenDataset data, int context, IEnumerable<long> positions) =>
-        positions.Sum(position => Filled(data, context, position) - FirstTokens(data, context, position).Count);
+    internal static long CountTargets(int context, IEnumerable<TokenWindow> windows) =>
+        windows.Sum(window => Filled(window.Data, context, window.Position) - FirstTokens(window.Data, context, window.Position).Count);
 
     private void Add(TokenDataset data, int context, long position, int place)
     {

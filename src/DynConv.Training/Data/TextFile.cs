@@ -1,21 +1,40 @@
 namespace DynConv.Training.Data;
 
-/// <summary>A file that text is read from.</summary>
+/// <summary>A file, or a pipe, that text is read from.</summary>
 /// <param name="Name">The path as it was given, or the folder as it was given and the path below it with forward slashes.</param>
-/// <param name="Bytes">Length on disk.</param>
-/// <param name="Modified">When it was last written, in universal time.</param>
-public sealed record TextFile(string Name, long Bytes, DateTime Modified)
+/// <param name="FullName">The same file from any working directory.</param>
+/// <param name="Bytes">Length on disk; 0 for a pipe.</param>
+/// <param name="Modified">When it was last written, in universal time; the same for all pipes.</param>
+/// <param name="IsPipe">Whether it can be read only once: standard input, a named pipe, what the shell makes of <c>&lt;(…)</c>.</param>
+public sealed record TextFile(string Name, string FullName, long Bytes, DateTime Modified, bool IsPipe = false)
 {
-    private const string CompressedExtension = ".gz";
-    private const string JsonLinesExtension = ".jsonl";
+    /// <summary>What stands for standard input in a list of paths.</summary>
+    public const string StandardInput = "-";
 
-    /// <summary>The path without the <c>.gz</c>: its extension says what the text is.</summary>
-    private string Plain => IsCompressed ? Name[..^CompressedExtension.Length] : Name;
+    private static readonly string[] StandardInputs = [StandardInput, "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
-    internal bool IsCompressed => Name.EndsWith(CompressedExtension, StringComparison.OrdinalIgnoreCase);
+    internal bool IsStandardInput => IsPipe && StandardInputs.Contains(FullName);
 
-    internal bool IsJsonLines => Plain.EndsWith(JsonLinesExtension, StringComparison.OrdinalIgnoreCase);
+    /// <summary>The name without what says that it is packed.</summary>
+    private string Plain => HasExtension(Name, ".gz") || HasExtension(Name, ".zst") ? Path.ChangeExtension(Name, null) : Name;
 
-    /// <summary>The extension in lower case, that of the packed file if it is packed.</summary>
-    internal string Extension => Path.GetExtension(Plain).ToLowerInvariant();
+    /// <summary>Whether the name promises JSON Lines.</summary>
+    internal bool IsNamedJsonLines => HasExtension(Plain, ".jsonl") || HasExtension(Plain, ".ndjson");
+
+    /// <summary>The kind of packing that the name promises.</summary>
+    internal Packing NamedPacking => HasExtension(Name, ".gz") ? Packing.Gzip : HasExtension(Name, ".zst") ? Packing.Zstandard : Packing.None;
+
+    /// <summary>Whether another record is of the same file in the same state. A pipe counts as the same by its name.</summary>
+    internal bool IsSame(TextFile other) =>
+        FullName == other.FullName && Bytes == other.Bytes && Modified == other.Modified && IsPipe == other.IsPipe;
+
+    private static bool HasExtension(string name, string extension) => name.EndsWith(extension, StringComparison.OrdinalIgnoreCase);
+}
+
+/// <summary>What a file is packed with.</summary>
+internal enum Packing
+{
+    None,
+    Gzip,
+    Zstandard,
 }

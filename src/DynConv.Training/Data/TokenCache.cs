@@ -8,7 +8,8 @@ public static class TokenCache
 {
     /// <summary>
     /// Opens the encoded text in a folder, or encodes it first if the folder is missing or damaged, or if a source's
-    /// name, length or time of change or the tokenizer differ. The folder is complete or absent at any moment.
+    /// name, length or time of change, the way it is read or the tokenizer differ. The folder is complete or absent at any
+    /// moment. A pipe counts as unchanged.
     /// </summary>
     /// <param name="folder">For nothing but this; what is in it is replaced.</param>
     /// <param name="source">The text.</param>
@@ -28,15 +29,50 @@ public static class TokenCache
         return TokenDataset.Map(folder, DataManifest.Load(folder), tokenizer);
     }
 
-    /// <summary>Opens the encoded text in a folder, wherever its sources may be; null if it is missing, damaged or another tokenizer's.</summary>
-    internal static TokenDataset? TryOpen(string folder, ITokenizer tokenizer) => TryOpen(folder, null, tokenizer);
+    /// <summary>
+    /// Opens the encoded text of a run that goes on. Text that has changed is encoded anew, as its ids may still be the same;
+    /// text that has gone, or came through a pipe, is not needed.
+    /// </summary>
+    /// <returns>The text, and its source where that can still be found; nothing if there is no encoded text yet.</returns>
+    /// <exception cref="DynConvException">The encoded text is damaged, or another tokenizer made it, and its source has gone.</exception>
+    internal static (TokenDataset? Data, TextSource? Source) Continue(
+        string folder, IReadOnlyList<string> except, ITokenizer tokenizer, EncodingOptions options)
+    {
+        if (!File.Exists(Path.Combine(folder, DataManifest.FileName)) || TryLoad(folder) is not { } manifest)
+        {
+            return default;
+        }
 
-    private static TokenDataset? TryOpen(string folder, TextSource? source, ITokenizer tokenizer)
+        TextSource? source = null;
+        try
+        {
+            source = manifest.Sources.Any(static file => file.IsPipe) ? null : TextSource.Find(manifest.Paths, except, manifest.Text);
+        }
+        catch (DynConvException)
+        {
+            // Gone, or not to be read any more.
+        }
+
+        return (source is null ? TokenDataset.Open(folder, tokenizer) : OpenOrEncode(folder, source, tokenizer, options), source);
+    }
+
+    private static DataManifest? TryLoad(string folder)
     {
         try
         {
-            return File.Exists(Path.Combine(folder, DataManifest.FileName))
-                && (source is null || DataManifest.Load(folder).Sources.SequenceEqual(source.Files))
+            return DataManifest.Load(folder);
+        }
+        catch (DynConvException)
+        {
+            return null;
+        }
+    }
+
+    private static TokenDataset? TryOpen(string folder, TextSource source, ITokenizer tokenizer)
+    {
+        try
+        {
+            return File.Exists(Path.Combine(folder, DataManifest.FileName)) && DataManifest.Load(folder).IsOf(source)
                 ? TokenDataset.Open(folder, tokenizer)
                 : null;
         }

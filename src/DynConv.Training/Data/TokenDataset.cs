@@ -12,17 +12,29 @@ public sealed class TokenDataset : IDisposable
 {
     private const int CountedAtOnce = 1 << 14;
 
-    private readonly TokenShards _shards;
+    private readonly TokenShards[] _shards;
     private readonly TokenLengths _lengths;
     private readonly TokenRange[] _ranges;
     private readonly long[] _starts;
+    private readonly IReadOnlyList<string> _joined;
     private bool _disposed;
 
     private TokenDataset(TokenShards shards, TokenLengths lengths, TokenRange[] ranges, long? bytes = null)
+        : this([.. Enumerable.Repeat(shards, ranges.Length)], lengths, ranges, [], bytes)
+    {
+    }
+
+    /// <param name="shards">For each range the files that it lies in.</param>
+    /// <param name="lengths">Of the ids.</param>
+    /// <param name="ranges">At least one.</param>
+    /// <param name="joined">Fingerprints of the datasets that this one is made of; none if it was not.</param>
+    /// <param name="bytes">Null if they have to be counted.</param>
+    private TokenDataset(TokenShards[] shards, TokenLengths lengths, TokenRange[] ranges, IReadOnlyList<string> joined, long? bytes)
     {
         _shards = shards;
         _lengths = lengths;
         _ranges = ranges;
+        _joined = joined;
         _starts = new long[ranges.Length];
         for (int i = 0; i < ranges.Length; i++)
         {
@@ -40,7 +52,10 @@ public sealed class TokenDataset : IDisposable
     public long Bytes { get; }
 
     /// <summary>Size of the vocabulary that the ids are from.</summary>
-    public int VocabularySize => _shards.Manifest.VocabularySize;
+    public int VocabularySize => _shards[0].Manifest.VocabularySize;
+
+    /// <summary>Lines and rows of the text that were left out when it was encoded; null if none were.</summary>
+    public SkippedLines? Skipped => _shards[0].Manifest.Skipped;
 
     /// <summary>A hash of what the dataset holds. Equal fingerprints, equal ids in equal order: a resumed run checks it.</summary>
     public string Fingerprint
@@ -48,8 +63,16 @@ public sealed class TokenDataset : IDisposable
         get
         {
             var text = new StringBuilder();
-            text.AppendJoin(' ', _shards.Manifest.Shards.Select(shard => shard.Sha256)).AppendLine();
-            text.AppendJoin(' ', _ranges.Select(range => $"{range.Start}-{range.End}"));
+            if (_joined.Count > 0)
+            {
+                text.AppendJoin(' ', _joined);
+            }
+            else
+            {
+                text.AppendJoin(' ', _shards[0].Manifest.Shards.Select(shard => shard.Sha256)).AppendLine();
+                text.AppendJoin(' ', _ranges.Select(range => $"{range.Start}-{range.End}"));
+            }
+
             return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
         }
     }
@@ -88,7 +111,7 @@ public sealed class TokenDataset : IDisposable
         {
             long offset = position - _starts[range];
             int count = (int)Math.Min(destination.Length, _ranges[range].Length - offset);
-            _shards.CopyTo(_ranges[range].Start + offset, destination[..count]);
+            _shards[range].CopyTo(_ranges[range].Start + offset, destination[..count]);
             destination = destination[count..];
             position += count;
         }
@@ -120,7 +143,7 @@ public sealed class TokenDataset : IDisposable
             long shift = _starts[range] - _ranges[range].Start;
             long first = Math.Max(position - shift, _ranges[range].Start);
             long last = Math.Min(end - shift, _ranges[range].End);
-            starts.AddRange(_shards.DocumentStarts(first, last).Select(start => start + shift));
+            starts.AddRange(_shards[range].DocumentStarts(first, last).Select(start => start + shift));
         }
 
         return starts;
@@ -155,11 +178,32 @@ public sealed class TokenDataset : IDisposable
     public (TokenDataset Train, TokenDataset Validation) HoldOut(int context, double share = 0.1, long maxTokens = 2_000_000)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        TokenRange[] heldOut = ValidationSplit.Choose(_shards, Tokens, context, share, maxTokens);
-        var validation = new TokenDataset(_shards.Retain(), _lengths, heldOut);
+        TokenShards shards = _ranges.Length == 1
+            ? _shards[0]
+            : throw new InvalidOperationException("Text is held out of a whole dataset, and this is part of one or several.");
+        TokenRange[] heldOut = ValidationSplit.Choose(shards, Tokens, context, share, maxTokens);
+        var validation = new TokenDataset(shards.Retain(), _lengths, heldOut);
         TokenRange[] rest = ValidationSplit.Complement(heldOut, Tokens);
-        var train = new TokenDataset(_shards.Retain(), _lengths, rest, Bytes - validation.Bytes);
+        var train = new TokenDataset(shards.Retain(), _lengths, rest, Bytes - validation.Bytes);
         return (train, validation);
+    }
+
+    /// <summary>Several datasets of one tokenizer, one after the other. They stay open, and it stays open without them.</summary>
+    /// <param name="parts">At least one.</param>
+    internal static TokenDataset Join(IReadOnlyList<TokenDataset> parts)
+    {
+        TokenShards[] shards = [.. parts.SelectMany(static part => part._shards)];
+        foreach (TokenShards one in shards.Distinct())
+        {
+            one.Retain();
+        }
+
+        return new TokenDataset(
+            shards,
+            parts[0]._lengths,
+            [.. parts.SelectMany(static part => part._ranges)],
+            [.. parts.Select(static part => part.Fingerprint)],
+            parts.Sum(static part => part.Bytes));
     }
 
     /// <summary>Gives the files up; the last dataset that uses them closes them.</summary>
@@ -168,7 +212,10 @@ public sealed class TokenDataset : IDisposable
         if (!_disposed)
         {
             _disposed = true;
-            _shards.Dispose();
+            foreach (TokenShards shards in _shards.Distinct())
+            {
+                shards.Dispose();
+            }
         }
     }
 

@@ -3,7 +3,9 @@ namespace DynConv.Training.Data;
 /// <summary>What a run's data is made of.</summary>
 public sealed record TrainingDataOptions
 {
-    /// <summary>Files and folders of text; see <see cref="TextSource"/>.</summary>
+    /// <summary>
+    /// Files and folders of text; see <see cref="TextSource"/>. With <c>:WEIGHT</c> behind each of them they are a mixture.
+    /// </summary>
     public required IReadOnlyList<string> Paths { get; init; }
 
     /// <summary>Files and folders of text to validate on; if there are none, a share of <see cref="Paths"/> is held out.</summary>
@@ -15,7 +17,9 @@ public sealed record TrainingDataOptions
     /// <summary>Where the encoded text goes: <c>train</c> and, with validation paths, <c>valid</c>.</summary>
     public required string CacheFolder { get; init; }
 
-    /// <summary>Whether the text is taken as it was encoded before if it is not to be found any more.</summary>
+    /// <summary>
+    /// Whether a run goes on: the text is taken as it was encoded before if it is not to be found any more, or came through a pipe.
+    /// </summary>
     public bool TakeEncoded { get; init; }
 
     /// <summary>Tokens of one training window.</summary>
@@ -26,6 +30,9 @@ public sealed record TrainingDataOptions
 
     /// <summary>The most tokens to aim at holding out without validation paths.</summary>
     public long MaxValidationTokens { get; init; } = 2_000_000;
+
+    /// <summary>How files are read.</summary>
+    public TextOptions Text { get; init; } = new();
 
     /// <summary>Threads, progress and cancellation.</summary>
     public EncodingOptions Encoding { get; init; } = new();

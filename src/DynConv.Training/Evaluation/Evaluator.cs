@@ -108,6 +108,8 @@ public static class Evaluator
     /// <param name="pack">Whether documents do not see one another.</param>
     /// <param name="encoding">Told how far the encoding of the text has come.</param>
     /// <param name="progress">Told how far the measurement has come.</param>
+    /// <param name="text">How files are read; by their content if not given.</param>
+    /// <param name="notes">Told, before the measurement, what of the text was not read.</param>
     /// <param name="cancellation">Ends the measurement with an <see cref="OperationCanceledException"/>.</param>
     public static EvaluationResult EvaluateText(
         LanguageModel model,
@@ -118,23 +120,25 @@ public static class Evaluator
         bool pack = false,
         IProgress<EncodingProgress>? encoding = null,
         IProgress<EvaluationProgress>? progress = null,
+        TextOptions? text = null,
+        Action<string>? notes = null,
         CancellationToken cancellation = default)
     {
         CheckVocabulary(model, tokenizer);
-        string folder = Directory.CreateTempSubdirectory("dynconv-eval-").FullName;
-        try
+        TextSource source = TextSource.Find(paths, options: text);
+        using var folder = new WorkFolder();
+        using TokenDataset data = TokenCache.OpenOrEncode(
+            Path.Combine(folder.FullName, "text"), source, tokenizer, new EncodingOptions { Progress = encoding, Cancellation = cancellation });
+        foreach (string note in DataNotes.NotRead(source.LeftOut, data.Skipped))
         {
-            using TokenDataset data = TokenCache.OpenOrEncode(Path.Combine(folder, "text"), TextSource.Find(paths), tokenizer, new EncodingOptions { Progress = encoding, Cancellation = cancellation });
-            int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
-            EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), pack: pack, progress: progress, cancellation: cancellation);
-            return result.Bytes > 0
-                ? result
-                : throw new DynConvException($"The text in {string.Join(", ", paths)} is too short: the first token is given, and nothing follows it.");
+            notes?.Invoke(note);
         }
-        finally
-        {
-            Directory.Delete(folder, recursive: true);
-        }
+
+        int window = context ?? (int)Math.Clamp(data.Tokens - 1, 1, model.Configuration.MaxPositions);
+        EvaluationResult result = Evaluate(model, data, window, batch ?? DefaultBatch(window), pack: pack, progress: progress, cancellation: cancellation);
+        return result.Bytes > 0
+            ? result
+            : throw new DynConvException($"The text in {string.Join(", ", source.Files.Select(static file => file.Name))} is too short: the first token is given, and nothing follows it.");
     }
 
     /// <summary>Compiles the kernels that a measurement needs, so that its first window does not wait for them.</summary>

@@ -85,7 +85,21 @@ public sealed record RunStart(
     long ValidTokens,
     long FirstStep,
     Device Device,
-    DType ComputeType);
+    DType ComputeType)
+{
+    /// <summary>The parts of the text that is trained on.</summary>
+    public IReadOnlyList<RunSource> Sources { get; init; } = [];
+
+    /// <summary>What of the text was not read, in sentences.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+}
+
+/// <summary>What a run makes of a part of its text.</summary>
+/// <param name="Name">The part: a path of a mixture, or all paths.</param>
+/// <param name="Tokens">Tokens to train on.</param>
+/// <param name="Share">Its share of the run's samples.</param>
+/// <param name="Epochs">How many times the run, from its first step to its last, goes through it.</param>
+public sealed record RunSource(string Name, long Tokens, double Share, double Epochs);
 
 /// <summary>Figures of one step.</summary>
 /// <param name="Step">From 1.</param>

@@ -29,7 +29,11 @@ public sealed record TrainingResult(
     long PeakMemoryBytes,
     Device Device,
     DType ComputeType,
-    IReadOnlyList<int> SamplePrompt);
+    IReadOnlyList<int> SamplePrompt)
+{
+    /// <summary>Of each source of a mixture, on a part of what was held out of it; empty without a mixture.</summary>
+    public IReadOnlyList<(string Source, EvaluationResult Result)> SourceValidation { get; init; } = [];
+}
 
 /// <summary>
 /// Trains a model from text files into a folder: <c>config.json</c>, <c>model.safetensors</c>, <c>tokenizer.json</c>,
@@ -165,7 +169,7 @@ public sealed class TrainingRun
             throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
         }
 
-        var sampler = new BatchSampler(data.Train, _configuration.Context!.Value, _configuration.Seed);
+        var sampler = new BatchSampler(data.Sources, _configuration.Context!.Value, _configuration.Seed);
         Device device = Device.Parse(_configuration.Device);
         DType computeType = ComputeTypes.Parse(_configuration.Dtype, device);
         CheckMemory(shape, device);
@@ -176,7 +180,11 @@ public sealed class TrainingRun
         long step = from?.State.Step ?? 0;
         using MetricsLog metrics = MetricsLog.Open(_folder, from?.State, _observer.OnNote);
         _observer.OnStart(new RunStart(
-            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, step + 1, device, computeType));
+            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, step + 1, device, computeType)
+        {
+            Sources = [.. data.Sources.Select(Describe)],
+            Notes = data.Notes,
+        });
 
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
         var clock = new RunClock(from?.State.Seconds ?? 0, PlanValidations(data.Validation), loop.TokensPerStep);
@@ -226,7 +234,10 @@ public sealed class TrainingRun
             device.Memory.PeakLiveBytes,
             device,
             computeType,
-            SamplePrompt(data.Validation));
+            SamplePrompt(data.Validation))
+        {
+            SourceValidation = result is not null ? ValidateSources(model, data) : [],
+        };
 
         void ValidateOnTheWay()
         {
@@ -307,6 +318,25 @@ public sealed class TrainingRun
         };
     }
 
+    private RunSource Describe(TrainingSource source)
+    {
+        double tokens = (double)_configuration.Steps!.Value * _configuration.Batch!.Value * _configuration.Accumulate * _configuration.Context!.Value;
+        return new RunSource(source.Name, source.Train.Tokens, source.Share, tokens * source.Share / source.Train.Tokens);
+    }
+
+    private List<(string Source, EvaluationResult Result)> ValidateSources(LanguageModel model, TrainingData data)
+    {
+        int context = _configuration.Context!.Value;
+        var results = new List<(string Source, EvaluationResult Result)>();
+        foreach (TrainingSource source in data.Sources.Where(source => data.Sources.Count > 1 && source.Validation is not null))
+        {
+            results.Add((source.Name, Evaluator.Evaluate(
+                model, source.Validation!, context, Evaluator.DefaultBatch(context), _configuration.ValidationTokens, _configuration.Pack)));
+        }
+
+        return results;
+    }
+
     /// <summary>Weights as they are before the first step; a checkpoint's come over them.</summary>
     private LanguageModel MakeModel(Checkpoint? from, ModelConfiguration shape, Device device, DType computeType) =>
         _configuration.Init is { } folder && from is null
@@ -364,6 +394,7 @@ public sealed class TrainingRun
             CacheFolder = Path.Combine(home, "data"),
             Context = _configuration.Context!.Value,
             TakeEncoded = _isResumed,
+            Text = _configuration.Reading(),
             Encoding = new EncodingOptions
             {
                 Progress = new EncodingReport(_observer),

@@ -12,6 +12,9 @@ public sealed class RunFileTests
     {
         Data = ["a b", "c: d", "#e"],
         Valid = ["~"],
+        DataFormat = "jsonl",
+        TextField = "a.b",
+        SkipBadLines = true,
         Tokenizer = "null",
         Preset = "micro",
         Model = new ModelOverrides
@@ -70,6 +73,16 @@ public sealed class RunFileTests
 
         Assert.Equivalent(Changed, read, strict: true);
         Assert.Equal(RunFile.ToYaml(Changed), RunFile.ToYaml(read));
+    }
+
+    [Fact]
+    public void A_path_with_its_weight_may_be_a_section()
+    {
+        Assert.Equal(["a b:0.7", "c", "d:0.30000000000000004"], RunFile.Parse("data: [{path: a b, weight: 0.7}, c, 'd:0.30000000000000004']").Data);
+        Assert.Equal(["C:/x:2"], RunFile.Parse("data:\n- weight: 2\n  path: C:/x").Data);
+        string[] bad = ["{path: a}", "{path: a, weight: 0}", "{path: a, weight: x}", "{path: a, weight: 1, more: 2}", "{path: [a], weight: 1}", "[a]", "~"];
+        Assert.All(bad, static entry =>
+            Assert.StartsWith("line 1: ", Assert.Throws<DynConvException>(() => RunFile.Parse($"data: [{entry}]")).Message));
     }
 
     [Fact]

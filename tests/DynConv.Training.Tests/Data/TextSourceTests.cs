@@ -12,20 +12,33 @@ public sealed class TextSourceTests : IDisposable
     [Fact]
     public void A_folder_gives_its_text_files_in_ordinal_order_without_hidden_build_and_other_files()
     {
-        foreach (string name in (string[])["b.txt", "B.md", "a/z.cs", "a/k.cu.gz", "a.txt", "q.jsonl.gz", "notes.TXT"])
+        foreach (string name in (string[])["b.txt", "B.md", "a/z.cs", "a/k.cu.gz", "a.txt", "notes.TXT", "noextension", "web/x.unheard-of"])
         {
             _folder.Write(name, "x");
         }
 
-        foreach (string name in (string[])["bin/x.txt", "a/obj/x.txt", "web/node_modules/x/x.js", ".git/x.txt", ".hidden.txt", "image.png", "archive.tar.gz", "noextension"])
+        foreach (string name in (string[])["bin/x.txt", "a/obj/x.txt", "web/node_modules/x/x.js", ".git/x.txt", ".hidden.txt"])
         {
             _folder.Write(name, "x");
         }
 
         _folder.Write("empty.txt", "");
+        _folder.Write("packed-empty.gz", "");
+        _folder.Write("image.png", [0x89, (byte)'P', (byte)'N', (byte)'G', 13, 10, 0x1A, 10, 0, 0, 0, 13]);
+        _folder.Write("archive.tar.gz", new byte[1024]);
+        _folder.Write("drawing.svg", "<?xml version=\"1.0\"?>\n<svg></svg>");
+        _folder.Write("page.html", "<!doctype html><html><svg></svg></html>");
+        _folder.Write("notes.txt.xz", [0xFD, 0x37, 0x7A, 0x58, 0x5A, 0, 0, 4]);
+        TextSource source = TextSource.Find([_folder.FullName]);
         Assert.Equal(
-            ["B.md", "a.txt", "a/k.cu.gz", "a/z.cs", "b.txt", "notes.TXT", "q.jsonl.gz"],
-            Names(TextSource.Find([_folder.FullName])));
+            ["B.md", "a.txt", "a/k.cu.gz", "a/z.cs", "b.txt", "noextension", "notes.TXT", "page.html", "web/x.unheard-of"],
+            Names(source));
+        Assert.Equal(
+            [
+                ".git: hidden", ".hidden.txt: hidden", "a/obj: built", "archive.tar.gz: binary", "bin: built", "drawing.svg: picture", "empty.txt: empty",
+                "image.png: binary", "notes.txt.xz: packed with xz", "packed-empty.gz: empty", "web/node_modules: built",
+            ],
+            source.LeftOut.Select(file => $"{Path.GetRelativePath(_folder.FullName, file.Name)}: {file.Reason}").Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -64,11 +77,15 @@ public sealed class TextSourceTests : IDisposable
     }
 
     [Fact]
-    public void An_unreadable_file_is_refused_in_one_sentence()
+    public void An_unreadable_file_is_refused_in_one_sentence_and_left_out_of_a_folder()
     {
         string path = _folder.Write("a.txt", "x");
+        _folder.Write("b.txt", "y");
         using FileStream exclusive = new(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
-        Assert.StartsWith($"{path} cannot be read: ", Texts.MessageOf(() => Documents(TextSource.Find([_folder.FullName]))));
+        Assert.StartsWith($"{path} cannot be read: ", Texts.MessageOf(() => Texts.Documents(TextSource.Find([path]))));
+        TextSource source = TextSource.Find([_folder.FullName]);
+        Assert.Equal(["y"], Texts.Documents(source));
+        Assert.Equal([new LeftOutFile($"{_folder.FullName}/a.txt", "unreadable")], source.LeftOut);
     }
 
     [Fact]
@@ -78,7 +95,7 @@ public sealed class TextSourceTests : IDisposable
         _folder.Write("2.jsonl", "{\"text\":\"a\\u00e9\\n\",\"id\":1}\n\n{\"text\":\"\"}\r\n{\"id\":2,\"text\":\"b\"}");
         _folder.Write("3.txt.gz", "packed");
         _folder.Write("4.jsonl.gz", "{\"text\":\"c\"}\n");
-        Assert.Equal(["one\ntwo", "aé\n", "b", "packed", "c"], Documents(TextSource.Find([_folder.FullName])));
+        Assert.Equal(["one\ntwo", "aé\n", "b", "packed", "c"], Texts.Documents(TextSource.Find([_folder.FullName])));
     }
 
     [Fact]
@@ -88,19 +105,19 @@ public sealed class TextSourceTests : IDisposable
         _folder.Write("a.txt", [.. mark, (byte)'x']);
         _folder.Write("b.jsonl", [.. mark, .. "{\"text\":\"y\"}"u8]);
         _folder.Write("c.txt", "z");
-        Assert.Equal(["x", "y", "z"], Documents(TextSource.Find([_folder.FullName])));
+        Assert.Equal(["x", "y", "z"], Texts.Documents(TextSource.Find([_folder.FullName])));
     }
 
     [Fact]
     public void A_named_file_of_any_name_is_read_and_a_binary_one_is_refused()
     {
-        Assert.Equal(["text"], Documents(TextSource.Find([_folder.Write("LICENSE", "text")])));
+        Assert.Equal(["text"], Texts.Documents(TextSource.Find([_folder.Write("LICENSE", "text")])));
         string binary = _folder.Write("x.bin", [1, 0, 2]);
-        Assert.Equal($"{binary} is binary, not text.", Texts.MessageOf(() => Documents(TextSource.Find([binary]))));
+        Assert.Equal($"{binary} is binary, not text.", Texts.MessageOf(() => Texts.Documents(TextSource.Find([binary]))));
         var random = new byte[4096];
         new Random(1).NextBytes(random);
         string noise = _folder.Write("noise.gz", [.. random.Select(b => b == 0 ? (byte)1 : b)]);
-        Assert.Equal($"{noise} is binary, not text.", Texts.MessageOf(() => Documents(TextSource.Find([noise]))));
+        Assert.Equal($"{noise} is binary, not text.", Texts.MessageOf(() => Texts.Documents(TextSource.Find([noise]))));
     }
 
     [Fact]
@@ -108,7 +125,7 @@ public sealed class TextSourceTests : IDisposable
     {
         _folder.Write("a.txt", [1, 0, 2]);
         _folder.Write("b.txt", "text in Latin-1: "u8.ToArray().Append((byte)0xE9).ToArray());
-        Assert.Single(Documents(TextSource.Find([_folder.FullName])));
+        Assert.Single(Texts.Documents(TextSource.Find([_folder.FullName])));
     }
 
     [Theory]
@@ -117,12 +134,16 @@ public sealed class TextSourceTests : IDisposable
     [InlineData("{\"txt\":\"a\"}", "line 1 has no 'text' field.")]
     [InlineData("{\"text\":7}", "line 1 has a 'text' field that is not a string.")]
     [InlineData("{\"text\":null}", "line 1 has a 'text' field that is not a string.")]
-    [InlineData("{\"text\":\"\\ud800\"}", "line 1 is not valid JSON.")]
+    [InlineData("{\"text\":\"\\ud8\"}", "line 1 is not valid JSON.")]
+    [InlineData("{\"text\":\"a\tb\"}", "line 1 is not valid JSON.")]
+    [InlineData("{\"text\":\"a\",}", "line 1 is not valid JSON.")]
+    [InlineData("{\"text\":\"a\"}\n\ufeff{\"text\":\"a\"}", "line 2 begins with a byte-order mark, as where files have been joined.")]
+    [InlineData("this is not JSON", "line 1 is not valid JSON.")]
     [InlineData("{\"text\":\"a\"} {\"text\":\"b\"}", "line 1 is not valid JSON.")]
     public void A_malformed_line_is_named(string content, string expected)
     {
         string path = _folder.Write("x.jsonl", content);
-        Assert.Equal($"{path} {expected}", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+        Assert.Equal($"{path} {expected}", Texts.MessageOf(() => Texts.Documents(TextSource.Find([path]))));
     }
 
     [Fact]
@@ -130,7 +151,7 @@ public sealed class TextSourceTests : IDisposable
     {
         string text = string.Concat(Enumerable.Range(0, 60_000).Select(i => $"{i} "));
         string path = _folder.Write("x.jsonl", $"{{\"text\":\"a\"}}\n{{\"text\":\"{text}\"}}\n{{\"text\":\"b\"}}");
-        Assert.Equal(["a", text, "b"], Documents(TextSource.Find([path])));
+        Assert.Equal(["a", text, "b"], Texts.Documents(TextSource.Find([path])));
     }
 
     [Fact]
@@ -141,7 +162,7 @@ public sealed class TextSourceTests : IDisposable
         {
             string path = _folder["x.txt.gz"];
             File.WriteAllBytes(path, packed[..length]);
-            Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+            Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Texts.Documents(TextSource.Find([path]))));
         }
     }
 
@@ -150,29 +171,11 @@ public sealed class TextSourceTests : IDisposable
     {
         string path = _folder["x.txt.gz"];
         File.WriteAllBytes(path, [.. TemporaryFolder.Gzip("one "u8.ToArray()), .. TemporaryFolder.Gzip("two"u8.ToArray())]);
-        Assert.Equal(["one two"], Documents(TextSource.Find([path])));
+        Assert.Equal(["one two"], Texts.Documents(TextSource.Find([path])));
         File.WriteAllText(path, "this is not packed");
-        Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Documents(TextSource.Find([path]))));
+        Assert.StartsWith($"{path} is not a whole gzip file", Texts.MessageOf(() => Texts.Documents(TextSource.Find([path]))));
     }
 
     private IEnumerable<string> Names(TextSource source) =>
         source.Files.Select(file => Path.GetRelativePath(_folder.FullName, file.Name).Replace('\\', '/'));
-
-    private static List<string> Documents(TextSource source)
-    {
-        var documents = new List<string>();
-        var tokenizer = new FakeTokenizer();
-        foreach (TextBatch batch in new TextBatchReader(source, () => new TextBatch(), tokenizer).Read())
-        {
-            batch.Encode(tokenizer);
-            int start = 0;
-            foreach (int end in batch.DocumentEnds)
-            {
-                documents.Add(Encoding.UTF8.GetString(tokenizer.Decode([.. batch.Tokens[start..end]])));
-                start = end;
-            }
-        }
-
-        return documents;
-    }
 }

@@ -1,3 +1,4 @@
+using System.Text;
 using DynConv.Training.Data;
 
 namespace DynConv.Training.Tests.Data;
@@ -34,6 +35,27 @@ internal static class Texts
         Assert.SkipWhen(path is null, "there is no folder shared/data beside the repository");
         return path!;
     }
+
+    public static List<string> Documents(TextSource source) => Documents(source, new FakeTokenizer());
+
+    public static List<string> Documents(TextSource source, FakeTokenizer tokenizer)
+    {
+        var documents = new List<string>();
+        foreach (TextBatch batch in new TextBatchReader(source, () => new TextBatch(), tokenizer).Read())
+        {
+            batch.Encode(tokenizer);
+            int start = 0;
+            foreach (int end in batch.DocumentEnds)
+            {
+                documents.Add(Encoding.UTF8.GetString(tokenizer.Decode([.. batch.Tokens[start..end]])));
+                start = end;
+            }
+        }
+
+        return documents;
+    }
+
+    public static List<string> Documents(string path, TextOptions? options = null) => Documents(TextSource.Find([path], options: options));
 
     public static string MessageOf(Action action)
     {

@@ -1,0 +1,135 @@
+using System.Collections.Frozen;
+
+namespace DynConv.Training.Data;
+
+/// <summary>Goes through folders and parts what is in them into text files and the rest.</summary>
+internal sealed class FolderWalk(string[] excluded, TextOptions options)
+{
+    private static readonly FrozenSet<string> BuildFolders =
+        FrozenSet.Create(StringComparer.OrdinalIgnoreCase, "bin", "obj", "node_modules");
+
+    private readonly List<LeftOutFile> _leftOut = [];
+
+    public IReadOnlyList<LeftOutFile> LeftOut => _leftOut;
+
+    /// <summary>Whether something was not looked at because it is another's.</summary>
+    public bool HasExcluded { get; private set; }
+
+    public static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
+
+    public bool IsExcluded(string full) => Array.Exists(
+        excluded,
+        path => full.StartsWith(path, StringComparison.Ordinal) &&
+            (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
+
+    /// <summary>The text files below a folder, in ordinal order.</summary>
+    public IReadOnlyList<TextFile> Find(string root)
+    {
+        var files = new List<TextFile>();
+        Walk(new DirectoryInfo(root), root, files, isRoot: true);
+        return [.. files.OrderBy(file => file.Name, StringComparer.Ordinal)];
+    }
+
+    /// <summary>A file as it is now; null if there is none, or a link leads nowhere.</summary>
+    public static TextFile? Describe(string name, FileInfo info)
+    {
+        // A link's own length and time say nothing about the text behind it.
+        FileInfo target = info.LinkTarget is not null && info.ResolveLinkTarget(true) is FileInfo final ? final : info;
+        return target.Exists ? new TextFile(name, Full(info.FullName), target.Length, target.LastWriteTimeUtc) : null;
+    }
+
+    private void Walk(DirectoryInfo folder, string name, List<TextFile> files, bool isRoot = false)
+    {
+        FileSystemInfo[] entries;
+        try
+        {
+            entries = folder.GetFileSystemInfos();
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            if (isRoot)
+            {
+                throw new DynConvException($"{name} cannot be read: {exception.Message}", exception);
+            }
+
+            _leftOut.Add(new LeftOutFile(name, "unreadable"));
+            return;
+        }
+
+        foreach (FileSystemInfo entry in entries)
+        {
+            string entryName = Path.EndsInDirectorySeparator(name) ? name + entry.Name : $"{name}/{entry.Name}";
+            if (IsExcluded(Full(entry.FullName)))
+            {
+                HasExcluded = true;
+                continue;
+            }
+
+            if (ReasonByName(entry) is { } reason)
+            {
+                _leftOut.Add(new LeftOutFile(entryName, reason));
+            }
+            else if (entry is DirectoryInfo inner)
+            {
+                Walk(inner, entryName, files);
+            }
+            else
+            {
+                Add(entryName, (FileInfo)entry, files);
+            }
+        }
+    }
+
+    private static string? ReasonByName(FileSystemInfo entry) =>
+        entry.Name.StartsWith('.') || entry.Attributes.HasFlag(FileAttributes.Hidden) ? "hidden"
+        : entry is not DirectoryInfo ? null
+        : BuildFolders.Contains(entry.Name) ? "built"
+        : entry.LinkTarget is not null ? "link to a folder"
+        : null;
+
+    private void Add(string name, FileInfo info, List<TextFile> files)
+    {
+        try
+        {
+            TextFile? file = Describe(name, info);
+            string? reason = file is null ? "dead link"
+                : FileKinds.Of(info.FullName) switch
+                {
+                    FileKind.Pipe => "pipe",
+                    FileKind.Device => "device",
+                    FileKind.Socket => "socket",
+                    _ => file.Bytes == 0 ? "empty" : ReasonByContent(file),
+                };
+            if (reason is null)
+            {
+                files.Add(file!);
+            }
+            else
+            {
+                _leftOut.Add(new LeftOutFile(name, reason));
+            }
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            _leftOut.Add(new LeftOutFile(name, info.LinkTarget is not null ? "circular link" : "unreadable"));
+        }
+    }
+
+    private string? ReasonByContent(TextFile file)
+    {
+        try
+        {
+            using var stream = new TextStream(file);
+            return TextSniffer.Sniff(file, stream, options).LeftOut;
+        }
+        catch (DynConvException exception) when (exception.InnerException is DamagedDataException)
+        {
+            // Whoever has put it there wants it to be read, and reading it says what is wrong.
+            return null;
+        }
+        catch (DynConvException)
+        {
+            return "unreadable";
+        }
+    }
+}
