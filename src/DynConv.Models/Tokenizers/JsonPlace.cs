@@ -56,7 +56,7 @@ internal readonly struct JsonPlace
         JsonElement? found = null;
         foreach (JsonProperty property in _element.EnumerateObject())
         {
-            if (property.NameEquals(name))
+            if (IsNamed(property, name))
             {
                 found = found is null ? property.Value : throw Failure($"has '{Cut(name)}' twice");
             }
@@ -166,6 +166,19 @@ internal readonly struct JsonPlace
         IEnumerable<Rune> shown = text.EnumerateRunes().Take(most)
             .Select(static rune => Rune.IsControl(rune) || rune.Value is 0x2028 or 0x2029 ? Rune.ReplacementChar : rune);
         return string.Concat(shown) + (text.Length > most ? "…" : "");
+    }
+
+    // A name with half a character is nobody's, and comparing it fails.
+    private static bool IsNamed(JsonProperty property, string name)
+    {
+        try
+        {
+            return property.NameEquals(name);
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
     }
 
     private string NameOf(JsonProperty property)

@@ -218,6 +218,14 @@ public sealed class TokenizerLoaderTests
     }
 
     [Fact]
+    public void A_name_with_half_a_character_is_nobodys()
+    {
+        using var folder = new TemporaryFolder();
+        string json = SmallVocabulary.Make().ToJsonString();
+        Assert.Equal([259], TokenizerLoader.Load(folder.Write("tokenizer.json", json.Insert(1, "\"\\ud800\":1,"))).Encode("hello"));
+    }
+
+    [Fact]
     public void Deep_nesting_is_refused()
     {
         using var folder = new TemporaryFolder();
