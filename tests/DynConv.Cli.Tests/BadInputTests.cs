@@ -48,7 +48,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
     {
         { "colour: blue", "line 1: there is no setting 'colour'" },
         { "preset: nano\nsteps: many", "line 2: 'many' stands where" },
-        { "preset: nano\npreset: micro", "line 2: Encountered duplicate key preset" },
+        { "preset: nano\npreset: micro", "line 2: 'preset' is there twice" },
         { "steps: [1]", "line 1: a list stands where" },
         { "model: 3", "line 1: '3' stands where" },
         { "data: [a\n", "line" },
@@ -161,7 +161,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
     {
         CommandRun.Of("train", "--out", _folder.At("none"), "--resume").Failed(1, "holds no run to resume");
         Assert.False(Directory.Exists(_folder.At("none")));
-        CommandRun.Of("train", "--out", tiny.Folder, "--resume", "--steps", "99").Failed(1, "steps: 99", "run.yaml");
+        CommandRun.Of("train", "--out", tiny.Folder, "--resume", "--batch", "99").Failed(1, "batch: 99", "run.yaml");
         CommandRun.Of("train", "--out", tiny.Folder, "--resume", "--steps", "20").Succeeded();
     }
 

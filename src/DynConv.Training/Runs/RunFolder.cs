@@ -7,6 +7,8 @@ internal sealed class RunFolder : IDisposable
 {
     public const string LockName = "run.lock";
 
+    private const int MostAttempts = 20;
+
     /// <summary>What a run makes before it has results.</summary>
     private static readonly string[] MadeFirst =
         [RunFile.Name, RunFile.Name + ".tmp", MetricsLog.Name, "data", "tokenizer.json"];
@@ -36,7 +38,7 @@ internal sealed class RunFolder : IDisposable
         }
 
         string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        while (true)
+        for (int attempt = 1; ; attempt++)
         {
             bool existed = Directory.Exists(path);
             try
@@ -63,9 +65,9 @@ internal sealed class RunFolder : IDisposable
                     throw;
                 }
             }
-            catch (DirectoryNotFoundException)
+            catch (DirectoryNotFoundException) when (attempt < MostAttempts)
             {
-                // A run that came to nothing has taken it away in this moment.
+                // A run that came to nothing may have taken it away in this moment.
             }
             catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
             {
