@@ -28,6 +28,7 @@ internal static class CommandLineApplication
 
     public static int Run(string[] args, CliContext context)
     {
+        context = context.WithSafeTerminal();
         ParseResult parsed = Root(context).Parse(args, Parsing);
         if (parsed.Errors.Count > 0)
         {
@@ -100,7 +101,7 @@ internal static class CommandLineApplication
 
     private static int RefuseUsage(ParseResult parsed, string problem, TextWriter error)
     {
-        error.WriteLine($"error: {OneLine(problem)} See '{string.Join(' ', CommandPath(parsed.CommandResult))} --help'.");
+        error.WriteLine($"error: {DynConvException.OneLine(problem)} See '{string.Join(' ', CommandPath(parsed.CommandResult))} --help'.");
         return WrongUsage;
     }
 
@@ -117,7 +118,7 @@ internal static class CommandLineApplication
             DynConvException or IOException or UnauthorizedAccessException => exception.Message,
             _ => $"{exception.GetType().Name}: {exception.Message} (set {DebugVariable}=1 to see where)",
         };
-        error.WriteLine($"error: {OneLine(message)}");
+        error.WriteLine($"error: {DynConvException.OneLine(message)}");
         if (Environment.GetEnvironmentVariable(DebugVariable) == "1")
         {
             error.WriteLine(exception);
@@ -125,8 +126,6 @@ internal static class CommandLineApplication
 
         return Failure;
     }
-
-    private static string OneLine(string text) => text.ReplaceLineEndings(" ");
 
     private static string Names(Command command) => string.Join(", ", command.Subcommands.Select(inner => inner.Name));
 

@@ -80,7 +80,7 @@ internal sealed class Interrupts : IDisposable
     {
         if (_context.IsInteractive)
         {
-            _context.Out.WriteLine(ShowCursor);
+            _context.Screen.WriteLine(ShowCursor);
         }
 
         _context.Error.WriteLine($"Stopped at once{_afterAbort}.");

@@ -1,3 +1,4 @@
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -21,8 +22,15 @@ public static class ConfigurationFile
 
     /// <summary>The file's text.</summary>
     /// <param name="configuration">A model's shape.</param>
-    /// <param name="endOfTextId">The tokenizer's separator of documents, if it has one.</param>
-    public static string ToJson(ModelConfiguration configuration, int? endOfTextId = null)
+    /// <param name="endOfTextId">The tokenizer's separator of documents, if it has one; also what a text begins with.</param>
+    public static string ToJson(ModelConfiguration configuration, int? endOfTextId = null) =>
+        ToJson(configuration, endOfTextId, endOfTextId is { } id ? [id] : []);
+
+    /// <summary>The file's text.</summary>
+    /// <param name="configuration">A model's shape.</param>
+    /// <param name="beginningOfTextId">The token that texts begin with; null for none.</param>
+    /// <param name="endTokens">Tokens that end a text.</param>
+    internal static string ToJson(ModelConfiguration configuration, int? beginningOfTextId, IReadOnlyList<int> endTokens)
     {
         ModelConfiguration c = configuration.Validate();
         ModelFormat format = ModelFormat.For(c);
@@ -38,12 +46,7 @@ public static class ConfigurationFile
             ["tie_word_embeddings"] = c.TiedEmbeddings,
             ["torch_dtype"] = "float32",
         };
-        if (endOfTextId is { } id)
-        {
-            root["bos_token_id"] = id;
-            root["eos_token_id"] = id;
-        }
-
+        CompanionFiles.SetIds(root, beginningOfTextId, endTokens);
         format.Write(c, root);
         return root.ToJsonString(Indented) + "\n";
     }
@@ -53,41 +56,25 @@ public static class ConfigurationFile
     public static ModelConfiguration Read(string path) => ReadWithFormat(path).Configuration;
 
     /// <summary>Reads the file's text.</summary>
-    /// <param name="json">As <see cref="ToJson"/> writes it, or as other tools write a <c>model_type</c> that is known here.</param>
-    public static ModelConfiguration Parse(string json) => ParseWithFormat(json).Configuration;
+    /// <param name="json">As <see cref="ToJson(ModelConfiguration, int?)"/> writes it, or as other tools write a <c>model_type</c> that is known here.</param>
+    public static ModelConfiguration Parse(string json) => ReadFormat(JsonFile.Parse(Encoding.UTF8.GetBytes(json))).Configuration;
 
     /// <summary>Reads a file, and says in which format it is.</summary>
     internal static (ModelConfiguration Configuration, ModelFormat Format) ReadWithFormat(string path)
     {
-        string text;
+        JsonSection root = JsonFile.Read(path);
         try
         {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
-        }
-
-        try
-        {
-            return ParseWithFormat(text);
+            return ReadFormat(root);
         }
         catch (DynConvException exception)
         {
             throw new DynConvException($"{path}: {exception.Message}", exception);
         }
-        // Half of a surrogate pair is a syntax error that System.Text.Json finds when somebody reads the text.
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            throw new DynConvException($"{path} is not valid JSON: {exception.Message}", exception);
-        }
     }
 
-    private static (ModelConfiguration Configuration, ModelFormat Format) ParseWithFormat(string json)
+    private static (ModelConfiguration Configuration, ModelFormat Format) ReadFormat(JsonSection root)
     {
-        JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
-        var root = new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."));
         ModelFormat format = ModelFormat.Of(root.String("model_type") ?? "llama");
         return (format.Read(root).Validate(), format);
     }

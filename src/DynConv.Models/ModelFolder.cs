@@ -17,6 +17,9 @@ public static class ModelFolder
     /// <summary>Name of the file with the tokenizer.</summary>
     public const string TokenizerFileName = "tokenizer.json";
 
+    private const string EmbeddingName = "model.embed_tokens.weight";
+    private const string OutputName = "lm_head.weight";
+
     /// <summary>Reads a model.</summary>
     /// <param name="folder">A folder written by this library or, for a <c>model_type</c> that is known here, by another tool.</param>
     /// <param name="device">Where the weights go; the CPU if not given.</param>
@@ -103,15 +106,17 @@ public static class ModelFolder
     /// <param name="folder">Made if it is not there.</param>
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">The model's, if it has one.</param>
-    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer = null)
+    /// <param name="endTokens">Tokens that end a text that the model makes; the tokenizer's separator of documents if not given.</param>
+    public static void Save(string folder, LanguageModel model, ITokenizer? tokenizer = null, IReadOnlyList<int>? endTokens = null)
     {
         Directory.CreateDirectory(folder);
+        IReadOnlyList<int> ends = endTokens ?? (tokenizer?.EndOfTextId is { } end ? [end] : []);
         AtomicFile.WriteAllText(
-            Path.Combine(folder, ConfigurationFileName), ConfigurationFile.ToJson(model.Configuration, tokenizer?.EndOfTextId));
+            Path.Combine(folder, ConfigurationFileName), ConfigurationFile.ToJson(model.Configuration, tokenizer is null ? null : CompanionFiles.Beginning(tokenizer), ends));
         if (tokenizer is not null)
         {
             tokenizer.Save(Path.Combine(folder, TokenizerFileName));
-            CompanionFiles.Write(folder, model.Configuration, tokenizer);
+            CompanionFiles.Write(folder, model.Configuration, tokenizer, ends);
         }
 
         WriteWeights(
@@ -143,6 +148,12 @@ public static class ModelFolder
         foreach ((string parameterName, Parameter parameter) in model.NamedParameters().Where(parameter => !filled.Contains(parameter.Key)))
         {
             string name = tensorName(parameterName);
+            if (parameterName == EmbeddingName && model.Configuration.TiedEmbeddings && !reader.Contains(name) && reader.Contains(tensorName(OutputName)))
+            {
+                // One tensor under two names: some writers keep the other one.
+                name = tensorName(OutputName);
+            }
+
             expected.Add(name);
             if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             {
@@ -159,7 +170,7 @@ public static class ModelFolder
             reader.ReadInto(name, parameter.Tensor);
         }
 
-        string? unknown = reader.Entries.Keys.FirstOrDefault(name => !expected.Contains(name) && !IsDerived(name, model));
+        string? unknown = Stored(reader).Select(entry => entry.Name).FirstOrDefault(name => !expected.Contains(name) && !IsDerived(name, model));
         if (unknown is not null)
         {
             throw new DynConvException(
@@ -172,15 +183,19 @@ public static class ModelFolder
     {
         const long Slack = 1 << 20;
         long wanted = ParameterCounts.Of(configuration).Total;
-        long stored = reader.Entries.Values.Sum(entry => entry.Shape.Count);
+        long stored = Stored(reader).Sum(entry => entry.Shape.Count);
         if (wanted > Slack + (4 * stored))
         {
             throw new DynConvException($"{source}: the configuration makes {wanted:N0} parameters, and the weights have {stored:N0}.");
         }
     }
 
+    /// <summary>The tensors themselves, those with several names once.</summary>
+    private static IEnumerable<SafetensorsEntry> Stored(CheckpointReader reader) =>
+        reader.Entries.Where(pair => pair.Key == pair.Value.Name).Select(pair => pair.Value);
+
     // Some writers store what follows from the configuration, or a tied output layer a second time.
     private static bool IsDerived(string name, LanguageModel model) =>
         name.EndsWith("rotary_emb.inv_freq", StringComparison.Ordinal)
-        || (name == "lm_head.weight" && model.Configuration.TiedEmbeddings);
+        || (name == OutputName && model.Configuration.TiedEmbeddings);
 }

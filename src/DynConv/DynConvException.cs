@@ -1,23 +1,49 @@
+using System.Text;
+
 namespace DynConv;
 
 /// <summary>
 /// A failure that its message explains to the person who caused it: what was wrong, where, and what to do.
 /// </summary>
+/// <remarks>
+/// Messages quote names and values from files that anybody may have written, so each is cleaned by <see cref="OneLine"/>.
+/// </remarks>
 public class DynConvException : Exception
 {
+    private const int LongestMessage = 1000;
+    private const int KeptEnd = 300;
+    private const string Gap = " … ";
+
     /// <summary>Creates the failure.</summary>
-    /// <param name="message">One sentence or two, on one line.</param>
+    /// <param name="message">One sentence or two.</param>
     public DynConvException(string message)
-        : base(message)
+        : base(OneLine(message))
     {
     }
 
     /// <summary>Creates the failure from the one that led to it.</summary>
-    /// <param name="message">One sentence or two, on one line.</param>
+    /// <param name="message">One sentence or two.</param>
     /// <param name="innerException">What led to it.</param>
     public DynConvException(string message, Exception innerException)
-        : base(message, innerException)
+        : base(OneLine(message), innerException)
     {
+    }
+
+    /// <summary>
+    /// A text as a message may have it: on one line, with control characters, which a terminal would obey, and halves of
+    /// surrogate pairs as U+FFFD, and with the middle left out where it is longer than 1,000 characters.
+    /// </summary>
+    /// <param name="text">Any text.</param>
+    public static string OneLine(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        string cut = text.Length <= LongestMessage
+            ? text
+            : string.Concat(text.AsSpan(0, LongestMessage - KeptEnd - Gap.Length), Gap, text.AsSpan(text.Length - KeptEnd));
+        string line = cut.ReplaceLineEndings(" ");
+        return line.All(static c => !char.IsControl(c) && !char.IsSurrogate(c))
+            ? line
+            : string.Concat(line.EnumerateRunes().Select(static rune => Rune.IsControl(rune) ? "\uFFFD" : rune.ToString()));
     }
 }
 

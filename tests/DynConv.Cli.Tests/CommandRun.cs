@@ -1,3 +1,4 @@
+using System.Text;
 using Spectre.Console.Testing;
 
 namespace DynConv.Cli.Tests;
@@ -8,6 +9,9 @@ namespace DynConv.Cli.Tests;
 /// <param name="Error">Standard error.</param>
 public sealed record CommandRun(int ExitCode, string Output, string Error)
 {
+    /// <summary>What it wrote as bytes.</summary>
+    public byte[] Bytes { get; private init; } = [];
+
     public string[] OutputLines => Output.TrimEnd('\n').Split('\n');
 
     /// <summary>Runs a command in this process, as if its output went to a file.</summary>
@@ -23,8 +27,10 @@ public sealed record CommandRun(int ExitCode, string Output, string Error)
         using var error = new StringWriter { NewLine = "\n" };
         using var terminal = new TestConsole();
         using var standardInput = new MemoryStream(input);
-        int code = CommandLineApplication.Run(arguments, new CliContext(output, error, terminal, isInteractive) { Input = standardInput });
-        return new CommandRun(code, output.ToString(), error.ToString());
+        using var bytes = new MemoryStream();
+        var context = new CliContext(output, error, terminal, isInteractive) { Input = standardInput, Bytes = bytes };
+        int code = CommandLineApplication.Run(arguments, context);
+        return new CommandRun(code, output + Encoding.UTF8.GetString(bytes.ToArray()), error.ToString()) { Bytes = bytes.ToArray() };
     }
 
     /// <summary>Checks that the command did its work and had nothing to complain of.</summary>
@@ -46,6 +52,14 @@ public sealed record CommandRun(int ExitCode, string Output, string Error)
             Assert.Contains(word, Error, StringComparison.Ordinal);
         }
 
+        return this;
+    }
+
+    /// <summary>Checks that the command did its work and said nothing but notes.</summary>
+    public CommandRun SucceededWithNotes()
+    {
+        Assert.All(Error.Split('\n', StringSplitOptions.RemoveEmptyEntries), line => Assert.StartsWith("note: ", line, StringComparison.Ordinal));
+        Assert.Equal(0, ExitCode);
         return this;
     }
 

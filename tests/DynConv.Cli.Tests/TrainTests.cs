@@ -115,7 +115,7 @@ public sealed class TrainTests(TinyRun tiny)
         CommandRun run = CommandRun.Of("tokenizer", "train", "--data", tiny.Text, "--vocab-size", "300", "--out", tokenizer).Succeeded();
         Assert.EndsWith(": 300 tokens from 1 files", run.OutputLines[^1], StringComparison.Ordinal);
         CommandRun.Of(tiny.Train(folder.At("run"), "--steps", "2", "--tokenizer", tokenizer)).Succeeded();
-        CommandRun.Of("generate", "--model", folder.At("run"), "--prompt", "Line", "--max-tokens", "5").Succeeded();
+        CommandRun.Of("generate", "--model", folder.At("run"), "--prompt", "Line", "--max-tokens", "5").SucceededWithNotes();
         string total = CommandRun.Of("params", "--config", tiny.Config, "--tokenizer", tokenizer).Succeeded().OutputLines[^1];
         Assert.Equal(CommandRun.Of("params", "--config", folder.At("run", "run.yaml")).Succeeded().OutputLines[^1], total);
     }

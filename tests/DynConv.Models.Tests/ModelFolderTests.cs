@@ -100,6 +100,43 @@ public sealed class ModelFolderTests
         Assert.Equal(TinyModels.Weights(model), TinyModels.Weights(loaded));
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_tied_embedding_may_be_stored_as_the_output_layer_alone(bool isTold)
+    {
+        using var folder = new TemporaryFolder();
+        using LanguageModel model = TinyModels.Random("none");
+        ModelFolder.Save(folder.Path, model);
+        Rewrite(
+            folder,
+            weights =>
+            {
+                weights["lm_head.weight"] = weights["model.embed_tokens.weight"];
+                weights.Remove("model.embed_tokens.weight");
+            },
+            isTold ? new() { ["format"] = "pt", ["model.embed_tokens.weight"] = "lm_head.weight" } : []);
+
+        using LanguageModel loaded = ModelFolder.Load(folder.Path);
+        Assert.Equal(TinyModels.Weights(model), TinyModels.Weights(loaded));
+    }
+
+    [Fact]
+    public void Weights_that_share_their_values_may_be_stored_once_with_their_other_names_in_the_metadata()
+    {
+        using var folder = new TemporaryFolder();
+        using LanguageModel model = TinyModels.Random("headwise all qknorm untied");
+        ModelFolder.Save(folder.Path, model);
+        Rewrite(
+            folder,
+            weights => weights.Remove("model.layers.1.input_layernorm.weight"),
+            new() { ["model.layers.1.input_layernorm.weight"] = "model.layers.0.input_layernorm.weight", ["unused"] = "model.norm.weight" });
+
+        using LanguageModel loaded = ModelFolder.Load(folder.Path);
+        Dictionary<string, float[]> weights = TinyModels.Weights(loaded);
+        Assert.Equal(weights["model.layers.0.input_layernorm.weight"], weights["model.layers.1.input_layernorm.weight"]);
+    }
+
     public static TheoryData<string, string, string> Contradictions => new()
     {
         { "none", "num_hidden_layers=3", "the configuration asks for model.layers.2.input_layernorm.weight [12], and the weights do not have it." },
@@ -224,7 +261,8 @@ public sealed class ModelFolderTests
         return model.Forward(TinyModels.Ids(4, 8, 15, 16, 23)).ToArray<float>();
     }
 
-    private static void Rewrite(TemporaryFolder folder, Action<Dictionary<string, Tensor>> change)
+    private static void Rewrite(
+        TemporaryFolder folder, Action<Dictionary<string, Tensor>> change, Dictionary<string, string>? metadata = null)
     {
         Dictionary<string, Tensor> weights;
         using (var reader = new CheckpointReader(folder.Path))
@@ -233,6 +271,6 @@ public sealed class ModelFolderTests
         }
 
         change(weights);
-        SafetensorsWriter.Write(folder.File("model.safetensors"), weights);
+        SafetensorsWriter.Write(folder.File("model.safetensors"), weights, metadata);
     }
 }

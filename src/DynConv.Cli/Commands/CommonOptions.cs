@@ -6,6 +6,7 @@ using System.Numerics;
 using DynConv.Cpu;
 using DynConv.Cuda;
 using DynConv.Models;
+using DynConv.Models.Tokenizers;
 using DynConv.Training.Runs;
 
 namespace DynConv.Cli.Commands;
@@ -30,6 +31,12 @@ internal static class CommonOptions
 
     public static Option<int?> Threads() => Number<int>("--threads", "Threads to compute with; all cores if not given.", least: 1);
 
+    /// <summary>Leaves out what <see cref="TokenTemplate"/> puts around a text.</summary>
+    public static Option<bool> NoTemplate() => new("--no-template")
+    {
+        Description = "Leave out the tokens that the tokenizer's template puts around a text, such as a beginning of text.",
+    };
+
     /// <summary>Where to compute; <see cref="ResolveDevice"/> finds it.</summary>
     public static Option<string?> Device() => new("--device")
     {
@@ -48,9 +55,10 @@ internal static class CommonOptions
         },
     };
 
-    /// <summary>What to compute in; null stands for the device's own.</summary>
-    public static Option<string> ComputeType() =>
-        Choice("--dtype", "What to compute in; weights stay float32. Default bfloat16 on a GPU, float32 on the CPU.", [.. ComputeTypes.Names]);
+    /// <summary>What to compute in; null stands for the default.</summary>
+    /// <param name="otherwise">What the default is, in words.</param>
+    public static Option<string> ComputeType(string otherwise = "bfloat16 on a GPU, float32 on the CPU") =>
+        Choice("--dtype", $"What to compute in; weights stay float32. Default {otherwise}.", [.. ComputeTypes.Names]);
 
     /// <summary>A number, refused in plain words if it is none.</summary>
     public static Option<T?> Number<T>(string name, string description, T? least = null, string value = "N")

@@ -3,6 +3,7 @@ using System.Globalization;
 using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Training.Data;
 using DynConv.Training.Evaluation;
 
 namespace DynConv.Cli.Commands;
@@ -24,26 +25,33 @@ internal static class EvalCommand
         Option<int?> length = CommonOptions.Number<int>("--context", "Tokens of a sequence; the model's own context if not given.", least: 1);
         Option<int?> batch = CommonOptions.Number<int>("--batch", "Sequences side by side; by the context if not given.", least: 1);
         var pack = new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another, as in train --pack." };
+        Option<bool> noTemplate = CommonOptions.NoTemplate();
         Option<int?> threads = CommonOptions.Threads();
         Option<string?> device = CommonOptions.Device();
         Option<string> computeType = CommonOptions.ComputeType();
         var reading = new TextReading();
-        var command = new Command("eval", Help) { model, data, length, batch, pack, threads, device, computeType };
+        var command = new Command("eval", Help) { model, data, length, batch, pack, noTemplate, threads, device, computeType };
         reading.AddTo(command);
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
             string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
-            ITokenizer tokenizer = TokenizerLoader.Load(folder);
+            ITokenizer tokenizer = ModelTokenizer.Load(folder, !parsed.GetValue(noTemplate)).Tokenizer;
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded, parsed.GetValue(pack)));
             using var interrupts = new Interrupts(context);
-            context.Out.WriteLine(ResultLine(Evaluator.EvaluateText(
-                loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack),
-                text: reading.Read(parsed), notes: note => context.Error.WriteLine($"note: {Printable.Text(note)}"), cancellation: interrupts.Stop)));
+            context.Out.WriteLine(ResultLine(Evaluate(
+                context, loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack), reading.Read(parsed), interrupts.Stop)));
             return CommandLineApplication.Success;
         });
         return command;
+    }
+
+    private static EvaluationResult Evaluate(
+        CliContext context, LanguageModel model, ITokenizer tokenizer, string[] paths, int? length, int? batch, bool pack, TextOptions text, CancellationToken stop)
+    {
+        using var display = new EvaluationDisplay(context, TimeProvider.System);
+        return Evaluator.EvaluateText(model, tokenizer, paths, length, batch, pack, display, display, text, note => context.Error.WriteLine($"note: {note}"), stop);
     }
 
     /// <summary>The line that <c>train</c> and <c>eval</c> end with.</summary>

@@ -1,9 +1,11 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Models.Generation;
-using DynConv.Models.Tokenizers;
 
 namespace DynConv.Cli.Commands;
 
@@ -13,79 +15,128 @@ internal static class GenerateCommand
     private const string Help = """
         Continues a text with a model.
 
-        A terminal shows control characters in the text as �;
-        a file or another program gets them as they are.
+        Prompt and text go to standard output, the speed to
+        standard error. A terminal shows control characters in
+        the text as �; a file or another program gets the bytes
+        as they are.
 
         Example:
           dynconv generate --model runs/books --prompt "It was a dark" --max-tokens 200 --temperature 0.8
+          dynconv generate --model runs/books --prompt-file chapter.txt --min-p 0.05 --repetition-penalty 1.1
+          dynconv generate --model runs/books --prompt-file - --stop Question: < question.txt
         """;
 
     public static Command Create(CliContext context)
     {
         Option<string> model = CommonOptions.Model();
-        var prompt = new Option<string>("--prompt") { Description = "The text to continue.", Required = true, HelpName = "TEXT" };
+        var prompt = new Option<string?>("--prompt") { Description = "The text to continue.", HelpName = "TEXT" };
+        var promptFile = new Option<string?>("--prompt-file") { Description = "A file with the text to continue, - for standard input; a line break at its end is left out.", HelpName = "F" };
         Option<int?> maxTokens = CommonOptions.Number<int>("--max-tokens", "The most tokens to make.", least: 0);
         maxTokens.DefaultValueFactory = static _ => 200;
-        Option<double?> temperature = CommonOptions.Number<double>("--temperature", "Below 1 bolder, above 1 more varied, 0 always the likeliest token.", value: "X");
-        temperature.DefaultValueFactory = static _ => 1;
-        Option<int?> topK = CommonOptions.Number<int>("--top-k", "Choose among this many of the likeliest tokens; 0 for no limit.", least: 0);
-        topK.DefaultValueFactory = static _ => 0;
-        Option<double?> topP = CommonOptions.Number<double>("--top-p", "Choose among the likeliest tokens that together reach this probability.", value: "X");
-        topP.DefaultValueFactory = static _ => 1;
-        Option<ulong?> seed = CommonOptions.Number<ulong>("--seed", "The same seed gives the same text.");
-        seed.DefaultValueFactory = static _ => 0;
+        SamplingCommandOptions sampling = new();
+        var stop = new Option<string[]>("--stop") { Description = "Texts that end the text and are left out of it.", HelpName = "TEXT", AllowMultipleArgumentsPerToken = true };
+        Option<bool> noTemplate = CommonOptions.NoTemplate();
         Option<int?> threads = CommonOptions.Threads();
         Option<string?> device = CommonOptions.Device();
         Option<string> computeType = CommonOptions.ComputeType();
-        var command = new Command("generate", Help) { model, prompt, maxTokens, temperature, topK, topP, seed, threads, device, computeType };
+        var command = new Command("generate", Help) { model, prompt, promptFile, maxTokens };
+        sampling.AddTo(command);
+        foreach (Option option in (Option[])[stop, noTemplate, threads, device, computeType])
+        {
+            command.Add(option);
+        }
+
+        command.Validators.Add(result =>
+        {
+            if (IsGiven(result, prompt) == IsGiven(result, promptFile))
+            {
+                result.AddError("A text to continue is wanted: give one of --prompt and --prompt-file.");
+            }
+        });
         command.SetAction(parsed =>
         {
             CommonOptions.ApplyThreads(parsed.GetValue(threads));
-            var options = new SamplingOptions
-            {
-                Temperature = parsed.GetValue(temperature)!.Value,
-                TopK = parsed.GetValue(topK)!.Value,
-                TopP = parsed.GetValue(topP)!.Value,
-                Seed = parsed.GetValue(seed)!.Value,
-            };
             string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
+            SamplingOptions options = sampling.Read(parsed).Validate();
+            byte[] text = parsed.GetValue(promptFile) is { } file ? PromptFile.Read(file, context.Input) : Encoding.UTF8.GetBytes(parsed.GetValue(prompt)!);
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => TextGenerator.Prepare(loaded));
-            Generate(context, loaded, TokenizerLoader.Load(folder), parsed.GetValue(prompt)!, parsed.GetValue(maxTokens)!.Value, options.Validate());
+            Generate(context, loaded, ModelTokenizer.Load(folder, !parsed.GetValue(noTemplate)), text, parsed.GetValue(maxTokens)!.Value, options, parsed.GetValue(stop) ?? []);
             return CommandLineApplication.Success;
         });
         return command;
     }
 
+    private static bool IsGiven(CommandResult result, Option option) => result.GetResult(option) is { Implicit: false };
+
     private static void Generate(
-        CliContext context, LanguageModel model, ITokenizer tokenizer, string prompt, int maxTokens, SamplingOptions options)
+        CliContext context, LanguageModel model, ModelTokenizer tokenizer, byte[] prompt, int maxTokens, SamplingOptions options, string[] stops)
     {
-        var tokens = new List<int>();
-        tokenizer.Encode(Encoding.UTF8.GetBytes(prompt), tokens);
-        if (tokens.Count == 0 && tokenizer.EndOfTextId is { } start)
+        // What a template puts behind a text would end it, and this one is to go on.
+        var tokens = new List<int>(tokenizer.Tokenizer.Template.Before);
+        tokenizer.Tokenizer.Encode(prompt, tokens);
+        if (tokens.Count == 0 && tokenizer.Tokenizer.EndOfTextId is { } start)
         {
             tokens.Add(start);
         }
 
+        NoteLongPrompt(context, tokens.Count, model.Configuration.MaxPositions);
         using var interrupts = new Interrupts(context);
         IEnumerable<int> made = TextGenerator.Generate(
-            model, tokens, maxTokens, options, tokenizer.EndOfTextId, interrupts.Stop);
-        var decoder = new StreamingDecoder(tokenizer);
-        Write(context, prompt);
-        foreach (int token in made)
+            model, tokens, maxTokens, options, tokenizer.EndTokens, tokenizer.Tokenizer.Contains, interrupts.Stop);
+        var text = new GeneratedText(tokenizer.Tokenizer, prompt.Length > 0 ? tokens[^1] : null, stops);
+        var speed = new GenerationSpeed(tokens.Count);
+        using (var output = new TextOutput(context))
         {
-            Write(context, decoder.Append(token));
+            output.Write(prompt);
+            foreach (int token in made)
+            {
+                speed.Count();
+                output.Write(text.Append(token));
+                if (text.IsStopped)
+                {
+                    break;
+                }
+            }
+
+            output.Write(text.Finish());
         }
 
-        Write(context, decoder.Finish());
-        context.Out.WriteLine();
+        context.Error.WriteLine($"note: {speed}");
         interrupts.Stop.ThrowIfCancellationRequested();
     }
 
-    // A file or a program gets the text as it is; a terminal would obey its control characters.
-    private static void Write(CliContext context, string text)
+    private static void NoteLongPrompt(CliContext context, int tokens, int positions)
     {
-        context.Out.Write(context.IsInteractive ? Printable.Text(text) : text);
-        context.Out.Flush();
+        if (tokens > positions)
+        {
+            context.Error.WriteLine(
+                $"note: the prompt has {tokens:N0} tokens and the model's context is {positions:N0}, so only the last {positions:N0} are read");
+        }
+    }
+
+    /// <summary>How fast tokens come, the first one apart, which waits for the prompt.</summary>
+    private sealed class GenerationSpeed(int promptTokens)
+    {
+        private readonly Stopwatch _watch = Stopwatch.StartNew();
+        private double _first;
+        private int _tokens;
+
+        public void Count()
+        {
+            if (_tokens++ == 0)
+            {
+                _first = _watch.Elapsed.TotalSeconds;
+            }
+        }
+
+        public override string ToString()
+        {
+            double rest = _watch.Elapsed.TotalSeconds - _first;
+            string speed = _tokens > 1 && rest > 0
+                ? string.Create(CultureInfo.InvariantCulture, $", {(_tokens - 1) / rest:N1} tokens/s after the first")
+                : "";
+            return string.Create(CultureInfo.InvariantCulture, $"{_tokens:N0} token{(_tokens == 1 ? "" : "s")} after a prompt of {promptTokens:N0}{speed}");
+        }
     }
 }

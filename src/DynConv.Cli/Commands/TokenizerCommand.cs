@@ -84,7 +84,7 @@ internal static class TokenizerCommand
 
     private sealed class Progress(CliContext context) : IProgress<TokenizerTrainingProgress>, IDisposable
     {
-        private readonly ProgressLine _line = new(context.Out);
+        private readonly ProgressLine _line = new(context.Screen);
 
         public void Report(TokenizerTrainingProgress value)
         {

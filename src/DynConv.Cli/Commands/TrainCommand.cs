@@ -142,12 +142,13 @@ internal static class TrainCommand
     private static string Sample(TrainingResult result, out string text)
     {
         const int SampleTokens = 200;
-        ITokenizer tokenizer = TokenizerLoader.Load(result.Folder);
+        ModelTokenizer loaded = ModelTokenizer.Load(result.Folder);
+        ITokenizer tokenizer = loaded.Tokenizer;
         using LanguageModel model = ModelFolder.Load(result.Folder, result.Device, result.ComputeType);
         int[] tokens = [.. TextGenerator.Generate(
-            model, result.SamplePrompt, SampleTokens, new SamplingOptions { Temperature = 0.8 }, tokenizer.EndOfTextId)];
+            model, result.SamplePrompt, SampleTokens, new SamplingOptions { Temperature = 0.8 }, loaded.EndTokens, tokenizer.Contains)];
         text = Printable.Text(tokenizer.Decode(tokens));
-        return Printable.Line(tokenizer.Decode([.. result.SamplePrompt]));
+        return Printable.Line(tokenizer.Decode([.. result.SamplePrompt.Where(id => tokenizer.ByteCount(id) > 0)]));
     }
 
     /// <summary>Where a run writes, and whether it writes for TensorBoard too.</summary>

@@ -32,6 +32,7 @@ internal sealed class TrainingOptions
         options.AddReading();
         options.AddInit();
         options.AddModel("bytes, or with --init the model's");
+        options.AddTemplate();
         options.AddRun();
         return options;
     }
@@ -102,6 +103,8 @@ internal sealed class TrainingOptions
         Text("--mixer", "M", $"Sequence mixers that the layers have in turn, with commas between them; there are: {Mixers()}. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
         Text("--tokenizer", "T", $"bytes, or a tokenizer.json, or a folder with one. Default {tokenizerDefault}.", static (c, v) => c with { Tokenizer = v });
     }
+
+    private void AddTemplate() => Add(CommonOptions.NoTemplate(), static (c, v) => c with { Template = !v });
 
     private static string Mixers() =>
         string.Join(", ", MixerKinds.All.Where(kind => kind.Role == MixerRole.Sequence).Select(kind => kind.Name));

@@ -19,13 +19,11 @@ internal static class VerifyCommand
     {
         var paths = new Argument<string[]>("PATH") { Description = "Vector files, model folders, or folders of them.", Arity = ArgumentArity.OneOrMore };
         Option<string?> device = CommonOptions.Device();
-        Option<string> computeType = CommonOptions.ComputeType();
+        Option<string> computeType = CommonOptions.ComputeType("float32 on any device, as the vectors are");
         var command = new Command("verify", Help) { paths, device, computeType };
         command.SetAction(parsed =>
         {
             Device resolved = CommonOptions.ResolveDevice(context, parsed.GetValue(device));
-
-            // The vectors are float32, and that is what they are compared in unless somebody asks.
             DType dtype = ComputeTypes.Parse(parsed.GetValue(computeType) ?? DType.Float32.Name(), resolved);
             string[] given = parsed.GetValue(paths)!;
             CommonOptions.Prepare(context, resolved, dtype, () => ConformanceRunner.Prepare(given, resolved, dtype));

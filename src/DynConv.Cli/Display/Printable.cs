@@ -9,7 +9,10 @@ internal static class Printable
 
     /// <summary>Keeps line breaks and tabs.</summary>
     public static string Text(string text) =>
-        string.Concat(text.Select(c => char.IsControl(c) && c is not ('\n' or '\t') ? Replacement : c));
+        text.All(static c => Character(c) == c) ? text : string.Concat(text.Select(Character));
+
+    /// <summary>The character, or U+FFFD for one that a terminal would obey.</summary>
+    public static char Character(char c) => char.IsControl(c) && c is not ('\n' or '\t') ? Replacement : c;
 
     /// <summary>Keeps line breaks and tabs.</summary>
     public static string Text(ReadOnlySpan<byte> utf8) => Text(Encoding.UTF8.GetString(utf8));

@@ -1,3 +1,5 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models;
@@ -8,6 +10,8 @@ namespace DynConv.Models;
 /// </summary>
 public sealed class JsonSection
 {
+    private static readonly JsonSerializerOptions AsWritten = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
     private readonly JsonObject _node;
     private readonly string _path;
     private readonly HashSet<string> _asked = [];
@@ -122,6 +126,22 @@ public sealed class JsonSection
         }
     }
 
+    /// <summary>A whole number, or a list of such.</summary>
+    internal IReadOnlyList<int>? IntOrInts(string key)
+    {
+        const string Wanted = "a whole number or a list of such";
+        return Find(key) switch
+        {
+            null => null,
+            JsonValue value when value.TryGetValue(out int id) => [id],
+            JsonArray list => [.. list.Select(item => item is JsonValue value && value.TryGetValue(out int id) ? id : throw Wrong(key, Wanted, list))],
+            JsonNode other => throw Wrong(key, Wanted, other),
+        };
+    }
+
+    /// <summary>A text, or the <c>content</c> of an object: the two ways to write a token.</summary>
+    internal string? TextOrContent(string key) => Find(key) is JsonObject ? Section(key)!.String("content") : String(key);
+
     /// <summary>Refuses any text but one, if there is one at all.</summary>
     internal void RequireText(string key, string wanted)
     {
@@ -148,5 +168,5 @@ public sealed class JsonSection
     private DynConvException Missing(string key) => new($"{_path}{key} is missing.");
 
     private DynConvException Wrong(string key, string wanted, JsonNode found) =>
-        new($"{_path}{key} is {found.ToJsonString()}; {wanted} is wanted.");
+        new($"{_path}{key} is {found.ToJsonString(AsWritten)}; {wanted} is wanted.");
 }

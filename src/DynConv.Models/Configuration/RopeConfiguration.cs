@@ -6,6 +6,8 @@ namespace DynConv.Models;
 /// <summary>Rotary position embedding: base and, for models stretched to long contexts, Llama 3's scaling.</summary>
 public sealed record RopeConfiguration
 {
+    private const string PartKey = "partial_rotary_factor";
+
     /// <summary>Base of the falling frequencies.</summary>
     public double Theta { get; init; } = 10_000;
 
@@ -57,22 +59,38 @@ public sealed record RopeConfiguration
         };
     }
 
-    private static string TypeOf(JsonSection? section) => section?.String("rope_type") ?? section?.String("type") ?? "default";
+    /// <summary>The type of the scaling. Without one it is none, as long as nothing is said that only a scaling has.</summary>
+    private static string TypeOf(JsonSection? section)
+    {
+        const string None = "default";
+        if (section is null)
+        {
+            return None;
+        }
+
+        string? type = section.String("rope_type") ?? section.String("type");
+        bool scales = section.Name.EndsWith("rope_scaling", StringComparison.Ordinal)
+            || section.Keys.Any(static key => key is not ("rope_theta" or "rope_type" or "type" or PartKey) && !IsForLayers(key));
+        return type ?? (scales
+            ? throw new DynConvException($"{section.Name} has no rope_type; {None} and {Llama3RopeScaling.Type} can be read.")
+            : None);
+    }
 
     /// <summary>Some models rotate a part of each head, or differently in different layers.</summary>
     private static void RefuseParts(JsonSection? section)
     {
-        const string Part = "partial_rotary_factor";
-        if (section?.Double(Part) is { } part && part != 1)
+        if (section?.Double(PartKey) is { } part && part != 1)
         {
-            throw new DynConvException($"{Part} is {part}; only the rotation of whole heads is computed here.");
+            throw new DynConvException($"{PartKey} is {part}; only the rotation of whole heads is computed here.");
         }
 
-        if (section?.Keys.FirstOrDefault(key => key.EndsWith("_attention", StringComparison.Ordinal)) is { } layer)
+        if (section?.Keys.FirstOrDefault(IsForLayers) is { } layer)
         {
             throw new DynConvException($"The rotary embedding has parameters for {layer}; only one for all layers is computed here.");
         }
     }
+
+    private static bool IsForLayers(string key) => key.EndsWith("_attention", StringComparison.Ordinal);
 
     internal void Write(JsonObject section)
     {

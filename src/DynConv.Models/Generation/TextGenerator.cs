@@ -11,7 +11,11 @@ public static class TextGenerator
     /// <param name="prompt">Token ids, at least one. Of a prompt longer than the model's context the end counts.</param>
     /// <param name="maxTokens">The most tokens to make.</param>
     /// <param name="options">How to choose them.</param>
-    /// <param name="endOfTextId">A token that ends the text and is not returned; null for none.</param>
+    /// <param name="endTokens">Tokens that end the text and are not returned; null for none.</param>
+    /// <param name="isToken">
+    /// Whether an id of the model's vocabulary is a token: the others, apart from those that end the text, are never chosen.
+    /// Vocabularies are often padded beyond their tokenizer's. Null if all are.
+    /// </param>
     /// <param name="cancellation">Ends the text early.</param>
     /// <returns>
     /// The new ids, each as soon as it is chosen. When the text outgrows the context, the model goes on from the later
@@ -22,7 +26,8 @@ public static class TextGenerator
         IReadOnlyList<int> prompt,
         int maxTokens,
         SamplingOptions options,
-        int? endOfTextId = null,
+        IReadOnlyCollection<int>? endTokens = null,
+        Func<int, bool>? isToken = null,
         CancellationToken cancellation = default)
     {
         if (prompt.Count == 0)
@@ -35,7 +40,15 @@ public static class TextGenerator
             throw new DynConvException($"max-tokens is {maxTokens}; it has to be 0 or more.");
         }
 
-        return Stream(model, [.. prompt], maxTokens, new Sampler(options), endOfTextId, cancellation);
+        int vocabulary = model.Configuration.VocabularySize;
+        foreach (int id in prompt.Where(id => id < 0 || id >= vocabulary))
+        {
+            throw new DynConvException($"The prompt has the token id {id}, and the model's ids end with {vocabulary - 1}.");
+        }
+
+        HashSet<int> ends = [.. endTokens ?? []];
+        int[] never = isToken is null ? [] : [.. Enumerable.Range(0, vocabulary).Where(id => !isToken(id) && !ends.Contains(id))];
+        return Stream(model, [.. prompt], maxTokens, new Sampler(options, never), ends, cancellation);
     }
 
     /// <summary>Compiles the kernels that a model needs to continue texts, so that the first token does not wait for them.</summary>
@@ -52,7 +65,7 @@ public static class TextGenerator
     });
 
     private static IEnumerable<int> Stream(
-        LanguageModel model, List<int> seen, int maxTokens, Sampler sampler, int? endOfTextId, CancellationToken cancellation)
+        LanguageModel model, List<int> seen, int maxTokens, Sampler sampler, HashSet<int> endTokens, CancellationToken cancellation)
     {
         int context = model.Configuration.MaxPositions;
         int first = seen.Count <= context ? 0 : seen.Count - context;
@@ -70,9 +83,9 @@ public static class TextGenerator
                     state = NewState(made);
                 }
 
-                int next = sampler.Choose(Scores(model, state, [.. seen[consumed..]]));
+                int next = sampler.Choose(Scores(model, state, [.. seen[consumed..]]), seen);
                 consumed = seen.Count;
-                if (next == endOfTextId)
+                if (endTokens.Contains(next))
                 {
                     yield break;
                 }

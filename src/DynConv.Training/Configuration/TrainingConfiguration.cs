@@ -36,6 +36,9 @@ public sealed record TrainingConfiguration
     /// </summary>
     public string? Init { get; init; }
 
+    /// <summary>Whether documents get the tokens around them that the tokenizer's template says, such as a beginning of text.</summary>
+    public bool Template { get; init; } = true;
+
     /// <summary>The model's shape by name, one of <see cref="Presets.Names"/>; <c>nano</c> if not given. Not with <see cref="Init"/>.</summary>
     public string? Preset { get; init; }
 

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using DynConv.Models.Tokenizers;
 
 namespace DynConv.Training.Data;
@@ -41,13 +42,15 @@ internal static class CorpusEncoder
         }.Save(folder);
     }
 
-    /// <summary>The SHA-256 of the file that describes a tokenizer in full.</summary>
+    /// <summary>The SHA-256 of the file that describes a tokenizer and of what it puts around and between documents.</summary>
     public static string Fingerprint(ITokenizer tokenizer)
     {
         using var folder = new WorkFolder();
         string path = Path.Combine(folder.FullName, "tokenizer.json");
         tokenizer.Save(path);
-        return Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(path)));
+        TokenTemplate template = tokenizer.Template;
+        string around = $"{string.Join(' ', template.Before)}|{string.Join(' ', template.After)}|{tokenizer.EndOfTextId}";
+        return Convert.ToHexStringLower(SHA256.HashData([.. File.ReadAllBytes(path), .. Encoding.UTF8.GetBytes(around)]));
     }
 
     private static SkippedLines? EncodeAll(TokenWriter writer, TextSource source, ITokenizer tokenizer, EncodingOptions options)

@@ -40,11 +40,11 @@ internal sealed class TextBatch
         int start = 0;
         foreach (Piece piece in _pieces)
         {
-            tokenizer.Encode(_text.AsSpan(start, piece.Bytes), Tokens, new EncodeOptions { Part = piece.Part });
+            tokenizer.EncodeWithTemplate(_text.AsSpan(start, piece.Bytes), Tokens, new EncodeOptions { Part = piece.Part });
             start += piece.Bytes;
             if (!piece.Part.HasFlag(TextPart.Unfinished))
             {
-                EndDocument(tokenizer.EndOfTextId);
+                EndDocument(tokenizer);
             }
         }
 
@@ -62,9 +62,10 @@ internal sealed class TextBatch
         Bytes = 0;
     }
 
-    private void EndDocument(int? endOfText)
+    private void EndDocument(ITokenizer tokenizer)
     {
-        if (endOfText is { } id)
+        // A template may end the text itself.
+        if (tokenizer.EndOfTextId is { } id && !tokenizer.Template.After.Contains(id))
         {
             Tokens.Add(id);
         }

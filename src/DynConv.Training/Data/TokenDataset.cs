@@ -226,6 +226,26 @@ public sealed class TokenDataset : IDisposable
     /// <summary>Bytes of text that ids stand for.</summary>
     internal long CountBytes(ReadOnlySpan<int> ids) => _lengths.Sum(ids);
 
+    /// <summary>The first id that is not below a number; null if there is none.</summary>
+    internal int? FirstFrom(int number)
+    {
+        Span<int> tokens = new int[(int)Math.Min(Tokens, CountedAtOnce)];
+        for (long position = 0; position < Tokens; position += tokens.Length)
+        {
+            tokens = tokens[..(int)Math.Min(tokens.Length, Tokens - position)];
+            CopyTo(position, tokens);
+            foreach (int id in tokens)
+            {
+                if (id >= number)
+                {
+                    return id;
+                }
+            }
+        }
+
+        return null;
+    }
+
     /// <summary>Refuses data that does not fill one window and its last target.</summary>
     internal void CheckHolds(int context, string what = "The text")
     {

@@ -124,11 +124,11 @@ public static class Evaluator
         Action<string>? notes = null,
         CancellationToken cancellation = default)
     {
-        CheckVocabulary(model, tokenizer);
         TextSource source = TextSource.Find(paths, options: text);
         using var folder = new WorkFolder();
         using TokenDataset data = TokenCache.OpenOrEncode(
             Path.Combine(folder.FullName, "text"), source, tokenizer, new EncodingOptions { Progress = encoding, Cancellation = cancellation });
+        CheckVocabulary(model, tokenizer, data);
         foreach (string note in DataNotes.NotRead(source.LeftOut, data.Skipped))
         {
             notes?.Invoke(note);
@@ -167,12 +167,14 @@ public static class Evaluator
         }
     }
 
-    private static void CheckVocabulary(LanguageModel model, ITokenizer tokenizer)
+    /// <summary>A tokenizer may have tokens that the model lacks, as long as no text has them.</summary>
+    private static void CheckVocabulary(LanguageModel model, ITokenizer tokenizer, TokenDataset data)
     {
-        if (tokenizer.VocabularySize > model.Configuration.VocabularySize)
+        int ids = model.Configuration.VocabularySize;
+        if (tokenizer.VocabularySize > ids && data.FirstFrom(ids) is { } id)
         {
             throw new DynConvException(
-                $"The tokenizer has {tokenizer.VocabularySize} ids and the model only {model.Configuration.VocabularySize}: they do not belong together.");
+                $"The text has the token '{tokenizer.DecodeText([id])}' of id {id}, and the model's ids end with {ids - 1}: tokenizer and model do not belong together.");
         }
     }
 

@@ -1,5 +1,4 @@
 using DynConv.Models;
-using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
 using DynConv.Training.Optimization;
 
@@ -21,11 +20,11 @@ internal sealed record Checkpoint(string Path, RunState State, TrainingConfigura
 
     /// <summary>Writes a checkpoint; it is complete and on the disk, or absent.</summary>
     public static Checkpoint Write(
-        string path, LanguageModel model, ITokenizer tokenizer, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        string path, LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         AtomicFolder.Write(path, temporary =>
         {
-            ModelFolder.Save(temporary, model, tokenizer);
+            ModelFolder.Save(temporary, model, tokens.Tokenizer, tokens.EndTokens);
             optimizer.Save(System.IO.Path.Combine(temporary, Moments));
             AtomicFile.WriteAllText(System.IO.Path.Combine(temporary, Settings), RunFile.ToYaml(configuration));
             state.Write(temporary);

@@ -1,6 +1,5 @@
 using System.Globalization;
 using DynConv.Models;
-using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
 using DynConv.Training.Optimization;
 
@@ -73,10 +72,10 @@ internal sealed class CheckpointStore(string runFolder)
 
     /// <summary>Writes a checkpoint and, once it is on the disk, removes those that are no longer needed.</summary>
     public void Save(
-        LanguageModel model, ITokenizer tokenizer, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         string path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D9}"));
-        Checkpoint.Write(path, model, tokenizer, optimizer, state, configuration);
+        Checkpoint.Write(path, model, tokens, optimizer, state, configuration);
         Latest = path;
         foreach ((string old, _) in Named(_folder).Where(one => one.Step < state.Step).SkipLast(configuration.KeepCheckpoints - 1))
         {
@@ -93,12 +92,12 @@ internal sealed class CheckpointStore(string runFolder)
 
     /// <summary>Writes the checkpoint with the lowest validation loss anew if this one's is lower.</summary>
     public void SaveIfBest(
-        LanguageModel model, ITokenizer tokenizer, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         _bestLoss ??= BestLoss();
         if (state.ValidationLoss < _bestLoss)
         {
-            Checkpoint.Write(Best, model, tokenizer, optimizer, state, configuration);
+            Checkpoint.Write(Best, model, tokens, optimizer, state, configuration);
             _bestLoss = state.ValidationLoss;
         }
     }

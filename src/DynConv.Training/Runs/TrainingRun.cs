@@ -157,7 +157,13 @@ public sealed class TrainingRun
 
     private TrainingResult Execute(Checkpoint? from, CancellationToken stop)
     {
-        ITokenizer tokenizer = LoadTokenizer(from);
+        ModelTokenizer tokens = LoadTokenizer(from);
+        ITokenizer tokenizer = tokens.Tokenizer;
+        if (tokenizer.EndOfTextId is null && tokenizer.Template.IsEmpty)
+        {
+            _observer.OnNote("The tokenizer names no token that ends a text, so nothing stands between documents; an eos_token in tokenizer_config.json beside it would.");
+        }
+
         ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
 
         // Written first, so that a run can be resumed whatever moment it dies at.
@@ -272,7 +278,7 @@ public sealed class TrainingRun
             }
 
             // Its line in the log is what says that the model beside it is the finished one, and so comes after it.
-            ModelFolder.Save(_folder, model, tokenizer);
+            ModelFolder.Save(_folder, model, tokens.Tokenizer, tokens.EndTokens);
             metrics.Write(step, found);
             metrics.FlushToDisk();
             DrawLoss();
@@ -284,7 +290,7 @@ public sealed class TrainingRun
             if (_configuration.KeepBest)
             {
                 metrics.FlushToDisk();
-                _checkpoints.SaveIfBest(model, tokenizer, optimizer, State(), RunPaths.Absolute(_configuration));
+                _checkpoints.SaveIfBest(model, tokens, optimizer, State(), RunPaths.Absolute(_configuration));
             }
         }
 
@@ -295,7 +301,7 @@ public sealed class TrainingRun
             string? previous = _checkpoints.Latest;
             try
             {
-                _checkpoints.Save(model, tokenizer, optimizer, state, RunPaths.Absolute(_configuration));
+                _checkpoints.Save(model, tokens, optimizer, state, RunPaths.Absolute(_configuration));
             }
             catch (DynConvException exception) when (previous is not null)
             {
@@ -344,10 +350,10 @@ public sealed class TrainingRun
             : new LanguageModel(shape, _configuration.Seed, device, computeType);
 
     /// <summary>The tokenizer where the settings say, or, if it is there no more, as the checkpoint has it.</summary>
-    private ITokenizer LoadTokenizer(Checkpoint? from)
+    private ModelTokenizer LoadTokenizer(Checkpoint? from)
     {
         string path = _configuration.TokenizerPath;
-        return TokenizerLoader.Load(from is null || path == TokenizerLoader.Bytes || Path.Exists(path) ? path : from.Path);
+        return ModelTokenizer.Load(from is null || path == TokenizerLoader.Bytes || Path.Exists(path) ? path : from.Path, _configuration.Template);
     }
 
     /// <summary>Weights, gradients and two moments, 4 bytes each, are the least that training takes.</summary>

@@ -45,17 +45,21 @@ public sealed class CheckpointReader : IDisposable
     /// <summary>The folder or file, as it was given.</summary>
     public string CheckpointPath { get; }
 
-    /// <summary>All tensors by name; byte ranges are those in the file that holds the tensor.</summary>
+    /// <summary>
+    /// All tensors by name; byte ranges are those in the file that holds the tensor. Of weights that share their values some
+    /// writers store one and put the other names into the file's metadata, each with the name that is stored: all of these are
+    /// here, with the entry of the one that is stored.
+    /// </summary>
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries => _entries;
 
     /// <summary>Whether there is a tensor of that name.</summary>
     public bool Contains(string name) => _entries.ContainsKey(name);
 
     /// <inheritdoc cref="SafetensorsReader.Read"/>
-    public Tensor Read(string name, Device? device = null) => Owner(name).Read(name, device);
+    public Tensor Read(string name, Device? device = null) => Owner(name).Read(_entries[name].Name, device);
 
     /// <inheritdoc cref="SafetensorsReader.ReadInto"/>
-    public void ReadInto(string name, Tensor destination) => Owner(name).ReadInto(name, destination);
+    public void ReadInto(string name, Tensor destination) => Owner(name).ReadInto(_entries[name].Name, destination);
 
     /// <summary>The file that holds a tensor, for messages about it.</summary>
     /// <param name="name">One of <see cref="Entries"/>.</param>
@@ -100,6 +104,8 @@ public sealed class CheckpointReader : IDisposable
         {
             Add(name, reader);
         }
+
+        AddAliases(reader);
     }
 
     private void AddShards(string index)
@@ -118,6 +124,11 @@ public sealed class CheckpointReader : IDisposable
             }
 
             Add(name, reader);
+        }
+
+        foreach (SafetensorsReader reader in _files.Values)
+        {
+            AddAliases(reader);
         }
     }
 
@@ -138,6 +149,17 @@ public sealed class CheckpointReader : IDisposable
     {
         _owners.Add(name, reader);
         _entries.Add(name, reader.Entries[name]);
+    }
+
+    private void AddAliases(SafetensorsReader reader)
+    {
+        foreach ((string name, string stored) in reader.Metadata)
+        {
+            if (reader.Entries.TryGetValue(stored, out SafetensorsEntry? entry) && _entries.TryAdd(name, entry))
+            {
+                _owners.Add(name, reader);
+            }
+        }
     }
 
     private static Dictionary<string, string> ReadIndex(string path)

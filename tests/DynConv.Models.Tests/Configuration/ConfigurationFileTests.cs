@@ -209,6 +209,9 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "rope_scaling": "llama3" """, "rope_scaling is \"llama3\"; an object is wanted.")]
     [InlineData(""" "rope_scaling": {"type": "llama3", "factor": 0, "low_freq_factor": 1, "high_freq_factor": 4, "original_max_position_embeddings": 64} """, "rope_scaling.factor is 0; it has to be above 0.")]
     [InlineData(""" "rope_scaling": {"type": "llama3", "factor": 2, "low_freq_factor": 4, "high_freq_factor": 4, "original_max_position_embeddings": 64} """, "rope_scaling has low_freq_factor 4 and high_freq_factor 4; the low one has to be above 0 and below the high one.")]
+    [InlineData(""" "rope_scaling": {"factor": 2} """, "rope_scaling has no rope_type; default and llama3 can be read.")]
+    [InlineData(""" "rope_scaling": {} """, "rope_scaling has no rope_type; default and llama3 can be read.")]
+    [InlineData(""" "rope_parameters": {"rope_theta": 10, "factor": 2} """, "rope_parameters has no rope_type; default and llama3 can be read.")]
     [InlineData(""" "rope_theta": 0 """, "rope_theta is 0; it has to be above 0.")]
     [InlineData(""" "rms_norm_eps": -1 """, "rms_norm_eps is -1; it has to be at least 0 and below 1.")]
     [InlineData(""" "num_attention_heads": 5 """, "num_attention_heads 5 does not divide hidden_size 64, and head_dim is missing.")]
@@ -236,7 +239,11 @@ public sealed class ConfigurationFileTests
     [InlineData("{\"vocab_size\": 1, \"vocab_size\": 2}", "is not valid JSON")]
     [InlineData("{\"vocab_size\": 1", "is not valid JSON")]
     [InlineData("", "is not valid JSON")]
-    [InlineData("{\"model_type\": \"\\ud800\"}", "is not valid JSON")]
+    [InlineData("{\"model_type\": \"\\ud800\"}", "model_type is not valid Unicode")]
+    [InlineData("{\"rope_scaling\": {\"type\": \"\\udfff\"}}", "rope_scaling.type is not valid Unicode")]
+    [InlineData("{\"layers\": [1, {\"\\ud800\": 1}]}", "A key in layers is not valid Unicode")]
+    [InlineData("{\"architectures\": [\"\\ud800\"]}", "architectures is not valid Unicode")]
+    [InlineData("{\n\"vocab_size\": 1,\n]", "is not valid JSON: line 3, byte 1.")]
     public void A_message_about_a_file_begins_with_its_path(string text, string message)
     {
         using var folder = new TemporaryFolder();

@@ -94,7 +94,54 @@ public sealed class TextGeneratorTests
         int[] made = Generate(model, Text, 10);
         int end = made[^1];
 
-        Assert.Equal(made.TakeWhile(id => id != end), Generate(model, Text, 10, endOfTextId: end));
+        Assert.Equal(made.TakeWhile(id => id != end), Generate(model, Text, 10, endTokens: [end]));
+    }
+
+    [Fact]
+    public void Each_of_several_end_tokens_ends_the_text()
+    {
+        using LanguageModel model = TinyModels.Random("none");
+        var varied = new SamplingOptions { Temperature = 3 };
+        int[] made = [.. Generate(model, Text, 30, varied)];
+        int first = made[0];
+        int other = made.First(id => id != first);
+
+        Assert.Equal(made.TakeWhile(id => id != other), Generate(model, Text, 30, varied, [other]));
+        Assert.Empty(Generate(model, Text, 30, varied, [other, first]));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(5)]
+    public void Ids_that_are_no_tokens_are_never_chosen_unless_they_end_the_text(double temperature)
+    {
+        using LanguageModel model = TinyModels.Random("none");
+        var options = new SamplingOptions { Temperature = temperature };
+        static bool IsToken(int id) => id < 20 && id % 2 == 0;
+
+        Assert.All(Generate(model, Text, 60, options, isToken: IsToken), id => Assert.True(IsToken(id)));
+        Assert.Contains(Generate(model, Text, 60, options), id => !IsToken(id));
+        Assert.Empty(Generate(model, Text, 60, options, [25], static _ => false));
+    }
+
+    [Fact]
+    public void A_prompt_with_an_id_that_the_model_lacks_is_refused()
+    {
+        using LanguageModel model = TinyModels.Random("none");
+        DynConvException failure = Assert.Throws<DynConvException>(() => Generate(model, [3, 29], 1));
+        Assert.Equal("The prompt has the token id 29, and the model's ids end with 28.", failure.Message);
+    }
+
+    [Fact]
+    public void A_repetition_penalty_looks_at_the_prompt_and_at_what_was_made()
+    {
+        using LanguageModel model = TinyModels.Random("none");
+        int[] made = Generate(model, [1], 29, new SamplingOptions { Temperature = 0, RepetitionPenalty = 1e30 });
+
+        // Scores above 0 become nothing and those below become endless: each token comes once before any comes again.
+        int likely = made.TakeWhile((id, i) => id != 1 && Array.IndexOf(made, id) == i).Count();
+        Assert.InRange(likely, 5, 28);
+        Assert.True(Generate(model, [1], 29).Distinct().Count() < likely);
     }
 
     [Fact]
@@ -103,7 +150,7 @@ public sealed class TextGeneratorTests
         using LanguageModel model = TinyModels.Random("none");
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         var made = new List<int>();
-        foreach (int id in TextGenerator.Generate(model, Text, 10, Greedy, null, cancellation.Token))
+        foreach (int id in TextGenerator.Generate(model, Text, 10, Greedy, cancellation: cancellation.Token))
         {
             made.Add(id);
             if (made.Count == 3)
@@ -125,7 +172,7 @@ public sealed class TextGeneratorTests
         long before = Device.Cpu.Memory.LiveBuffers;
 
         Generate(model, Text, 30);
-        int first = TextGenerator.Generate(model, Text, 30, Greedy, null, TestContext.Current.CancellationToken).First();
+        int first = TextGenerator.Generate(model, Text, 30, Greedy, cancellation: TestContext.Current.CancellationToken).First();
 
         Assert.InRange(first, 0, 28);
 
@@ -163,8 +210,8 @@ public sealed class TextGeneratorTests
     }
 
     private static int[] Generate(
-        LanguageModel model, int[] prompt, int count, SamplingOptions? options = null, int? endOfTextId = null) =>
-        [.. TextGenerator.Generate(model, prompt, count, options ?? Greedy, endOfTextId, TestContext.Current.CancellationToken)];
+        LanguageModel model, int[] prompt, int count, SamplingOptions? options = null, int[]? endTokens = null, Func<int, bool>? isToken = null) =>
+        [.. TextGenerator.Generate(model, prompt, count, options ?? Greedy, endTokens, isToken, TestContext.Current.CancellationToken)];
 
     /// <summary>What greedy generation is defined as: the whole visible prefix is read anew for each token.</summary>
     private static int[] Recompute(LanguageModel model, int[] prompt, int count)

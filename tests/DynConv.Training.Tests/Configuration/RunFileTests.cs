@@ -38,6 +38,7 @@ public sealed class RunFileTests
         HeadSize = 2,
         QkNorm = true,
         Context = 33,
+        Template = false,
         Pack = true,
         Batch = 3,
         Accumulate = 2,

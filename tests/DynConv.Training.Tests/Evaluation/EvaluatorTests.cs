@@ -1,5 +1,6 @@
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Tests;
 using DynConv.Training.Data;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Tests.Runs;
@@ -74,15 +75,40 @@ public sealed class EvaluatorTests
     }
 
     [Fact]
-    public void A_tokenizer_with_more_ids_than_the_model_is_refused()
+    public void A_tokenizer_may_have_more_ids_than_the_model_as_long_as_no_text_has_them()
     {
         using var run = new TinyRun();
-        using LanguageModel model = Model(vocabulary: 200);
+        using LanguageModel model = Model(vocabulary: 128);
         string path = Write(run, 500);
+        ITokenizer tokenizer = new ByteTokenizer().WithEndOfText(10);
 
-        DynConvException failure = Assert.Throws<DynConvException>(
-            () => Evaluator.EvaluateText(model, new ByteTokenizer(), [path], null, 8));
-        Assert.Equal("The tokenizer has 257 ids and the model only 200: they do not belong together.", failure.Message);
+        EvaluationResult result = Evaluator.EvaluateText(model, tokenizer, [path], null, 8);
+        Assert.Equal(500, result.Tokens);
+
+        File.AppendAllText(path, "é");
+        DynConvException failure = Assert.Throws<DynConvException>(() => Evaluator.EvaluateText(model, tokenizer, [path], null, 8));
+        Assert.Equal("The text has the token '\uFFFD' of id 195, and the model's ids end with 127: tokenizer and model do not belong together.", failure.Message);
+    }
+
+    [Theory]
+    [InlineData("bos-template", true, 6.382754, 28)]
+    [InlineData("bos-template", false, 5.989664, 27)]
+    [InlineData("end-token-by-config", true, 6.752846, 27)]
+    [InlineData("padded-vocabulary", true, 6.579793, 27)]
+    [InlineData("tied-head-only", true, 6.201339, 27)]
+    [InlineData("tokenizer-larger", true, 6.201339, 27)]
+    public void Models_of_other_tools_have_the_loss_that_a_plain_program_works_out(string name, bool template, double loss, long tokens)
+    {
+        // The figures are of a program in float64 that reads the files by itself: the template's tokens, the text, the end token.
+        string folder = Path.Combine(Repository.Folder, "tests", "cases", "models");
+        using LanguageModel model = ModelFolder.Load(Path.Combine(folder, name));
+        ITokenizer tokenizer = ModelTokenizer.Load(Path.Combine(folder, name), template).Tokenizer;
+
+        EvaluationResult result = Evaluator.EvaluateText(model, tokenizer, [Path.Combine(folder, "t.txt")]);
+
+        Assert.Equal(loss, result.Loss, 2e-6);
+        Assert.Equal(tokens, result.Tokens);
+        Assert.Equal(template && name == "bos-template" ? 27 : 26, result.Bytes);
     }
 
     [Fact]

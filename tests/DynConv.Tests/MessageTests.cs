@@ -1,0 +1,26 @@
+namespace DynConv.Tests;
+
+public sealed class MessageTests
+{
+    [Theory]
+    [InlineData("The name is 'a'.", "The name is 'a'.")]
+    [InlineData("The name is '\e[31ma\a'.", "The name is '\uFFFD[31ma\uFFFD'.")]
+    [InlineData("Line one.\r\nLine\u2028two\n", "Line one. Line two ")]
+    [InlineData("Tab\tand \u0085and \u009B", "Tab\uFFFDand  and \uFFFD")]
+    [InlineData("A pair 😀 and half of one \ud83d.", "A pair 😀 and half of one \uFFFD.")]
+    public void A_message_is_one_line_that_no_terminal_obeys(string message, string wanted)
+    {
+        Assert.Equal(wanted, new DynConvException(message).Message);
+        Assert.Equal(wanted, new DynConvException(message, new IOException()).Message);
+    }
+
+    [Fact]
+    public void A_message_that_quotes_too_much_keeps_its_beginning_and_its_end()
+    {
+        string message = new DynConvException($"The key is '{new string('x', 3_000_000)}'; a number is wanted.").Message;
+        Assert.StartsWith("The key is 'xxx", message, StringComparison.Ordinal);
+        Assert.Contains("xx … xx", message, StringComparison.Ordinal);
+        Assert.EndsWith("xx'; a number is wanted.", message, StringComparison.Ordinal);
+        Assert.Equal(1000, message.Length);
+    }
+}
