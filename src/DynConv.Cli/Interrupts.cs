@@ -21,6 +21,7 @@ internal sealed class Interrupts : IDisposable
     private readonly Action _stopping;
     private readonly string _afterAbort;
     private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _ending = new();
     private readonly PosixSignalRegistration[] _registrations;
 
     /// <param name="context">Where the second signal is reported.</param>
@@ -58,6 +59,11 @@ internal sealed class Interrupts : IDisposable
 
     public void Dispose()
     {
+        // A process that is being ended has had its last word.
+        lock (_ending)
+        {
+        }
+
         Interlocked.Decrement(ref _listening);
         Array.ForEach(_registrations, registration => registration.Dispose());
         _stop.Dispose();
@@ -78,13 +84,16 @@ internal sealed class Interrupts : IDisposable
 
     private void Abort()
     {
-        if (_context.IsInteractive)
+        lock (_ending)
         {
-            _context.Screen.WriteLine(ShowCursor);
-        }
+            if (_context.IsInteractive)
+            {
+                _context.Screen.WriteLine(ShowCursor);
+            }
 
-        _context.Error.WriteLine($"Stopped at once{_afterAbort}.");
-        Environment.Exit(ExitCode);
+            _context.Error.WriteLine($"Stopped at once{_afterAbort}.");
+            Environment.Exit(ExitCode);
+        }
     }
 
     private sealed class Registrations(PosixSignalRegistration[] registrations) : IDisposable

@@ -23,7 +23,7 @@ public sealed class UsageTests
         { "eval --data a", "'--model'" },
         { "eval --model a --data b --context 0", "--context is '0'" },
         { "eval --model a --data b --batch 0", "--batch is '0'" },
-        { "generate --model a", "'--prompt'" },
+        { "generate --model a", "--prompt" },
         { "generate --model a --prompt b --max-tokens -1", "--max-tokens is '-1'" },
         { "generate --model a --prompt b --top-k -1", "--top-k is '-1'" },
         { "generate --model a --prompt b --temperature hot", "--temperature is 'hot'; it has to be a number" },

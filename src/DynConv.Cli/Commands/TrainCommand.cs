@@ -83,7 +83,7 @@ internal static class TrainCommand
         CliContext context, Place place, Func<ITrainingObserver, CancellationToken, TrainingResult> train)
     {
         string resume = $"dynconv train --out {Quote(place.Folder)} --resume{(place.TensorBoard ? " --tensorboard" : "")}";
-        TrainingResult result;
+        TrainingResult? result;
         using (TrainingDisplay display = TrainingDisplay.For(context))
         using (var interrupts = new Interrupts(context, display.OnStopping, $"; continue with: {resume}"))
         {
@@ -94,10 +94,15 @@ internal static class TrainCommand
             }
             catch (OperationCanceledException) when (interrupts.Stop.IsCancellationRequested)
             {
-                string rest = RunRecord.IsRun(place.Folder) ? $"continue with: {resume}" : "nothing of it is kept";
-                context.Error.WriteLine($"Stopped before the first step; {rest}");
-                return Interrupts.ExitCode;
+                result = null;
             }
+        }
+
+        if (result is null)
+        {
+            string rest = RunRecord.IsRun(place.Folder) ? $"continue with: {resume}" : "nothing of it is kept";
+            context.Error.WriteLine($"Stopped before the first step; {rest}");
+            return Interrupts.ExitCode;
         }
 
         if (result.Interrupted)

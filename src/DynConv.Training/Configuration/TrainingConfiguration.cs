@@ -165,7 +165,7 @@ public sealed record TrainingConfiguration
     private TrainingConfiguration ResolveAll()
     {
         CheckInit();
-        PresetDefaults defaults = Init is null ? PresetDefaults.Of(PresetName) : PresetDefaults.OfModel(InitialModel(Init).MaxPositions);
+        PresetDefaults defaults = Init is null ? PresetDefaults.Of(PresetName) : PresetDefaults.OfModel(Context ?? InitialModel(Init).MaxPositions);
         int context = Context ?? defaults.Context;
         int batch = Batch ?? defaults.Batch;
         Positive("context", context);

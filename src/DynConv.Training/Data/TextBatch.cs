@@ -40,17 +40,16 @@ internal sealed class TextBatch
         int start = 0;
         foreach (Piece piece in _pieces)
         {
+            int own = Tokens.Count + (piece.Part.HasFlag(TextPart.Continues) ? 0 : tokenizer.Template.Before.Count);
             tokenizer.EncodeWithTemplate(_text.AsSpan(start, piece.Bytes), Tokens, new EncodeOptions { Part = piece.Part });
             start += piece.Bytes;
-            if (!piece.Part.HasFlag(TextPart.Unfinished))
+            bool isLast = !piece.Part.HasFlag(TextPart.Unfinished);
+            int ownEnd = Tokens.Count - (isLast ? tokenizer.Template.After.Count : 0);
+            EndDocumentsNamed(own, ownEnd, tokenizer.EndOfTextId);
+            if (isLast)
             {
-                EndDocument(tokenizer);
+                EndDocument(tokenizer, own, ownEnd);
             }
-        }
-
-        if (tokenizer.EndOfTextId is { } separator)
-        {
-            EndDocumentsAt(separator);
         }
     }
 
@@ -62,37 +61,34 @@ internal sealed class TextBatch
         Bytes = 0;
     }
 
-    private void EndDocument(ITokenizer tokenizer)
+    // A text may name the separator itself, and then it has several documents. The template's own ids end none: the beginning
+    // of text is the separator in some vocabularies.
+    private void EndDocumentsNamed(int start, int end, int? separator)
     {
-        // A template may end the text itself.
-        if (tokenizer.EndOfTextId is { } id && !tokenizer.Template.After.Contains(id))
+        for (int i = start; i < end; i++)
         {
+            if (Tokens[i] == separator)
+            {
+                DocumentEnds.Add(i + 1);
+            }
+        }
+    }
+
+    private void EndDocument(ITokenizer tokenizer, int own, int ownEnd)
+    {
+        IReadOnlyList<int> after = tokenizer.Template.After;
+        if (tokenizer.EndOfTextId is { } id && !after.Contains(id))
+        {
+            if (after.Count == 0 && ownEnd > own && Tokens[^1] == id)
+            {
+                // The text has ended itself.
+                return;
+            }
+
             Tokens.Add(id);
         }
 
         DocumentEnds.Add(Tokens.Count);
-    }
-
-    // A text may name the separator itself, and then it has several documents.
-    private void EndDocumentsAt(int separator)
-    {
-        int[] known = [.. DocumentEnds];
-        DocumentEnds.Clear();
-        int next = 0;
-        for (int count = 0; count <= Tokens.Count; count++)
-        {
-            bool isNamed = count > 0 && Tokens[count - 1] == separator;
-            bool isKnown = next < known.Length && known[next] == count;
-            for (; next < known.Length && known[next] == count; next++)
-            {
-                DocumentEnds.Add(count);
-            }
-
-            if (isNamed && !isKnown)
-            {
-                DocumentEnds.Add(count);
-            }
-        }
     }
 
     private readonly record struct Piece(int Bytes, TextPart Part);

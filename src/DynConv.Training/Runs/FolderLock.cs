@@ -18,6 +18,7 @@ internal sealed class FolderLock : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(300);
 
     private readonly FileStream _file;
+    private bool _disposed;
 
     private FolderLock(FileStream file) => _file = file;
 
@@ -74,6 +75,13 @@ internal sealed class FolderLock : IDisposable
     /// <summary>Removes the file, and then lets go of it.</summary>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            // The name may be another's by now.
+            return;
+        }
+
+        _disposed = true;
         try
         {
             File.Delete(_file.Name);

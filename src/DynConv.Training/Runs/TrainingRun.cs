@@ -164,7 +164,7 @@ public sealed class TrainingRun
             _observer.OnNote("The tokenizer names no token that ends a text, so nothing stands between documents; an eos_token in tokenizer_config.json beside it would.");
         }
 
-        ModelConfiguration shape = _configuration.ModelConfiguration(tokenizer.VocabularySize);
+        ModelConfiguration shape = Shape(from, tokenizer);
 
         // Written first, so that a run can be resumed whatever moment it dies at.
         AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(RunPaths.Absolute(_configuration)));
@@ -349,10 +349,20 @@ public sealed class TrainingRun
             ? ModelFolder.LoadInto(folder, shape, _configuration.Seed, device, computeType)
             : new LanguageModel(shape, _configuration.Seed, device, computeType);
 
+    /// <summary>Of the settings, or, where a model was started from that need not be there any more, as the checkpoint has it.</summary>
+    private ModelConfiguration Shape(Checkpoint? from, ITokenizer tokenizer) => _configuration.Init is not null && from is not null
+        ? ConfigurationFile.Read(Path.Combine(from.Path, ModelFolder.ConfigurationFileName))
+        : _configuration.ModelConfiguration(tokenizer.VocabularySize);
+
     /// <summary>The tokenizer where the settings say, or, if it is there no more, as the checkpoint has it.</summary>
     private ModelTokenizer LoadTokenizer(Checkpoint? from)
     {
         string path = _configuration.TokenizerPath;
+        if (from is null && _configuration.Init is { } folder && !Directory.Exists(folder))
+        {
+            throw new DynConvException($"There is no model folder {folder} to start from.");
+        }
+
         return ModelTokenizer.Load(from is null || path == TokenizerLoader.Bytes || Path.Exists(path) ? path : from.Path, _configuration.Template);
     }
 

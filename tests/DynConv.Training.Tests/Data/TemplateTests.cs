@@ -25,6 +25,15 @@ public sealed class TemplateTests : IDisposable
         Encode(new Framed([Before], [Separator], Separator)));
 
     [Fact]
+    public void A_beginning_that_is_the_separator_too_ends_no_document()
+    {
+        using TokenDataset data = Open(new Framed([Separator], [], Separator), Documents());
+
+        Assert.Equal([Separator, 'a', 'b', Separator, Separator, 'c', Separator], Texts.AllTokens(data));
+        Assert.Equal([4], data.DocumentStarts(0, data.Tokens));
+    }
+
+    [Fact]
     public void Without_a_separator_there_is_none() =>
         Assert.Equal([Before, 'a', 'b', Before, 'c'], Encode(new Framed([Before], [], null)));
 

@@ -103,10 +103,11 @@ public sealed class TokenCacheTests : IDisposable
     public void A_text_that_names_the_separator_has_several_documents()
     {
         _folder.Write("text/a.txt", "one<|endoftext|>two<|endoftext|>three");
-        _folder.Write("text/b.txt", "four");
+        _folder.Write("text/b.txt", "four<|endoftext|>");
+        _folder.Write("text/c.txt", "five");
         using TokenDataset dataset = Encode(new ByteTokenizer());
-        Assert.Equal([4, 8, 14], dataset.DocumentStarts(0, dataset.Tokens));
-        Assert.Equal(4, Texts.AllTokens(dataset).Count(static token => token == 256));
+        Assert.Equal([4, 8, 14, 19], dataset.DocumentStarts(0, dataset.Tokens));
+        Assert.Equal(5, Texts.AllTokens(dataset).Count(static token => token == 256));
     }
 
     [Fact]

@@ -86,13 +86,14 @@ public sealed class InitialModelTests : IDisposable
     }
 
     [Fact]
-    public void A_run_from_a_model_resumes_to_the_same_bits()
+    public void A_run_from_a_model_resumes_to_the_same_bits_without_that_model()
     {
         TrainPlain();
         _run.Configuration = Continued() with { Conv = "lowrank" };
         _run.Start("whole");
         _run.Start("stopped", new Recorder { StopAfter = 5 });
 
+        Directory.Move(_run["plain"], _run["moved"]);
         _run.Resume("stopped");
 
         _run.AssertSameOutcome("whole", "stopped");
