@@ -9,14 +9,14 @@ namespace DynConv.Reports;
 internal sealed record ReportFolder(string Path, string Name)
 {
     /// <summary>Whether it is a training run's.</summary>
-    public bool IsRun => File.Exists(System.IO.Path.Combine(Path, RunFile.Name)) || File.Exists(Metrics);
+    public bool IsRun => FileKind.IsThere(System.IO.Path.Combine(Path, RunFile.Name)) || FileKind.IsThere(Metrics);
 
     /// <summary>A run's log.</summary>
     public string Metrics => System.IO.Path.Combine(Path, RunCurves.FileName);
 
     /// <summary>The result files that it holds.</summary>
     public IEnumerable<string> Results =>
-        ResultFile.Kinds.Select(kind => System.IO.Path.Combine(Path, $"{kind}.json")).Where(File.Exists);
+        ResultFile.Kinds.Select(kind => System.IO.Path.Combine(Path, $"{kind}.json")).Where(FileKind.IsThere);
 }
 
 /// <summary>Finds runs and results in folders and the folders in them.</summary>
@@ -25,14 +25,16 @@ internal static class FolderSearch
     private const int Depth = 4;
 
     /// <summary>All folders with something to show, in order of their names; a name is no longer than it must be.</summary>
-    public static List<ReportFolder> Find(IReadOnlyList<string> roots)
+    /// <param name="roots">Where to begin; they may be links.</param>
+    /// <param name="problems">Gets a sentence for each folder that cannot be looked into.</param>
+    public static List<ReportFolder> Find(IReadOnlyList<string> roots, List<string> problems)
     {
         var found = new List<ReportFolder>();
         foreach (string root in roots)
         {
             string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
             string leaf = Path.GetFileName(path) is { Length: > 0 } name ? name : path;
-            foreach (string folder in Walk(path, Depth))
+            foreach (string folder in Walk(path, Depth, problems))
             {
                 string below = Path.GetRelativePath(path, folder).Replace('\\', '/');
                 string shown = below == "." ? leaf : roots.Count == 1 ? below : $"{leaf}/{below}";
@@ -47,19 +49,19 @@ internal static class FolderSearch
         return [.. found.Select(folder => found.Any(other => other != folder && other.Name == folder.Name) ? folder with { Name = folder.Path } : folder)];
     }
 
-    private static IEnumerable<string> Walk(string path, int depth)
+    private static IEnumerable<string> Walk(string path, int depth, List<string> problems)
     {
         yield return path;
-        foreach (string inner in depth > 0 ? Inner(path) : [])
+        foreach (string inner in depth > 0 ? Inner(path, problems) : [])
         {
-            foreach (string folder in Walk(inner, depth - 1))
+            foreach (string folder in Walk(inner, depth - 1, problems))
             {
                 yield return folder;
             }
         }
     }
 
-    private static string[] Inner(string path)
+    private static string[] Inner(string path, List<string> problems)
     {
         try
         {
@@ -67,7 +69,12 @@ internal static class FolderSearch
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
         {
-            return []; // Gone or closed to us since its parent was listed.
+            if (Directory.Exists(path))
+            {
+                problems.Add($"{path} cannot be looked into: {exception.Message}");
+            }
+
+            return [];
         }
     }
 

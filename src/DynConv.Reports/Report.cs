@@ -32,7 +32,7 @@ public sealed class Report
     }
 
     /// <summary>What could not be read, a sentence each.</summary>
-    public IReadOnlyList<string> Problems => _problems;
+    public IReadOnlyList<string> Problems => [.. _problems, .. _results.Select(result => result.Problem).OfType<string>()];
 
     /// <summary>Number of runs.</summary>
     public int Runs => _runs.Count;
@@ -40,28 +40,26 @@ public sealed class Report
     /// <summary>Number of files of results.</summary>
     public int Results => _results.Count;
 
-    /// <summary>Reads everything, or what has changed. What cannot be read is left out and becomes a problem.</summary>
+    /// <summary>
+    /// Reads everything, or what has changed. What cannot be read is left out and becomes a problem; the rest is shown.
+    /// </summary>
     public void Update()
     {
         _problems.Clear();
-        List<ReportFolder> found = FolderSearch.Find(_folders);
-        _runs = [.. found.Where(folder => folder.IsRun).Select(Known).Where(run => Try(run.Update))];
+        List<ReportFolder> found = FolderSearch.Find(_folders, _problems);
+        _runs = [.. found.Where(folder => folder.IsRun).Select(Known)];
+        _runs.ForEach(run => run.Update(_problems));
         ReadResults(found);
     }
 
-    /// <summary>Reads everything; nothing may be missing or damaged.</summary>
-    /// <exception cref="DynConvException">A folder has nothing to show, or something cannot be read.</exception>
+    /// <summary>The same, and each folder has to have something to show.</summary>
+    /// <exception cref="DynConvException">A folder has nothing to show.</exception>
     public void ReadAll()
     {
         Update();
-        if (_problems.Count > 0)
-        {
-            throw new DynConvException(_problems[0]);
-        }
-
         foreach (string folder in _folders)
         {
-            if (FolderSearch.Find([folder]).Count == 0)
+            if (FolderSearch.Find([folder], []).Count == 0)
             {
                 throw new DynConvException(
                     $"{folder} has nothing to show: neither it nor a folder in it holds metrics.jsonl or {string.Join(" or ", ResultFile.Kinds.Select(kind => $"{kind}.json"))}.");
@@ -106,8 +104,16 @@ public sealed class Report
             json.WriteStartObject();
             json.WriteString("kind", result.Kind);
             json.WriteString("name", result.Name);
-            json.WritePropertyName("content");
-            result.Content.WriteTo(json);
+            if (result.Content is { } content)
+            {
+                json.WritePropertyName("content");
+                content.WriteTo(json);
+            }
+            else
+            {
+                json.WriteString("problem", result.Problem);
+            }
+
             json.WriteEndObject();
         }
 
@@ -136,24 +142,6 @@ public sealed class Report
         }
 
         _stamp = stamp;
-        _results = [];
-        foreach ((string path, string name) in files)
-        {
-            Try(() => _results.Add(ResultFile.Read(path, name)));
-        }
-    }
-
-    private bool Try(Action read)
-    {
-        try
-        {
-            read();
-            return true;
-        }
-        catch (DynConvException exception)
-        {
-            _problems.Add(exception.Message);
-            return false;
-        }
+        _results = [.. files.Select(file => ResultFile.Read(file.Path, file.Name))];
     }
 }

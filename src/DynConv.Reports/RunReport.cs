@@ -1,24 +1,90 @@
 using System.Text.Json;
 using DynConv.Models;
+using DynConv.Training;
+using DynConv.Training.Runs;
 
 namespace DynConv.Reports;
 
 /// <summary>One training run on the page, read again as it grows.</summary>
 internal sealed class RunReport(int id, ReportFolder folder)
 {
-    private readonly MetricsReader _metrics = new(folder.Metrics);
+    private const double LeastSilence = 60;
+    private const double StepsOfSilence = 10;
+
+    private readonly RunColumns _metrics = new(folder.Metrics);
     private RunSettings _settings = RunSettings.None;
+    private (long, DateTime) _settingsStamp;
     private long? _parameters;
 
     public int Id => id;
 
     public string Path => folder.Path;
 
-    /// <exception cref="DynConvException">One of its files is damaged.</exception>
-    public void Update()
+    /// <summary>Reads what is new. What cannot be read is a problem, and the rest of the run is shown.</summary>
+    /// <param name="problems">Gets a sentence for each thing that cannot be read.</param>
+    public void Update(List<string> problems)
     {
-        _settings = RunSettings.Read(folder.Path);
-        _parameters ??= RunSettings.Parameters(folder.Path);
+        Try(ReadSettings, System.IO.Path.Combine(Path, RunFile.Name), problems);
+        Try(() => _parameters ??= RunSettings.Parameters(Path), System.IO.Path.Combine(Path, ModelFolder.ConfigurationFileName), problems);
+        Try(ReadMetrics, folder.Metrics, problems);
+        if (_metrics.LeftOut is { } leftOut)
+        {
+            problems.Add(leftOut);
+        }
+    }
+
+    private bool IsFinished =>
+        File.Exists(System.IO.Path.Combine(Path, ModelFolder.ConfigurationFileName)) && File.Exists(System.IO.Path.Combine(Path, "model.safetensors"));
+
+    /// <summary>
+    /// Whether somebody is at work in the folder: a process has its lock, or the log has grown as lately as its steps
+    /// follow one another.
+    /// </summary>
+    private bool IsRunning =>
+        !IsFinished
+        && (FolderLock.IsTaken(Path, RunFolder.LockName) || HasJustGrown);
+
+    private bool HasJustGrown =>
+        _metrics.Training.Count > 0
+        && (DateTime.UtcNow - File.GetLastWriteTimeUtc(folder.Metrics)).TotalSeconds < Math.Max(LeastSilence, StepsOfSilence * _metrics.SecondsOfLastStep);
+
+    private static void Try(Action read, string path, List<string> problems)
+    {
+        try
+        {
+            read();
+        }
+        catch (DynConvException exception)
+        {
+            problems.Add(exception.Message);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // Whatever a file has that nobody has thought of, the page goes on without it.
+            problems.Add($"{path} cannot be shown ({exception.GetType().Name}).");
+        }
+    }
+
+    private void ReadSettings()
+    {
+        // A grid's page has hundreds of them, and asks every other second.
+        var file = new FileInfo(System.IO.Path.Combine(Path, RunFile.Name));
+        (long, DateTime) stamp = file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
+        if (stamp != _settingsStamp || stamp == default)
+        {
+            _settings = RunSettings.None;
+            _settings = RunSettings.Read(Path);
+            _settingsStamp = stamp;
+        }
+    }
+
+    private void ReadMetrics()
+    {
+        if (FileKind.Obstacle(folder.Metrics) is { } obstacle)
+        {
+            throw new DynConvException(obstacle);
+        }
+
         _metrics.Update();
     }
 
@@ -30,7 +96,8 @@ internal sealed class RunReport(int id, ReportFolder folder)
         json.WriteNumber("id", Id);
         json.WriteNumber("epoch", _metrics.Epoch);
         json.WriteString("name", folder.Name);
-        json.WriteBoolean("finished", File.Exists(System.IO.Path.Combine(folder.Path, ModelFolder.ConfigurationFileName)));
+        json.WriteBoolean("finished", IsFinished);
+        json.WriteBoolean("running", IsRunning);
         Write(json, "steps", _settings.Steps);
         Write(json, "parameters", _parameters);
         json.WriteStartObject("settings");

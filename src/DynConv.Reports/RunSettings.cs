@@ -19,6 +19,11 @@ internal sealed record RunSettings(IReadOnlyDictionary<string, string> Values, l
     public static RunSettings Read(string folder)
     {
         string path = Path.Combine(folder, RunFile.Name);
+        if (FileKind.Obstacle(path) is { } obstacle)
+        {
+            throw new DynConvException(obstacle);
+        }
+
         if (!File.Exists(path))
         {
             return None;
@@ -36,7 +41,7 @@ internal sealed record RunSettings(IReadOnlyDictionary<string, string> Values, l
         try
         {
             string path = Path.Combine(folder, ModelFolder.ConfigurationFileName);
-            return File.Exists(path)
+            return File.Exists(path) && FileKind.Obstacle(path) is null
                 ? ParameterCounts.Of(ConfigurationFile.Read(path)).Total
                 : null;
         }

@@ -36,6 +36,18 @@ public sealed partial class ReportTests(TinyRun tiny) : IDisposable
     }
 
     [Fact]
+    public void Report_shows_the_rest_where_a_file_is_odd_and_says_so()
+    {
+        SkipWithoutPage();
+        string path = _folder.At("report.html");
+        string odd = _folder.Folder("odd");
+        File.WriteAllText(Path.Combine(odd, "ablation.json"), "{\"rows\":[null]}");
+        CommandRun run = CommandRun.Of("report", _tiny.Folder, odd, "--out", path).Succeeded();
+        Assert.Contains("ablation.json: rows[0] is null, where an object belongs.", run.Error, StringComparison.Ordinal);
+        Assert.Contains("\"name\":\"run\"", File.ReadAllText(path), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Report_says_in_a_line_what_it_cannot_show()
     {
         string output = _folder.At("report.html");

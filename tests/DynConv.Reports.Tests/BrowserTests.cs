@@ -66,6 +66,25 @@ public sealed class BrowserTests : IDisposable
     }
 
     [Fact]
+    public async Task Runs_of_different_tokenizers_compare_in_bits_a_byte()
+    {
+        _folders.AddRun("runs/bytes", 100);
+        _folders.AddRun("runs/words", 100);
+        File.AppendAllText(_folders["runs/bytes/run.yaml"], "tokenizer: bytes\n");
+        File.AppendAllText(_folders["runs/words/run.yaml"], "tokenizer: bpe.json\n");
+        await Browser.Check("units", PageOf(_folders.Root), _folders.Root);
+    }
+
+    [Fact]
+    public async Task Odd_files_leave_the_rest_of_the_page()
+    {
+        _folders.AddRun("run", 20);
+        _folders.Write("odd/ablation.json", """{"rows":[null]}""");
+        _folders.Write("strange/recall.json", """[{"accuracy":0.5,"task":"a","conv":"none","pairs":2,"configuration":{"task":{"summary":5}}}]""");
+        await Browser.Check("odd", PageOf(_folders.Root), _folders.Root);
+    }
+
+    [Fact]
     public async Task A_watched_run_grows_on_the_page_and_survives_a_restart()
     {
         _folders.AddRun("run", 50);

@@ -30,6 +30,11 @@ internal static class ReportCommand
             var report = new Report(parsed.GetValue(folders)!);
             report.ReadAll();
             AtomicFile.WriteAllText(path, ReportPage.Make(report));
+            foreach (string problem in report.Problems)
+            {
+                context.Error.WriteLine($"note: {problem}");
+            }
+
             context.Out.WriteLine(path);
             return CommandLineApplication.Success;
         });

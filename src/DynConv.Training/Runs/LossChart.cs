@@ -6,6 +6,9 @@ namespace DynConv.Training.Runs;
 /// <summary>Draws loss curves as an SVG that is readable on light and dark pages.</summary>
 public static class LossChart
 {
+    /// <summary>The unit of losses as they are measured.</summary>
+    public const string NatsPerToken = "loss (nats a token)";
+
     private const double Width = 760;
     private const double Height = 420;
     private const double Left = 64;
@@ -16,8 +19,9 @@ public static class LossChart
     /// <summary>Draws curves over steps.</summary>
     /// <param name="title">Stands above.</param>
     /// <param name="curves">Each has at least one point; points are in order of their steps.</param>
+    /// <param name="unit">What the losses are.</param>
     /// <returns>The SVG's text.</returns>
-    public static string Draw(string title, IReadOnlyList<LossCurve> curves)
+    public static string Draw(string title, IReadOnlyList<LossCurve> curves, string unit = NatsPerToken)
     {
         var points = curves.SelectMany(curve => curve.Points).ToList();
         double lastStep = points.Max(point => point.Step);
@@ -54,7 +58,7 @@ public static class LossChart
 
         svg.Append(CultureInfo.InvariantCulture, $"""
             <text x="{(Left + Width - Right) / 2}" y="{Height - 12}" text-anchor="middle">step</text>
-            <text x="18" y="{(Top + Height - Bottom) / 2}" text-anchor="middle" transform="rotate(-90 18 {(Top + Height - Bottom) / 2})">loss (nats a token)</text>
+            <text x="18" y="{(Top + Height - Bottom) / 2}" text-anchor="middle" transform="rotate(-90 18 {(Top + Height - Bottom) / 2})">{ChartStyle.Escape(unit)}</text>
 
             """);
         for (int i = 0; i < curves.Count; i++)

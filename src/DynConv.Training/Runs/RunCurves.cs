@@ -1,6 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
-
 namespace DynConv.Training.Runs;
 
 /// <summary>The loss curves of a run, finished or not.</summary>
@@ -12,9 +9,17 @@ public sealed record RunCurves(
     /// <summary>Name of the file in a run's folder that curves are read from.</summary>
     public const string FileName = MetricsLog.Name;
 
-    /// <summary>Reads a run's <c>metrics.jsonl</c>.</summary>
+    /// <summary>What of the file is no line of metrics and was left out, in a sentence; null if nothing.</summary>
+    public string? LeftOut { get; init; }
+
+    /// <summary>
+    /// What a loss in nats a token times this is in bits a byte, by the text of the last validation; null without one.
+    /// </summary>
+    public double? BitsPerNat { get; init; }
+
+    /// <summary>Reads a run's <c>metrics.jsonl</c>; a last line that is only half written is not there yet.</summary>
     /// <param name="folder">The run's folder.</param>
-    /// <exception cref="DynConvException">The folder holds no run, or a line of the file is damaged.</exception>
+    /// <exception cref="DynConvException">The folder holds no run, or its file cannot be read.</exception>
     public static RunCurves Read(string folder)
     {
         string path = Path.Combine(folder, MetricsLog.Name);
@@ -25,30 +30,29 @@ public sealed record RunCurves(
 
         var training = new List<(double, double)>();
         var validation = new List<(double, double)>();
-        using var file = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-        for (int number = 1; file.ReadLine() is { } line; number++)
+        double bitsPerNat = double.NaN;
+        var reader = new MetricsReader(path);
+        reader.Read(row =>
         {
-            try
+            if (row.IsTraining)
             {
-                JsonNode node = JsonNode.Parse(line)!;
-                double step = (double)node["step"]!;
-                Add(training, step, node["loss"]);
-                Add(validation, step, node["valid_loss"]);
+                Add(training, row.Step, row["loss"]);
+                return;
             }
-            catch (Exception exception) when (exception is JsonException or InvalidOperationException or NullReferenceException)
-            {
-                throw new DynConvException($"{path}, line {number} is not a line of metrics.", exception);
-            }
-        }
 
-        return new RunCurves(training, validation);
+            Add(validation, row.Step, row["valid_loss"]);
+            double ratio = row["valid_bits_per_byte"] / row["valid_loss"];
+            bitsPerNat = double.IsFinite(ratio) ? ratio : bitsPerNat;
+        });
+        return new RunCurves(training, validation) { LeftOut = reader.LeftOut, BitsPerNat = double.IsFinite(bitsPerNat) ? bitsPerNat : null };
     }
 
-    private static void Add(List<(double Step, double Loss)> curve, double step, JsonNode? loss)
+    // A loss that is not finite has no place in a curve.
+    private static void Add(List<(double Step, double Loss)> curve, double step, double loss)
     {
-        if (loss is not null)
+        if (double.IsFinite(loss))
         {
-            curve.Add((step, (double)loss));
+            curve.Add((step, loss));
         }
     }
 }

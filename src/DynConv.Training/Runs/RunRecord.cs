@@ -1,5 +1,3 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using DynConv.Models;
 
 namespace DynConv.Training.Runs;
@@ -75,7 +73,7 @@ public sealed record RunRecord(
 
         public long ValidationTokens { get; private set; }
 
-        public double MedianSpeed => _speeds.Count == 0 ? 0 : _speeds.Order().ElementAt(_speeds.Count / 2);
+        public double MedianSpeed => _speeds.Where(double.IsFinite).Order().ToArray() is { Length: > 0 } speeds ? speeds[speeds.Length / 2] : 0;
 
         public static Metrics Read(string path)
         {
@@ -85,39 +83,22 @@ public sealed record RunRecord(
                 return metrics;
             }
 
-            using var file = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite));
-            for (int number = 1; file.ReadLine() is { } line; number++)
-            {
-                try
-                {
-                    metrics.Add(JsonNode.Parse(line)!);
-                }
-                catch (Exception exception) when (exception is JsonException or InvalidOperationException or NullReferenceException or FormatException)
-                {
-                    // A process that was killed may have left half of its last line; resuming cuts it off.
-                    if (file.Peek() >= 0)
-                    {
-                        throw new DynConvException($"{path}, line {number} is not a line of metrics.", exception);
-                    }
-                }
-            }
-
+            new MetricsReader(path).Read(metrics.Add);
             return metrics;
         }
 
-        private void Add(JsonNode line)
+        private void Add(MetricsRow row)
         {
-            long step = (long)line["step"]!;
-            if (line["valid_loss"] is { } loss)
+            if (row.IsTraining)
             {
-                Loss = (double)loss;
-                ValidationTokens = (long)line["valid_tokens"]!;
-                ValidatedStep = step;
+                Steps = (long)row.Step;
+                _speeds.Add(row["tokens_per_second"]);
             }
-            else
+            else if (double.IsFinite(row["valid_loss"]))
             {
-                Steps = step;
-                _speeds.Add((double)line["tokens_per_second"]!);
+                Loss = row["valid_loss"];
+                ValidationTokens = row["valid_tokens"] is >= 0 and < 1L << 53 and double tokens ? (long)tokens : 0;
+                ValidatedStep = (long)row.Step;
             }
         }
     }

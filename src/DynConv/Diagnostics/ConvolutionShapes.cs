@@ -27,7 +27,11 @@ public static class ConvolutionShapes
 
     /// <summary>The table of a device.</summary>
     /// <param name="device">Which.</param>
-    public static IReadOnlyList<ConvolutionShape> Of(Device device) => device.IsCuda ? Cuda : Cpu;
+    public static IReadOnlyList<ConvolutionShape> Of(Device device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        return device.IsCuda ? Cuda : Cpu;
+    }
 
     /// <summary>
     /// What a kernel must bear besides round numbers, as departures of the first shape of each kind: a slice of a fused
@@ -36,14 +40,17 @@ public static class ConvolutionShapes
     /// <param name="shapes">Where they start from.</param>
     public static IEnumerable<ConvolutionShape> Variants(IEnumerable<ConvolutionShape> shapes)
     {
-        foreach (ConvolutionShape shape in shapes.DistinctBy(shape => shape.Kind))
-        {
-            yield return shape with { Layout = ConvolutionLayout.Slice };
-            yield return shape with { Layout = ConvolutionLayout.Packed };
-            yield return shape with { Time = shape.Time - 3 };
-            long odd = shape.Channels - 1;
-            yield return shape with { Channels = odd, HeadSize = shape.HeadSize == 0 ? 0 : DivisorFrom(shape.HeadSize, odd) };
-        }
+        ArgumentNullException.ThrowIfNull(shapes);
+        return shapes.DistinctBy(static shape => shape.Kind).SelectMany(static shape => VariantsOf(shape));
+    }
+
+    private static IEnumerable<ConvolutionShape> VariantsOf(ConvolutionShape shape)
+    {
+        yield return shape with { Layout = ConvolutionLayout.Slice };
+        yield return shape with { Layout = ConvolutionLayout.Packed };
+        yield return shape with { Time = shape.Time - 3 };
+        long odd = shape.Channels - 1;
+        yield return shape with { Channels = odd, HeadSize = shape.HeadSize == 0 ? 0 : DivisorFrom(shape.HeadSize, odd) };
     }
 
     private static long DivisorFrom(long least, long number)

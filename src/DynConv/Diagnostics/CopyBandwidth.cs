@@ -46,6 +46,7 @@ public static unsafe class CopyBandwidth
     /// <returns>Bytes read and written in a second, in units of 10⁹.</returns>
     public static double Measure(Device device)
     {
+        ArgumentNullException.ThrowIfNull(device);
         CudaContext context = device.Context;
         long bytes = Math.Min(LargestCardCopy, context.TotalBytes / CardShare);
         using var scope = new TensorScope();

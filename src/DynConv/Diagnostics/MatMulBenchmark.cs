@@ -18,6 +18,7 @@ public static class MatMulBenchmark
     /// <returns>Seconds.</returns>
     public static double Measure(Device device, DType dtype, long m, long n, long k, TimeSpan? budget = null)
     {
+        ArgumentNullException.ThrowIfNull(device);
         using var scope = new TensorScope();
         var values = new NormalValues();
         Tensor a = values.Tensor([m, k], dtype, device);

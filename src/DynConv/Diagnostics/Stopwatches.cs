@@ -14,6 +14,7 @@ public static class Stopwatches
     /// <returns>Seconds.</returns>
     public static double Median(Action action, TimeSpan budget)
     {
+        ArgumentNullException.ThrowIfNull(action);
         for (int i = 0; i < WarmUps; i++)
         {
             action();

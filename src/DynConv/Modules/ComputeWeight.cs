@@ -17,6 +17,7 @@ public sealed class ComputeWeight : IDisposable
     /// <param name="type">What ops compute in: float32, or bfloat16 on CUDA.</param>
     public ComputeWeight(Tensor weight, DType type)
     {
+        ArgumentNullException.ThrowIfNull(weight);
         _weight = weight;
         _copy = type == weight.DType ? null : TensorScope.Release(Tensor.Empty(weight.Shape, type, weight.Device));
     }

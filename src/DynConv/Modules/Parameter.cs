@@ -28,6 +28,7 @@ public sealed class Parameter : IDisposable
     /// <param name="kind">How the optimizer treats it.</param>
     public Parameter(Tensor tensor, ParameterKind kind)
     {
+        ArgumentNullException.ThrowIfNull(tensor);
         Tensor = TensorScope.Release(tensor).RequireGradient();
         Kind = kind;
     }

@@ -16,6 +16,7 @@ public sealed class RandomSource(ulong seed)
     /// <param name="name">Any text.</param>
     public RandomSource Fork(string name)
     {
+        ArgumentNullException.ThrowIfNull(name);
         ulong hash = seed ^ 0xCBF29CE484222325;
         foreach (byte b in Encoding.UTF8.GetBytes(name))
         {

@@ -17,6 +17,7 @@ public abstract class ShortConvolution : Module
 
     private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device)
     {
+        ArgumentNullException.ThrowIfNull(random);
         if (channels < 1)
         {
             throw new DynConvException($"A short convolution needs at least 1 channel, not {channels}.");
@@ -66,6 +67,8 @@ public abstract class ShortConvolution : Module
     /// <returns>y, <c>[B, T, D]</c>.</returns>
     public Tensor Forward(Tensor x, Tensor u, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(u);
         using var scope = new TensorScope();
         return scope.Keep(Apply(x, Generator is null ? null : MatMul.Linear(u, Generator), options));
     }
@@ -77,6 +80,7 @@ public abstract class ShortConvolution : Module
     /// <returns>y, <c>[B, T, D]</c>.</returns>
     public Tensor Apply(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
         CheckFeatures(features);
         using var scope = new TensorScope();
         return scope.Keep(Convolve(x, features, (options ?? ShortConvolutionOptions.Default) with { Residual = Residual }));
@@ -87,6 +91,7 @@ public abstract class ShortConvolution : Module
     /// <returns>y, and the last W - 1 inputs, <c>[B, W-1, D]</c>, or <c>[N, W-1, D]</c> for N packed sequences.</returns>
     public (Tensor Y, Tensor FinalState) ApplyWithState(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
         Tensor y = Apply(x, features, options);
         return (y, ConvolutionState.Final(x, Width, options));
     }
@@ -98,6 +103,8 @@ public abstract class ShortConvolution : Module
     /// <returns>y, <c>[B, D]</c>.</returns>
     public Tensor Step(Tensor x, Tensor? features, Tensor state)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(state);
         CheckFeatures(features);
         using var scope = new TensorScope();
         return scope.Keep(ConvolveToken(x, features, state));
@@ -109,6 +116,7 @@ public abstract class ShortConvolution : Module
     /// <param name="random">What a low-rank convolution draws its bottleneck from: were that zero too, it would not learn.</param>
     public void SetIdentity(RandomSource random)
     {
+        ArgumentNullException.ThrowIfNull(random);
         using var scope = new TensorScope();
         StaticWeight.Tensor.CopyFrom(Tensor.Zeros(StaticWeight.Shape, device: StaticWeight.Tensor.Device));
         if (!Residual)

@@ -34,6 +34,7 @@ public static class ShortConvolutionKinds
     /// <exception cref="DynConvException">There is no such kind.</exception>
     public static ShortConvolutionKind Parse(string name)
     {
+        ArgumentNullException.ThrowIfNull(name);
         for (int i = 0; i < Names.Count; i++)
         {
             if (Names[i] == name)
@@ -49,10 +50,14 @@ public static class ShortConvolutionKinds
     /// <param name="name">One of <see cref="NamesOrNone"/>.</param>
     /// <param name="what">What the name was given for, as the message calls it.</param>
     /// <exception cref="DynConvException">It is neither.</exception>
-    public static ShortConvolutionKind? ParseOrNone(string name, string what = "conv") =>
-        name == None ? null
-        : Names.Contains(name) ? Parse(name)
-        : throw new DynConvException($"{what} is '{name}'; use {List(NamesOrNone)}.");
+    public static ShortConvolutionKind? ParseOrNone(string name, string what = "conv")
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(what);
+        return name == None ? null
+            : Names.Contains(name) ? Parse(name)
+            : throw new DynConvException($"{what} is '{name}'; use {List(NamesOrNone)}.");
+    }
 
     private static string List(IReadOnlyList<string> names) => $"{string.Join(", ", names.SkipLast(1))} or {names[^1]}";
 }

@@ -22,6 +22,8 @@ public static class AtomicFile
     /// <exception cref="DynConvException">The disk is full, or the folder cannot be written to.</exception>
     public static void Write(string path, Action<Stream> write)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(write);
         bool covered = AtomicFolder.Covers(path);
         string temporary = covered ? path : path + TemporarySuffix;
         DiskFile stream = Create(path, temporary);
@@ -62,7 +64,12 @@ public static class AtomicFile
     /// <param name="path">The file; its folder exists.</param>
     /// <param name="text">The whole content.</param>
     /// <exception cref="DynConvException">The disk is full, or the folder cannot be written to.</exception>
-    public static void WriteAllText(string path, string text) => Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    public static void WriteAllText(string path, string text)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(text);
+        Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    }
 
     private static DiskFile Create(string path, string temporary)
     {

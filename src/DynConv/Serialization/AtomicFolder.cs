@@ -27,6 +27,8 @@ public static class AtomicFolder
     /// <exception cref="DynConvException">The disk is full, or the parent folder cannot be written to.</exception>
     public static void Write(string path, Action<string> write)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(write);
         path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
         string temporary = path + TemporarySuffix;
         try

@@ -23,6 +23,7 @@ public sealed class CheckpointReader : IDisposable
     /// <exception cref="DynConvException">There is no model, a part is missing, or a file is damaged.</exception>
     public CheckpointReader(string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         CheckpointPath = path;
         try
         {
@@ -53,17 +54,34 @@ public sealed class CheckpointReader : IDisposable
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries => _entries;
 
     /// <summary>Whether there is a tensor of that name.</summary>
-    public bool Contains(string name) => _entries.ContainsKey(name);
+    public bool Contains(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return _entries.ContainsKey(name);
+    }
 
     /// <inheritdoc cref="SafetensorsReader.Read"/>
-    public Tensor Read(string name, Device? device = null) => Owner(name).Read(_entries[name].Name, device);
+    public Tensor Read(string name, Device? device = null)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return Owner(name).Read(_entries[name].Name, device);
+    }
 
     /// <inheritdoc cref="SafetensorsReader.ReadInto"/>
-    public void ReadInto(string name, Tensor destination) => Owner(name).ReadInto(_entries[name].Name, destination);
+    public void ReadInto(string name, Tensor destination)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(destination);
+        Owner(name).ReadInto(_entries[name].Name, destination);
+    }
 
     /// <summary>The file that holds a tensor, for messages about it.</summary>
     /// <param name="name">One of <see cref="Entries"/>.</param>
-    public string FileOf(string name) => Owner(name).FilePath;
+    public string FileOf(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return Owner(name).FilePath;
+    }
 
     /// <summary>Closes the files.</summary>
     public void Dispose()

@@ -24,6 +24,7 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="DynConvException">The file is missing or unreadable, or its header does not describe it.</exception>
     public SafetensorsReader(string path)
     {
+        ArgumentNullException.ThrowIfNull(path);
         FilePath = path;
         _file = Open(path);
         try
@@ -49,7 +50,11 @@ public sealed class SafetensorsReader : IDisposable
     public IReadOnlyDictionary<string, SafetensorsEntry> Entries => _header.Entries;
 
     /// <summary>Whether there is a tensor of that name.</summary>
-    public bool Contains(string name) => Entries.ContainsKey(name);
+    public bool Contains(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return Entries.ContainsKey(name);
+    }
 
     /// <summary>Reads a tensor: float32 from F32, F64, F16 and BF16, int32 from whole numbers and truth values.</summary>
     /// <param name="name">One of <see cref="Entries"/>.</param>
@@ -58,6 +63,7 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="DynConvException">There is no such tensor, or its elements do not fit.</exception>
     public Tensor Read(string name, Device? device = null)
     {
+        ArgumentNullException.ThrowIfNull(name);
         SafetensorsEntry entry = Find(name);
         DType dtype = entry.Type.TensorType()
             ?? throw Failure(name, $"holds {entry.Type.Name()}, which cannot be read; F32, F64, F16 and BF16 can");
@@ -83,6 +89,8 @@ public sealed class SafetensorsReader : IDisposable
     /// <exception cref="DynConvException">There is no such tensor, or it does not fit the destination.</exception>
     public void ReadInto(string name, Tensor destination)
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(destination);
         SafetensorsEntry entry = Find(name);
         CheckFits(entry, destination);
         byte[] bytes = ArrayPool<byte>.Shared.Rent(TensorBlocks.MaxElements * entry.Type.SizeInBytes());

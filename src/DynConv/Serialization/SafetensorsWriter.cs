@@ -34,6 +34,8 @@ public static class SafetensorsWriter
         IEnumerable<KeyValuePair<string, string>>? metadata = null,
         DType? floatType = null)
     {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(tensors);
         if (floatType == DType.Int32)
         {
             throw new DynConvException("Floating-point tensors are stored as float32 or bfloat16, not as int32.");

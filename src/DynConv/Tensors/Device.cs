@@ -109,7 +109,10 @@ public sealed class Device
     /// </summary>
     /// <param name="name">The name.</param>
     /// <exception cref="DynConvException">It names no device, or one that is not here.</exception>
-    public static Device Parse(string name) => name switch
+    public static Device Parse(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name switch
     {
         "cpu" => Cpu,
         "cuda" => Cuda(),
@@ -117,10 +120,15 @@ public sealed class Device
         _ when CardIndex(name) is { } index => Cuda(index),
         _ => throw new DynConvException($"There is no device '{name}'; it can be {Names}."),
     };
+    }
 
     /// <summary>Whether <see cref="Parse"/> understands a name; the device need not be there.</summary>
     /// <param name="name">The name.</param>
-    public static bool IsName(string name) => name is "cpu" or "cuda" or "auto" || CardIndex(name) is not null;
+    public static bool IsName(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return name is "cpu" or "cuda" or "auto" || CardIndex(name) is not null;
+    }
 
     /// <summary>
     /// Compiles the kernels that some work needs, all at once on all cores, so that nothing waits for the compiler later.
@@ -130,7 +138,11 @@ public sealed class Device
     /// was. Does not run on the CPU, where nothing is compiled.
     /// </param>
     /// <returns>How many kernels were needed that this process did not have yet.</returns>
-    public int Prepare(Action work) => _context?.Prepare(work) ?? 0;
+    public int Prepare(Action work)
+    {
+        ArgumentNullException.ThrowIfNull(work);
+        return _context?.Prepare(work) ?? 0;
+    }
 
     /// <summary>Waits until all ops queued on the device are done; ops on the CPU are done when they return.</summary>
     public void Synchronize() => _context?.Synchronize();

@@ -20,6 +20,7 @@ public static class FiniteCheck
     /// <param name="place">As in <c>model.layers.3.mlp</c>.</param>
     public static PlaceGuard Enter(string place)
     {
+        ArgumentNullException.ThrowIfNull(place);
         var guard = new PlaceGuard(_place);
         _place = place;
         return guard;

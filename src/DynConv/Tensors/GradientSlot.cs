@@ -11,8 +11,12 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
     private bool _complete;
     private bool _writable;
     private Tensor? _gradient;
+    private int _holders;
 
     public bool IsLeaf { get; } = isLeaf;
+
+    /// <summary>Whether a leaf and all its views are disposed, so that nobody can ask for the gradient.</summary>
+    public bool IsAbandoned => IsLeaf && Volatile.Read(ref _holders) == 0;
 
     public bool IsReached => _gradient is not null;
 
@@ -71,6 +75,18 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         }
 
         return _gradient;
+    }
+
+    /// <summary>A tensor whose gradient this is, or a view of it.</summary>
+    public void Hold() => Interlocked.Increment(ref _holders);
+
+    /// <summary>One of them is disposed; with the last one goes the gradient of a leaf.</summary>
+    public void LetGo()
+    {
+        if (Interlocked.Decrement(ref _holders) == 0 && IsLeaf)
+        {
+            Release();
+        }
     }
 
     public void Release()

@@ -16,6 +16,7 @@ public sealed class Tape : IDisposable
     private readonly Tape? _outer;
     private readonly List<TapeNode> _nodes = [];
     private bool _disposed;
+    private bool _hasRun;
 
     /// <summary>Starts to record the calling thread's ops.</summary>
     public Tape()
@@ -54,6 +55,9 @@ public sealed class Tape : IDisposable
     public static Tensor Record(
         string op, Tensor output, ReadOnlySpan<Tensor?> inputs, ReadOnlySpan<Tensor?> saved, Action<BackwardContext> rule)
     {
+        ArgumentNullException.ThrowIfNull(op);
+        ArgumentNullException.ThrowIfNull(output);
+        ArgumentNullException.ThrowIfNull(rule);
         Record(op, [output], inputs, saved, rule);
         return output;
     }
@@ -71,6 +75,8 @@ public sealed class Tape : IDisposable
         ReadOnlySpan<Tensor?> saved,
         Action<BackwardContext> rule)
     {
+        ArgumentNullException.ThrowIfNull(op);
+        ArgumentNullException.ThrowIfNull(rule);
         FiniteCheck.Values(op, outputs);
         if (!IsRecording(inputs))
         {
@@ -100,6 +106,7 @@ public sealed class Tape : IDisposable
     /// </param>
     public void Backward(Tensor output, Tensor? gradient = null)
     {
+        ArgumentNullException.ThrowIfNull(output);
         using var scope = new TensorScope();
         if (gradient is null)
         {
@@ -117,13 +124,21 @@ public sealed class Tape : IDisposable
 
     /// <summary>The same for several results at once.</summary>
     /// <param name="outputs">Results of recorded ops, each with its gradient.</param>
+    /// <exception cref="InvalidOperationException">The tape has served its backward pass.</exception>
     public void Backward(params ReadOnlySpan<(Tensor Output, Tensor Gradient)> outputs)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_hasRun)
+        {
+            throw new InvalidOperationException("A Tape serves one backward pass, and this one has run: give all results to one call, or open another tape.");
+        }
+
         using var scope = new TensorScope();
         using IDisposable pause = Pause();
         foreach ((Tensor output, Tensor gradient) in outputs)
         {
+            ArgumentNullException.ThrowIfNull(output, nameof(outputs));
+            ArgumentNullException.ThrowIfNull(gradient, nameof(outputs));
             if (output.Slot is null)
             {
                 throw new TensorException("backward", "no recorded op led to this result.", output);
@@ -138,6 +153,7 @@ public sealed class Tape : IDisposable
             output.Slot.Add(output, gradient);
         }
 
+        _hasRun = true;
         for (int i = _nodes.Count - 1; i >= 0; i--)
         {
             _nodes[i].Backward();

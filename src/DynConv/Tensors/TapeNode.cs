@@ -92,9 +92,9 @@ public sealed class BackwardContext
     public Tensor Saved(int index) =>
         _saved[index] ?? throw new TensorException(_node.Op, $"saved nothing at {index}.");
 
-    /// <summary>Whether the gradient of an input is wanted.</summary>
+    /// <summary>Whether the gradient of an input is wanted: of one that is disposed, nobody can ask for it.</summary>
     /// <param name="input">The input's place.</param>
-    public bool Needs(int input) => _inputs[input] is { RequiresGradient: true };
+    public bool Needs(int input) => _inputs[input] is { Slot.IsAbandoned: false };
 
     /// <summary>Where to write the gradient of an input that <see cref="Needs"/> says is wanted. Ask once.</summary>
     /// <param name="input">The input's place.</param>
@@ -105,6 +105,7 @@ public sealed class BackwardContext
     /// <param name="contribution">Has the input's shape; the tape may go on using its buffer.</param>
     public void Add(int input, Tensor contribution)
     {
+        ArgumentNullException.ThrowIfNull(contribution);
         if (Needs(input))
         {
             _inputs[input]!.Slot!.Add(_inputs[input]!, contribution);

@@ -12,7 +12,7 @@ public sealed partial class Tensor
     /// <summary>
     /// What <see cref="Tape.Backward(Tensor, Tensor?)"/> has left here: a view with this tensor's shape, summed over all passes since
     /// <see cref="ClearGradient"/>; null if no pass has reached it. Only for tensors made with
-    /// <see cref="RequireGradient"/> and their views.
+    /// <see cref="RequireGradient"/> and their views, with the last of which it is disposed.
     /// </summary>
     public Tensor? Gradient
     {
@@ -32,7 +32,11 @@ public sealed partial class Tensor
             throw new TensorException("gradient", "whole numbers have no gradient.", this);
         }
 
-        _slot ??= new GradientSlot(Shape, DType, Device, isLeaf: true);
+        if (_slot is null)
+        {
+            Hold(new GradientSlot(Shape, DType, Device, isLeaf: true));
+        }
+
         return this;
     }
 
@@ -47,7 +51,11 @@ public sealed partial class Tensor
     internal Tensor RepresentedBy(Tensor copy)
     {
         Tensor view = copy.Detach();
-        view._slot = _slot;
+        if (_slot is not null)
+        {
+            view.Hold(_slot);
+        }
+
         view._region = _region;
         view._path = _path;
         return view;
@@ -57,17 +65,24 @@ public sealed partial class Tensor
 
     internal GradientRegion? Region => _region;
 
-    internal void Track(GradientSlot slot) => _slot = slot;
+    internal void Track(GradientSlot slot) => Hold(slot);
 
     /// <summary>The part of the root's gradient that belongs to this view.</summary>
     internal Tensor Through(Tensor whole) => _path is null ? whole.Detach() : _path(whole.Detach());
+
+    private void Hold(GradientSlot slot)
+    {
+        _slot?.LetGo();
+        _slot = slot;
+        slot.Hold();
+    }
 
     private Tensor Inherit(Tensor view, GradientRegion? region, Func<Tensor, Tensor> step)
     {
         if (_slot is not null)
         {
             Func<Tensor, Tensor>? before = _path;
-            view._slot = _slot;
+            view.Hold(_slot);
             view._region = region;
             view._path = before is null ? step : g => step(before(g));
         }

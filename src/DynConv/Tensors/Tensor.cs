@@ -109,7 +109,11 @@ public sealed partial class Tensor : IDisposable
 
     /// <inheritdoc cref="From{T}(ReadOnlySpan{T}, Shape, Device?)"/>
     public static Tensor From<T>(T[] values, Shape shape, Device? device = null)
-        where T : unmanaged => From((ReadOnlySpan<T>)values, shape, device);
+        where T : unmanaged 
+    {
+        ArgumentNullException.ThrowIfNull(values);
+        return From((ReadOnlySpan<T>)values, shape, device);
+    }
 
     /// <summary>Overwrites all elements; the tensor has to be contiguous.</summary>
     /// <typeparam name="T">The element type's C# counterpart.</typeparam>
@@ -146,6 +150,7 @@ public sealed partial class Tensor : IDisposable
     /// <param name="source">Where the values come from. No gradient flows through this.</param>
     public void CopyFrom(Tensor source)
     {
+        ArgumentNullException.ThrowIfNull(source);
         using var scope = new TensorScope();
         Tensor here = ReferenceEquals(source.Device, Device) ? source : source.To(Device);
         Ops.StridedCopy.Copy(here, this);
@@ -156,6 +161,7 @@ public sealed partial class Tensor : IDisposable
     /// <param name="device">Where to.</param>
     public Tensor To(Device device)
     {
+        ArgumentNullException.ThrowIfNull(device);
         if (ReferenceEquals(device, Device))
         {
             return this;
@@ -238,10 +244,15 @@ public sealed partial class Tensor : IDisposable
         Storage.MarkChanged();
     }
 
-    /// <summary>Gives the view up, and with the last view the buffer. Doing so again has no effect.</summary>
+    /// <summary>Gives the view up, and with the last view the buffer and the gradient. Doing so again has no effect.</summary>
     public void Dispose()
     {
-        _storage?.Release();
+        if (_storage is not null)
+        {
+            _storage.Release();
+            _slot?.LetGo();
+        }
+
         _storage = null;
         _scope = null;
     }

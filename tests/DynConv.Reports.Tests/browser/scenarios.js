@@ -1,6 +1,6 @@
 // What must be so of the page, seen from outside: by looking, hovering, dragging, typing.
 import assert from "node:assert/strict";
-import { appendFile, readFile, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
 const curves = "#curves .stage";
@@ -173,6 +173,17 @@ export const scenarios = {
             assert.ok(await isPainted(stage));
             assert.ok((await stage.locator("canvas").boundingBox()).width <= 390);
         }
+        const runs = page.locator("#runs tbody tr");
+        const titles = await runs.first().locator("td").evaluateAll(cells => cells.map(cell => getComputedStyle(cell, "::before").content));
+        for (const title of ["valid loss", "bits/byte", "state"]) {
+            assert.ok(titles.includes(`"${title}"`), "each figure stands under what it is");
+        }
+        for (const cell of await runs.locator("th, td").all()) {
+            const box = await cell.boundingBox();
+            assert.ok(box.x >= 0 && box.x + box.width <= 390, JSON.stringify(box));
+        }
+        await page.locator("#runs thead button", { hasText: "steps" }).click();
+        assert.match(await runs.first().innerText(), /runs\/none/, "and can be sorted by");
         const tip = page.locator(`${curves} .tip`);
         for (const share of [0.02, 0.5, 0.98]) {
             await hoverAt(page, curves, share);
@@ -222,6 +233,26 @@ export const scenarios = {
         assert.ok(times.at(-1) < 20_000, `milliseconds: ${times.map(Math.round).join(" ")}`);
     },
 
+    async units(page) {
+        assert.match(await page.locator("#runs .hint").innerText(), /different tokenizers \(bytes, bpe\.json\)/);
+        assert.match(await page.locator("#curves").innerText(), /bits a byte do/);
+        await page.locator("#curves").getByLabel("Measure").selectOption("bits_per_byte");
+        assert.equal((await shown(page)).lines, 4);
+        assert.doesNotMatch(await page.locator("#curves").innerText(), /different tokenizers/);
+        assert.match(await hoverAt(page, curves, 0.99), /validation\s+2\.0000/);
+        await page.locator("#curves .legend button").first().click();
+        await page.locator("#curves").getByLabel("Measure").selectOption("loss");
+        assert.doesNotMatch(await page.locator("#curves").innerText(), /different tokenizers/, "one run is no mixture");
+    },
+
+    async odd(page) {
+        const text = await page.locator("main").innerText();
+        assert.match(text, /rows\[0\] is null/);
+        assert.match(text, /recall\.json of strange holds something that no command of dynconv writes there/);
+        assert.deepEqual(await page.locator("h2").allInnerTexts(), ["Runs", "Curves", "Ablation: odd", "Recall: strange", "Configuration"]);
+        assert.ok(await isPainted(page.locator(curves)));
+    },
+
     async little(page) {
         const text = await page.locator("body").innerText();
         assert.match(text, /2 runs/);
@@ -235,6 +266,16 @@ export const scenarios = {
         const reaches = step => page.waitForFunction(to => Number(document.querySelector("#curves .stage")?.dataset.to) === to, step);
         await reaches(50);
         assert.equal(await page.locator(".state").innerText(), "live");
+        assert.equal(await page.locator("#runs [data-state=running]").count(), 1);
+        const colors = () => page.locator("#curves .legend button").evaluateAll(buttons =>
+            Object.fromEntries(buttons.map(button => [button.textContent, getComputedStyle(button.querySelector(".dot")).backgroundColor])));
+        const before = await colors();
+        await mkdir(join(folder, "another"));
+        await writeFile(join(folder, "another", "metrics.jsonl"), line(1, 3) + line(2, 2));
+        await page.waitForFunction(() => document.querySelectorAll("#curves .legend button").length === 2);
+        const after2 = await colors();
+        assert.equal(after2.run, before.run, "a new run takes no other's colour");
+        assert.notEqual(after2.another, after2.run);
         await appendFile(log, line(51, 2) + line(52, 2) + '{"step":53,"lo');
         await reaches(52);
         await appendFile(log, 'ss":3}\n');

@@ -55,7 +55,7 @@ function merge(old, news) {
     let changed = news.stamp !== old.stamp || old.runs.length !== news.runs.length || String(old.problems) !== String(news.problems);
     for (const run of news.runs) {
         const known = before.get(run.id);
-        changed ||= !known || known.epoch !== run.epoch || run.training.step.length > 0 || run.validation.step.length > 0;
+        changed ||= !known || known.epoch !== run.epoch || known.running !== run.running || known.finished !== run.finished || run.training.step.length > 0 || run.validation.step.length > 0;
         if (known && known.epoch === run.epoch) {
             run.training = append(known.training, run.training, columns);
             run.validation = append(known.validation, run.validation, validationColumns);

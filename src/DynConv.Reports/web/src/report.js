@@ -1,7 +1,7 @@
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
 import { embedded, follow } from "./data.js";
-import { h } from "./dom.js";
+import { h, section } from "./dom.js";
 import { ablationSection } from "./sections/ablation.js";
 import { CurvesSection } from "./sections/curves.js";
 import { recallSection } from "./sections/recall.js";
@@ -52,7 +52,7 @@ class Page {
         const seen = {};
         const results = data.results.map(result => {
             seen[result.kind] = (seen[result.kind] ?? 0) + 1;
-            return resultSections[result.kind](result, `${result.kind}-${seen[result.kind]}`);
+            return resultSection(result, `${result.kind}-${seen[result.kind]}`);
         });
         const sections = withRuns ? [this.runs.element, this.curves.element, ...results, this.settings.element] : results;
         this.main.replaceChildren(...sections);
@@ -66,6 +66,19 @@ class Page {
         this.state.textContent = state === "live" ? "live" : "no connection, trying again";
         this.state.dataset.state = state;
     }
+}
+
+/** What a file of results says, or a sentence in its place: one odd file takes nothing from the rest of the page. */
+function resultSection(result, id) {
+    let problem = result.problem;
+    if (!problem) {
+        try {
+            return resultSections[result.kind](result, id);
+        } catch {
+            problem = `${result.kind}.json of ${result.name} holds something that no command of dynconv writes there, and cannot be shown.`;
+        }
+    }
+    return section(id, `${result.kind[0].toUpperCase()}${result.kind.slice(1)}: ${result.name}`, h("p", { class: "problem" }, problem));
 }
 
 function describe(data) {

@@ -76,6 +76,10 @@ export function smooth(ys, share) {
     let mean = 0;
     let weight = 0;
     for (let i = 0; i < ys.length; i++) {
+        if (ys[i] === null) {
+            out[i] = null; // A step whose loss was no number.
+            continue;
+        }
         mean = share * mean + (1 - share) * ys[i];
         weight = share * weight + (1 - share);
         out[i] = mean / weight;

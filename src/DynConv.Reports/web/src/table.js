@@ -44,7 +44,7 @@ export class SortedTable {
     render() {
         this.body.replaceChildren(...this.ordered().map(row => h("tr", {}, ...this.columns.map((column, at) => {
             const content = column.text ? column.text(row) : String(column.value(row) ?? "–");
-            return h(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: column.numeric && "number" }, content);
+            return h(at === 0 ? "th" : "td", { scope: at === 0 && "row", class: column.numeric && "number", "data-title": at > 0 && column.title }, content);
         }))));
     }
 

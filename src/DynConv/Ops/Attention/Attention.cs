@@ -19,6 +19,9 @@ public static partial class Attention
     /// <exception cref="TensorException">A shape, a dtype or an option does not fit.</exception>
     public static Tensor Causal(Tensor q, Tensor k, Tensor v, AttentionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(k);
+        ArgumentNullException.ThrowIfNull(v);
         options ??= Defaults;
         Check(q, k, v, options);
         float scale = options.Scale ?? 1f / MathF.Sqrt(q.Shape[3]);

@@ -10,6 +10,8 @@ public static partial class Bias
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Add(Tensor x, Tensor bias)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(bias);
         OpArguments.Floating("bias", x);
         OpArguments.Weight("bias", "the bias", bias, x);
         if (x.Rank < 1 || bias.Rank != 1 || bias.Shape[0] != x.Shape[^1])

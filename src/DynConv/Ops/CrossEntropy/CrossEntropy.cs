@@ -20,6 +20,8 @@ public static partial class CrossEntropy
     /// <exception cref="TensorException">A shape or dtype does not fit, or, on the CPU, a target is out of range.</exception>
     public static Tensor Mean(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
     {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(targets);
         using var scope = new TensorScope();
         (logits, targets) = Check(logits, targets, ignoreIndex);
         Tensor statistics = Tensor.Empty([logits.Shape[0], 2], DType.Float32, logits.Device);
@@ -60,6 +62,8 @@ public static partial class CrossEntropy
     /// <exception cref="TensorException">A shape or dtype does not fit, or, on the CPU, a target is out of range.</exception>
     public static Tensor Rows(Tensor logits, Tensor targets, int ignoreIndex = DefaultIgnoreIndex)
     {
+        ArgumentNullException.ThrowIfNull(logits);
+        ArgumentNullException.ThrowIfNull(targets);
         using var scope = new TensorScope();
         (logits, targets) = Check(logits.Detach(), targets, ignoreIndex);
         Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);

@@ -9,6 +9,8 @@ public static partial class Elementwise
     /// <exception cref="TensorException">The shapes differ.</exception>
     public static Tensor Add(Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
         OpArguments.SameShape("add", a, b);
         OpArguments.Floating("add", a, b);
         Tensor sum = Tensor.Empty(a.Shape, a.DType, a.Device);
@@ -26,6 +28,8 @@ public static partial class Elementwise
     /// <exception cref="TensorException">The shapes differ.</exception>
     public static Tensor Multiply(Tensor a, Tensor b)
     {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
         OpArguments.SameShape("multiply", a, b);
         OpArguments.Floating("multiply", a, b);
         Tensor product = Tensor.Empty(a.Shape, a.DType, a.Device);
@@ -48,6 +52,7 @@ public static partial class Elementwise
     /// <param name="factor">One number for all of them.</param>
     public static Tensor Scale(Tensor x, float factor)
     {
+        ArgumentNullException.ThrowIfNull(x);
         OpArguments.Floating("scale", x);
         Tensor scaled = Tensor.Empty(x.Shape, x.DType, x.Device);
         ScaleTo(x, factor, scaled, accumulate: false);
@@ -62,6 +67,7 @@ public static partial class Elementwise
     /// <param name="x">Values, any shape and strides; the sum of none is 0.</param>
     public static Tensor Sum(Tensor x)
     {
+        ArgumentNullException.ThrowIfNull(x);
         OpArguments.Floating("sum", x);
         Tensor sum = Tensor.Empty([], DType.Float32, x.Device);
         if (x.Device.IsCuda)
@@ -82,6 +88,7 @@ public static partial class Elementwise
     /// <exception cref="TensorException">There are no elements.</exception>
     public static Tensor Mean(Tensor x)
     {
+        ArgumentNullException.ThrowIfNull(x);
         if (x.Count == 0)
         {
             throw new TensorException("mean", $"shape {x.Shape} has no elements.", x);

@@ -15,6 +15,8 @@ public static partial class Embedding
     /// <exception cref="TensorException">A shape or dtype does not fit, or, on the CPU, an id lies outside the table.</exception>
     public static Tensor Apply(Tensor weight, Tensor ids, DType? dtype = null)
     {
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(ids);
         OpArguments.Rank("embedding", "weight", weight, 2, "[V, D]");
         OpArguments.Floating("embedding", weight);
         OpArguments.OneDevice("embedding", weight, ids);

@@ -16,6 +16,8 @@ public static partial class MatMul
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Linear(Tensor x, Tensor weight)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
         OpArguments.Floating("linear", x);
         OpArguments.Weight("linear", "the weight", weight, x);
         if (weight.Rank != 2 || x.Rank == 0 || x.Shape[^1] != weight.Shape[1])
@@ -68,6 +70,8 @@ public static partial class MatMul
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Batched(Tensor a, Tensor b, bool transposeA = false, bool transposeB = false)
     {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
         OpArguments.Floating("batched", a, b);
         using var scope = new TensorScope();
         Tensor left = Oriented(a, transposeA);

@@ -32,6 +32,11 @@ public static partial class AdamW
         float gradientScale = 1f,
         Tensor? deviceScale = null)
     {
+        ArgumentNullException.ThrowIfNull(parameter);
+        ArgumentNullException.ThrowIfNull(gradient);
+        ArgumentNullException.ThrowIfNull(firstMoment);
+        ArgumentNullException.ThrowIfNull(secondMoment);
+        ArgumentNullException.ThrowIfNull(settings);
         OpArguments.SameShape("adamw", parameter, gradient);
         OpArguments.SameShape("adamw", parameter, firstMoment);
         OpArguments.SameShape("adamw", parameter, secondMoment);

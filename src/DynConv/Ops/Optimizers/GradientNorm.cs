@@ -48,6 +48,7 @@ public static partial class GradientNorm
     /// <exception cref="TensorException">The sum is not float32 <c>[]</c>, or a number is not above 0.</exception>
     public static Tensor ClipScale(Tensor squaredSum, float maximumNorm, float scale = 1f)
     {
+        ArgumentNullException.ThrowIfNull(squaredSum);
         OpArguments.Float32("gradient_norm", squaredSum);
         OpArguments.Rank("gradient_norm", "the squared sum", squaredSum, 0, "[]");
         if (!(maximumNorm > 0 && scale > 0))

@@ -11,6 +11,8 @@ public static partial class RmsNorm
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Apply(Tensor x, Tensor weight, float epsilon)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
         OpArguments.Floating("rms_norm", x);
         OpArguments.Weight("rms_norm", "the weight", weight, x);
         if (x.Rank < 1 || weight.Rank != 1 || weight.Shape[0] != x.Shape[^1])

@@ -15,6 +15,8 @@ public static partial class Rope
     /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
     public static Tensor Apply(Tensor x, RopeTable table, long position = 0)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(table);
         Check(x, table);
         long end = position + x.Shape[1];
         if (position < 0 || end > table.MaximumLength)
@@ -36,6 +38,8 @@ public static partial class Rope
     /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
     public static Tensor Apply(Tensor x, RopeTable table, TokenPositions positions)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(table);
         Check(x, table);
         if (positions.Batch != x.Shape[0] || positions.Tokens != x.Shape[1])
         {

@@ -42,6 +42,7 @@ public sealed class TokenPositions : IDisposable
     /// <param name="packed">Where they begin and end. It stays the caller's to dispose, after this object's last use.</param>
     public TokenPositions(PackedSequences packed)
     {
+        ArgumentNullException.ThrowIfNull(packed);
         _first = [];
         Batch = 1;
         Tokens = packed.Tokens;

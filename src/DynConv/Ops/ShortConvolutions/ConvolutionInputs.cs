@@ -70,6 +70,14 @@ internal sealed class ConvolutionInputs
                 throw new TensorException(
                     op, $"the given output has an inner stride of {output.Strides[2]}; it has to be 1.", output);
             }
+
+            if (Overlap.Within(output))
+            {
+                throw new TensorException(
+                    op, $"the given output has strides [{string.Join(", ", output.Strides.ToArray())}], by which one element stands for several.", output);
+            }
+
+            CheckApart(op, output, ("x", x), ("staticWeight", staticWeight), ("initialState", options.InitialState));
         }
 
         return new ConvolutionInputs(
@@ -129,6 +137,18 @@ internal sealed class ConvolutionInputs
         {
             throw new TensorException(
                 op, $"{name} has to be {letters}, which is {wanted} for x {x.Shape}, and is {tensor.Shape}.", x, tensor);
+        }
+    }
+
+    /// <summary>Refuses an output that shares an element with an input: the input would change while it is read.</summary>
+    public static void CheckApart(string op, Tensor? output, params ReadOnlySpan<(string Name, Tensor? Tensor)> inputs)
+    {
+        foreach ((string name, Tensor? input) in inputs)
+        {
+            if (output is not null && input is not null && Overlap.Between(output, input))
+            {
+                throw new TensorException(op, $"the given output shares elements with {name}; it needs memory of its own.", output, input);
+            }
         }
     }
 

@@ -18,6 +18,7 @@ public static partial class ConvolutionState
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Final(Tensor x, long width, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
         options ??= ShortConvolutionOptions.Default;
         using var scope = new TensorScope();
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, width, null, options with { Output = null });

@@ -23,6 +23,8 @@ public static partial class HeadWiseConvolution
     public static Tensor Apply(
         Tensor x, Tensor weight, Tensor? staticWeight = null, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
         options ??= ShortConvolutionOptions.Default;
         using var scope = new TensorScope();
         ConvolutionInputs.CheckRows(Op, x);
@@ -33,6 +35,7 @@ public static partial class HeadWiseConvolution
 
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, weight.Shape[3], staticWeight, options);
         CheckWeight(x, weight);
+        ConvolutionInputs.CheckApart(Op, options.Output, ("weight", weight));
         Tensor filters = RowLayout.Of(weight, innerDimensions: 2);
         Tensor y = inputs.Result(options);
         if (x.Device.IsCuda)
@@ -54,6 +57,8 @@ public static partial class HeadWiseConvolution
     public static (Tensor Y, Tensor FinalState) ApplyWithState(
         Tensor x, Tensor weight, Tensor? staticWeight = null, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
         Tensor y = Apply(x, weight, staticWeight, options);
         return (y, ConvolutionState.Final(x, weight.Shape[3], options));
     }
@@ -65,13 +70,18 @@ public static partial class HeadWiseConvolution
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
-    public static Tensor Step(Tensor x, Tensor weight, Tensor? staticWeight, Tensor state, bool residual = false) =>
-        ConvolutionState.Step(
+    public static Tensor Step(Tensor x, Tensor weight, Tensor? staticWeight, Tensor state, bool residual = false)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(weight);
+        ArgumentNullException.ThrowIfNull(state);
+        return ConvolutionState.Step(
             Op,
             x,
             state,
             residual,
             (token, options) => Apply(token, ConvolutionState.Token(Op, "weight", weight, 3), staticWeight, options));
+    }
 
     private static void Backward(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
     {

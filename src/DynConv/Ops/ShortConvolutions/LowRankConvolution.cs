@@ -22,11 +22,15 @@ public static partial class LowRankConvolution
     public static Tensor Apply(
         Tensor x, Tensor z, Tensor u, Tensor? staticWeight = null, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(z);
+        ArgumentNullException.ThrowIfNull(u);
         options ??= ShortConvolutionOptions.Default;
         using var scope = new TensorScope();
         ConvolutionInputs.CheckRows(Op, x);
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, Width(x, u), staticWeight, options);
         CheckFactors(x, z, u);
+        ConvolutionInputs.CheckApart(Op, options.Output, ("z", z), ("u", u));
         Tensor factors = TokenRows.HaveOneStride(z) ? RowLayout.Of(z) : z.Contiguous();
         Tensor basis = RowLayout.Of(u);
         Tensor y = inputs.Result(options);
@@ -49,6 +53,9 @@ public static partial class LowRankConvolution
     public static (Tensor Y, Tensor FinalState) ApplyWithState(
         Tensor x, Tensor z, Tensor u, Tensor? staticWeight = null, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(z);
+        ArgumentNullException.ThrowIfNull(u);
         Tensor y = Apply(x, z, u, staticWeight, options);
         return (y, ConvolutionState.Final(x, Width(x, u), options));
     }
@@ -61,13 +68,19 @@ public static partial class LowRankConvolution
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
-    public static Tensor Step(Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state, bool residual = false) =>
-        ConvolutionState.Step(
+    public static Tensor Step(Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state, bool residual = false)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(z);
+        ArgumentNullException.ThrowIfNull(u);
+        ArgumentNullException.ThrowIfNull(state);
+        return ConvolutionState.Step(
             Op,
             x,
             state,
             residual,
             (token, options) => Apply(token, ConvolutionState.Token(Op, "z", z, 2), u, staticWeight, options));
+    }
 
     private static void Backward(ConvolutionInputs inputs, BackwardContext g)
     {

@@ -21,6 +21,8 @@ public static partial class StaticConvolution
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public static Tensor Apply(Tensor x, Tensor staticWeight, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(staticWeight);
         options ??= ShortConvolutionOptions.Default;
         using var scope = new TensorScope();
         if (staticWeight.Rank != 2)
@@ -49,6 +51,8 @@ public static partial class StaticConvolution
     public static (Tensor Y, Tensor FinalState) ApplyWithState(
         Tensor x, Tensor staticWeight, ShortConvolutionOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(staticWeight);
         Tensor y = Apply(x, staticWeight, options);
         return (y, ConvolutionState.Final(x, staticWeight.Shape[0], options));
     }
@@ -59,8 +63,13 @@ public static partial class StaticConvolution
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
-    public static Tensor Step(Tensor x, Tensor staticWeight, Tensor state, bool residual = false) =>
-        ConvolutionState.Step(Op, x, state, residual, (token, options) => Apply(token, staticWeight, options));
+    public static Tensor Step(Tensor x, Tensor staticWeight, Tensor state, bool residual = false)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        ArgumentNullException.ThrowIfNull(staticWeight);
+        ArgumentNullException.ThrowIfNull(state);
+        return ConvolutionState.Step(Op, x, state, residual, (token, options) => Apply(token, staticWeight, options));
+    }
 
     private static void Backward(ConvolutionInputs inputs, BackwardContext g)
     {

@@ -12,6 +12,8 @@ public static partial class SwiGlu
     /// <exception cref="TensorException">The shapes differ or dtypes do not fit.</exception>
     public static Tensor Apply(Tensor gate, Tensor up)
     {
+        ArgumentNullException.ThrowIfNull(gate);
+        ArgumentNullException.ThrowIfNull(up);
         OpArguments.SameShape("swiglu", gate, up);
         OpArguments.Floating("swiglu", gate, up);
         Tensor y = Tensor.Empty(gate.Shape, gate.DType, gate.Device);

@@ -6,39 +6,49 @@ import { SortedTable } from "../table.js";
 const last = values => values.at(-1);
 const least = values => (values.length > 0 ? values.reduce((a, b) => Math.min(a, b)) : undefined);
 
-const hues = new WeakMap();
+const hues = new Map();
 
 /**
- * A run's colour, the same everywhere on the page: the first run of a kind of convolution has the colour of that kind;
- * all have it where there are more runs than colours.
+ * A run's colour, the same everywhere on the page and for as long as it is open, whatever comes or goes: the first run of
+ * a kind of convolution has the colour of that kind; all have it where there are more runs than colours.
  */
 export function hueOfRun(runs, run) {
-    if (!hues.has(runs)) {
-        hues.set(runs, assignHues(runs));
+    if (!hues.has(run.name)) {
+        assignHues(runs);
     }
-    return hues.get(runs).get(run);
+    return hues.get(run.name);
 }
 
 function assignHues(runs) {
-    const taken = new Map();
     const alike = runs.every(run => run.settings.conv === runs[0].settings.conv);
     const crowded = runs.length > hueCount;
-    for (const run of runs) {
+    const fresh = runs.filter(run => !hues.has(run.name)).sort((a, b) => a.id - b.id);
+    const used = hue => runs.filter(run => hues.get(run.name) === hue).length;
+    for (const run of fresh) {
         const hue = alike ? undefined : kindHues[run.settings.conv];
-        if (hue !== undefined && (crowded || ![...taken.values()].includes(hue))) {
-            taken.set(run, hue);
+        if (hue !== undefined && (crowded || used(hue) === 0)) {
+            hues.set(run.name, hue);
         }
     }
-    const free = Array.from({ length: hueCount }, (_, hue) => hue).filter(hue => ![...taken.values()].includes(hue));
-    let next = 0;
-    for (const run of runs.filter(run => !taken.has(run))) {
-        taken.set(run, free.length > 0 ? free[next++ % free.length] : next++ % hueCount);
+    const all = Array.from({ length: hueCount }, (_, hue) => hue);
+    for (const run of fresh.filter(run => !hues.has(run.name))) {
+        hues.set(run.name, all.reduce((best, hue) => (used(hue) < used(best) ? hue : best)));
     }
-    return taken;
 }
 
 function state(run) {
-    return run.finished ? "finished" : run.training.step.length > 0 ? "unfinished" : "no step yet";
+    return run.finished ? "finished" : run.running ? "running" : run.training.step.length > 0 ? "stopped" : "no step yet";
+}
+
+/** Says that losses a token do not compare, and what does. */
+export function mixtureSentence(names) {
+    return `These runs have different tokenizers (${names.join(", ")}): a token is not the same for all, so losses and perplexities do not compare; bits a byte do.`;
+}
+
+/** The tokenizers of runs whose losses a token do not compare; null where they do. */
+export function mixedTokenizers(runs) {
+    const names = [...new Set(runs.map(run => run.settings.tokenizer).filter(name => name !== undefined))];
+    return names.length > 1 ? names : null;
 }
 
 /** All runs with the figures that they ended with. */
@@ -61,11 +71,14 @@ export class RunsSection {
             { title: "bits/byte", numeric: true, value: run => last(run.validation.bits_per_byte), text: run => figure(last(run.validation.bits_per_byte)) },
             { title: "tokens/s", numeric: true, value: run => last(run.training.tokens_per_second), text: run => whole(last(run.training.tokens_per_second)) },
             { title: "time", numeric: true, value: run => last(run.training.seconds), text: run => duration(last(run.training.seconds)) },
-            { title: "state", value: state },
+            { title: "state", value: state, text: run => h("span", { class: "run-state", "data-state": state(run) }, state(run)) },
         ]);
-        this.element = section("runs", "Runs", this.table.element);
+        this.mixture = h("p", { class: "hint" });
+        this.element = section("runs", "Runs", this.table.element, this.mixture);
         this.update = data => {
             runs = data.runs;
+            const names = mixedTokenizers(runs);
+            this.mixture.textContent = names === null ? "" : mixtureSentence(names);
             this.table.setRows(runs);
         };
     }
