@@ -124,13 +124,13 @@ public sealed class Tape : IDisposable
 
     /// <summary>The same for several results at once.</summary>
     /// <param name="outputs">Results of recorded ops, each with its gradient.</param>
-    /// <exception cref="InvalidOperationException">The tape has served its backward pass.</exception>
+    /// <exception cref="InvalidOperationException">A backward pass has run, and nothing was recorded since.</exception>
     public void Backward(params ReadOnlySpan<(Tensor Output, Tensor Gradient)> outputs)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_hasRun)
+        if (_hasRun && _nodes.Count == 0)
         {
-            throw new InvalidOperationException("A Tape serves one backward pass, and this one has run: give all results to one call, or open another tape.");
+            throw new InvalidOperationException("A recording serves one backward pass, and nothing has been recorded since it ran: give all results to one call, or compute them again.");
         }
 
         using var scope = new TensorScope();
