@@ -48,6 +48,33 @@ public static class ScheduleKinds
 public sealed record LearningRateSchedule(
     ScheduleKind Kind, double Peak, double Final, long Steps, long WarmupSteps, long DecaySteps = 0)
 {
+    private const double DefaultDecay = 0.2;
+
+    /// <summary>Refuses settings that make no schedule.</summary>
+    /// <exception cref="DynConvException">One does not fit.</exception>
+    internal static void Check(TrainingConfiguration configuration)
+    {
+        const double MostSteps = 1e15;
+        ScheduleKind kind = ScheduleKinds.Parse(configuration.Schedule);
+        SettingRanges.Range("warmup", configuration.Warmup, 0, MostSteps);
+        SettingRanges.Range("decay", configuration.Decay ?? DefaultDecay, 0, MostSteps);
+        SettingRanges.WholeSteps("warmup", configuration.Warmup);
+        SettingRanges.WholeSteps("decay", configuration.Decay ?? DefaultDecay);
+        if (configuration.Decay is not null && kind != ScheduleKind.WarmupStableDecay)
+        {
+            throw new DynConvException($"decay is given, and only the schedule wsd has use for it, not {configuration.Schedule}.");
+        }
+
+        if (configuration.FinalLearningRate != 0 && kind == ScheduleKind.Constant)
+        {
+            throw new DynConvException("final_learning_rate is given, and the schedule constant ends where it peaks.");
+        }
+    }
+
+    /// <summary>The setting <c>decay</c>, or its default, where the schedule has use for it.</summary>
+    internal static double? DecayOf(TrainingConfiguration configuration) =>
+        ScheduleKinds.Parse(configuration.Schedule) == ScheduleKind.WarmupStableDecay ? configuration.Decay ?? DefaultDecay : null;
+
     /// <summary>The schedule that a configuration asks for.</summary>
     /// <param name="configuration">A resolved configuration.</param>
     public static LearningRateSchedule Of(TrainingConfiguration configuration)
@@ -61,7 +88,7 @@ public sealed record LearningRateSchedule(
             peak * configuration.FinalLearningRate,
             steps,
             StepCount(configuration.Warmup, steps),
-            kind == ScheduleKind.WarmupStableDecay ? StepCount(configuration.Decay!.Value, steps) : 0);
+            DecayOf(configuration) is { } decay ? StepCount(decay, steps) : 0);
     }
 
     /// <summary>The rate of a step.</summary>

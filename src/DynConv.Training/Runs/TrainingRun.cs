@@ -8,33 +8,6 @@ using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
-/// <summary>How a run ended.</summary>
-/// <param name="Folder">The run's folder; holds the model unless the run was interrupted.</param>
-/// <param name="Steps">Steps done.</param>
-/// <param name="Interrupted">Whether it was asked to stop before its last step.</param>
-/// <param name="Validation">Of the finished model; null if interrupted.</param>
-/// <param name="Checkpoint">The newest checkpoint; null if there is none yet.</param>
-/// <param name="Seconds">Time spent, earlier parts of a resumed run included.</param>
-/// <param name="PeakMemoryBytes">The most memory that tensors took at a time on the device.</param>
-/// <param name="Device">Where it computed.</param>
-/// <param name="ComputeType">What it computed in.</param>
-/// <param name="SamplePrompt">The first tokens of the validation text, to continue as a sample.</param>
-public sealed record TrainingResult(
-    string Folder,
-    long Steps,
-    bool Interrupted,
-    EvaluationResult? Validation,
-    string? Checkpoint,
-    double Seconds,
-    long PeakMemoryBytes,
-    Device Device,
-    DType ComputeType,
-    IReadOnlyList<int> SamplePrompt)
-{
-    /// <summary>Of each source of a mixture, on a part of what was held out of it; empty without a mixture.</summary>
-    public IReadOnlyList<(string Source, EvaluationResult Result)> SourceValidation { get; init; } = [];
-}
-
 /// <summary>
 /// Trains a model from text files into a folder: <c>config.json</c>, <c>model.safetensors</c>, <c>tokenizer.json</c>,
 /// <c>run.yaml</c>, <c>metrics.jsonl</c>, <c>loss.svg</c> and <c>checkpoints</c>.
@@ -183,56 +156,41 @@ public sealed class TrainingRun
         using LanguageModel model = MakeModel(from, shape, device, computeType);
         using var optimizer = new AdamWOptimizer(model, _configuration);
         from?.LoadInto(model, optimizer);
-        long step = from?.State.Step ?? 0;
         using MetricsLog metrics = MetricsLog.Open(_folder, from?.State, _observer.OnNote);
+        long firstStep = (from?.State.Step ?? 0) + 1;
         _observer.OnStart(new RunStart(
-            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, step + 1, device, computeType)
+            _configuration, shape, model.ParameterCount, data.Train.Tokens, data.Validation.Tokens, firstStep, device, computeType)
         {
             Sources = [.. data.Sources.Select(Describe)],
             Notes = data.Notes,
         });
 
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
-        var clock = new RunClock(from?.State.Seconds ?? 0, PlanValidations(data.Validation), loop.TokensPerStep);
+        var clock = new RunClock(from?.State.Seconds ?? 0, RunValidation.Plan(_configuration, data.Validation), loop.TokensPerStep);
         Prepare(device, loop);
-        long steps = _configuration.Steps!.Value;
         using var queue = new StepQueue(loop, clock, figures =>
         {
             metrics.Write(figures);
             _holdsResults = true;
             _observer.OnStep(figures);
         });
-        bool validated = from?.State.Validated ?? true;
-        double? measured = from?.State.ValidationLoss;
-        if (!validated && step < steps)
+        var validation = new RunValidation(_configuration, model, data, clock, _observer);
+        var course = new RunCourse(_configuration, _folder, _observer, from?.State)
         {
-            // A request to stop came in the middle of it.
-            ValidateOnTheWay();
-        }
-
-        while (step < steps && !stop.IsCancellationRequested)
-        {
-            step++;
-            measured = null;
-            queue.Run(step);
-            validated = !IsDue(step, _configuration.ValidateEvery!.Value);
-            if (!validated && step < steps)
-            {
-                queue.Drain();
-                ValidateOnTheWay();
-            }
-
-            if (IsDue(step, _configuration.CheckpointEvery!.Value) || step == steps || stop.IsCancellationRequested)
-            {
-                queue.Drain();
-                Checkpoint(State());
-            }
-        }
-
-        EvaluationResult? result = step == steps ? ValidateAtTheEnd() : null;
+            Checkpoints = _checkpoints,
+            Model = model,
+            Tokens = tokens,
+            Optimizer = optimizer,
+            Queue = queue,
+            Validation = validation,
+            Metrics = metrics,
+            Clock = clock,
+            Data = fingerprint,
+        };
+        EvaluationResult? result = course.Run(stop);
         return new TrainingResult(
             _folder,
-            step,
+            course.Step,
             result is null,
             result,
             _checkpoints.Latest,
@@ -242,85 +200,7 @@ public sealed class TrainingRun
             computeType,
             SamplePrompt(data.Validation))
         {
-            SourceValidation = result is not null ? ValidateSources(model, data) : [],
-        };
-
-        void ValidateOnTheWay()
-        {
-            if (Validate(model, data.Validation, clock, step, _configuration.ValidationTokens, stop) is { } found)
-            {
-                metrics.Write(step, found);
-                validated = true;
-                measured = found.Loss;
-                KeepIfBest();
-            }
-        }
-
-        EvaluationResult? ValidateAtTheEnd()
-        {
-            if (Validate(model, data.Validation, clock, step, long.MaxValue, stop) is not { } found)
-            {
-                return null;
-            }
-
-            if (_configuration.KeepBest)
-            {
-                // Losses of different parts of the text cannot be compared.
-                bool isSame = found.Tokens <= _configuration.ValidationTokens;
-                EvaluationResult? comparable = isSame ? found : Evaluate(model, data.Validation, _configuration.ValidationTokens, stop);
-                if (comparable is null)
-                {
-                    return null;
-                }
-
-                measured = comparable.Loss;
-                KeepIfBest();
-            }
-
-            // Its line in the log is what says that the model beside it is the finished one, and so comes after it.
-            ModelFolder.Save(_folder, model, tokens.Tokenizer, tokens.EndTokens);
-            metrics.Write(step, found);
-            metrics.FlushToDisk();
-            DrawLoss();
-            return found;
-        }
-
-        void KeepIfBest()
-        {
-            if (_configuration.KeepBest)
-            {
-                metrics.FlushToDisk();
-                _checkpoints.SaveIfBest(model, tokens, optimizer, State(), RunPaths.Absolute(_configuration));
-            }
-        }
-
-        void Checkpoint(RunState state)
-        {
-            // A checkpoint counts on the log's being there.
-            metrics.FlushToDisk();
-            string? previous = _checkpoints.Latest;
-            try
-            {
-                _checkpoints.Save(model, tokens, optimizer, state, RunPaths.Absolute(_configuration));
-            }
-            catch (DynConvException exception) when (previous is not null)
-            {
-                throw new DynConvException($"{exception.Message} {previous} is complete; make room and continue with --resume.", exception);
-            }
-
-            DrawLoss();
-            _observer.OnCheckpoint(state.Step, _checkpoints.Latest!);
-        }
-
-        RunState State() => new()
-        {
-            Step = step,
-            Data = fingerprint,
-            MetricsBytes = metrics.Length,
-            MetricsSha256 = metrics.Sha256,
-            Seconds = clock.Seconds,
-            Validated = validated,
-            ValidationLoss = measured,
+            SourceValidation = result is not null ? validation.MeasureSources() : [],
         };
     }
 
@@ -328,19 +208,6 @@ public sealed class TrainingRun
     {
         double tokens = (double)_configuration.Steps!.Value * _configuration.Batch!.Value * _configuration.Accumulate * _configuration.Context!.Value;
         return new RunSource(source.Name, source.Train.Tokens, source.Share, tokens * source.Share / source.Train.Tokens);
-    }
-
-    private List<(string Source, EvaluationResult Result)> ValidateSources(LanguageModel model, TrainingData data)
-    {
-        int context = _configuration.Context!.Value;
-        var results = new List<(string Source, EvaluationResult Result)>();
-        foreach (TrainingSource source in data.Sources.Where(source => data.Sources.Count > 1 && source.Validation is not null))
-        {
-            results.Add((source.Name, Evaluator.Evaluate(
-                model, source.Validation!, context, Evaluator.DefaultBatch(context), _configuration.ValidationTokens, _configuration.Pack)));
-        }
-
-        return results;
     }
 
     /// <summary>Weights as they are before the first step; a checkpoint's come over them.</summary>
@@ -428,85 +295,6 @@ public sealed class TrainingRun
             data.Dispose();
             throw;
         }
-    }
-
-    private ValidationPlan PlanValidations(TokenDataset validation)
-    {
-        int context = _configuration.Context!.Value;
-        return new ValidationPlan(
-            _configuration.Steps!.Value,
-            _configuration.ValidateEvery!.Value,
-            context,
-            Evaluator.CountWindows(validation, context, _configuration.ValidationTokens),
-            Evaluator.CountWindows(validation, context, long.MaxValue));
-    }
-
-    private static bool IsDue(long step, long interval) => interval > 0 && step % interval == 0;
-
-    /// <summary>Measures, tells and returns; null if a request to stop came first.</summary>
-    private EvaluationResult? Validate(
-        LanguageModel model, TokenDataset valid, RunClock clock, long step, long maxTokens, CancellationToken stop)
-    {
-        clock.Begin();
-        EvaluationResult? result = Evaluate(model, valid, maxTokens, stop, new ValidationReport(_observer, clock, step));
-        if (result is null)
-        {
-            return null;
-        }
-
-        if (!double.IsFinite(result.Loss))
-        {
-            double learningRate = LearningRateSchedule.Of(_configuration).At(step);
-            throw NonFiniteFailure.Explain(
-                $"Step {step}: the validation loss is {result.Loss}", learningRate, () => Evaluate(model, valid, maxTokens, CancellationToken.None));
-        }
-
-        _observer.OnValidation(step, result);
-        return result;
-    }
-
-    private EvaluationResult? Evaluate(
-        LanguageModel model, TokenDataset valid, long maxTokens, CancellationToken stop, ValidationReport? progress = null)
-    {
-        int context = _configuration.Context!.Value;
-        try
-        {
-            return Evaluator.Evaluate(
-                model, valid, context, Evaluator.DefaultBatch(context), maxTokens, _configuration.Pack, progress, stop);
-        }
-        catch (OperationCanceledException) when (stop.IsCancellationRequested)
-        {
-            return null;
-        }
-    }
-
-    private void DrawLoss()
-    {
-        RunCurves run;
-        try
-        {
-            run = RunCurves.Read(_folder);
-        }
-        catch (DynConvException exception)
-        {
-            // A picture is not worth a run: somebody else has changed the log.
-            _observer.OnNote($"The curve is not drawn: {exception.Message}");
-            return;
-        }
-
-        var curves = new List<LossCurve> { new("training", run.Training, Faint: true) };
-        if (run.Validation.Count > 0)
-        {
-            curves.Add(new LossCurve("validation", run.Validation));
-        }
-
-        string title = $"{_configuration.ModelName()}, convolutions: {_configuration.ConvName}";
-        AtomicFile.WriteAllText(Path.Combine(_folder, "loss.svg"), LossChart.Draw(title, curves));
-    }
-
-    private sealed class ValidationReport(ITrainingObserver observer, RunClock clock, long step) : IProgress<EvaluationProgress>
-    {
-        public void Report(EvaluationProgress value) => observer.OnValidating(step, value, clock.Left(step, value));
     }
 
     private sealed class EncodingReport(ITrainingObserver observer) : IProgress<EncodingProgress>

@@ -11,6 +11,10 @@ internal static class CaseFolding
     // No letters with case lie beyond.
     private const int End = 0x1F000;
 
+    // Letters whose case folding has several characters, and the ends of pairs that are folded to from one.
+    private const string Ligatures = "ßẞŉǰΐΰևﬀﬁﬂﬃﬄﬅﬆ";
+    private static readonly string[] FoldedPairs = ["ss", "ff", "fi", "fl", "st"];
+
     private static readonly Dictionary<int, int[]> Same = Make();
 
     /// <summary>The set with everything that is the same as a member.</summary>
@@ -26,6 +30,30 @@ internal static class CaseFolding
         }
 
         return set.Union(CodePointSet.Of(added));
+    }
+
+    /// <summary>
+    /// Refuses a sequence in which letters would have to match one that folds to them, as <c>ss</c> matches ß in Oniguruma:
+    /// here one character stands for one.
+    /// </summary>
+    /// <exception cref="FormatException">It has such letters; the message is a phrase.</exception>
+    public static void CheckSupported(IReadOnlyList<PatternNode> parts)
+    {
+        for (int i = 0; i < parts.Count; i++)
+        {
+            if (parts[i] is not PatternNode.Character { Caseless: int c })
+            {
+                continue;
+            }
+
+            string pair = i + 1 < parts.Count && parts[i + 1] is PatternNode.Character { Caseless: int next }
+                ? $"{new Rune(c)}{new Rune(next)}".ToLowerInvariant()
+                : "";
+            if (FoldedPairs.Contains(pair) || Ligatures.Contains(new Rune(c).ToString(), StringComparison.Ordinal))
+            {
+                throw new FormatException($"{(pair.Length > 0 ? pair : new Rune(c).ToString())} is not supported where case is ignored");
+            }
+        }
     }
 
     private static Dictionary<int, int[]> Make() => Enumerable.Range(0, End)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace DynConv.Models.Tokenizers.Patterns;
@@ -9,19 +8,17 @@ namespace DynConv.Models.Tokenizers.Patterns;
 /// </summary>
 internal sealed class PatternParser
 {
-    private const int DeepestNesting = 100;
     private const int MostRepeats = 1000;
 
-    // Letters whose case folding has several characters, and the ends of pairs that are folded to from one.
-    private const string Ligatures = "ßẞŉǰΐΰևﬀﬁﬂﬃﬄﬅﬆ";
-    private static readonly string[] FoldedPairs = ["ss", "ff", "fi", "fl", "st"];
-
-    private readonly int[] _text;
-    private int _index;
-    private int _depth;
+    private readonly PatternText _text;
+    private readonly PatternEscapes _escapes;
     private Options _options;
 
-    private PatternParser(string pattern) => _text = [.. pattern.EnumerateRunes().Select(static rune => rune.Value)];
+    private PatternParser(string pattern)
+    {
+        _text = new PatternText(pattern);
+        _escapes = new PatternEscapes(_text);
+    }
 
     /// <summary>Parses a pattern.</summary>
     /// <exception cref="FormatException">It is malformed or needs what is not supported; the message is a phrase.</exception>
@@ -29,36 +26,28 @@ internal sealed class PatternParser
     {
         var parser = new PatternParser(pattern);
         PatternNode node = parser.ParseAlternatives();
-        return parser.AtEnd ? node : throw new FormatException("a ) closes nothing");
+        return parser._text.AtEnd ? node : throw new FormatException("a ) closes nothing");
     }
-
-    private bool AtEnd => _index == _text.Length;
-
-    private int Next => _index < _text.Length ? _text[_index] : -1;
 
     private PatternNode ParseAlternatives()
     {
-        if (++_depth > DeepestNesting)
-        {
-            throw new FormatException($"groups are nested more than {DeepestNesting} deep");
-        }
-
+        _text.Descend("groups");
         Options outer = _options;
         List<PatternNode> parts = [ParseSequence()];
-        while (Take('|'))
+        while (_text.Take('|'))
         {
             parts.Add(ParseSequence());
         }
 
         _options = outer;
-        _depth--;
+        _text.Ascend();
         return parts.Count == 1 ? parts[0] : new PatternNode.Alternatives(parts);
     }
 
     private PatternNode ParseSequence()
     {
         List<PatternNode> parts = [];
-        while (!AtEnd && Next is not ('|' or ')'))
+        while (!_text.AtEnd && _text.Next is not ('|' or ')'))
         {
             if (_options.HasFlag(Options.Extended) && SkipComment())
             {
@@ -71,25 +60,25 @@ internal sealed class PatternParser
             }
         }
 
-        CheckFolding(parts);
+        CaseFolding.CheckSupported(parts);
         return parts.Count == 1 ? parts[0] : new PatternNode.Sequence(parts);
     }
 
     private bool SkipComment()
     {
-        if (Next == '#')
+        if (_text.Next == '#')
         {
-            while (!AtEnd && Next != '\n')
+            while (!_text.AtEnd && _text.Next != '\n')
             {
-                _index++;
+                _text.Index++;
             }
 
             return true;
         }
 
-        if (Next is ' ' or '\t' or '\n' or '\r' or '\f' or '\v')
+        if (_text.Next is ' ' or '\t' or '\n' or '\r' or '\f' or '\v')
         {
-            _index++;
+            _text.Index++;
             return true;
         }
 
@@ -98,11 +87,11 @@ internal sealed class PatternParser
 
     private PatternNode? ParseItem()
     {
-        int c = _text[_index++];
+        int c = _text.Read();
         return c switch
         {
             '(' => ParseGroup(),
-            '[' => new PatternNode.Character(ParseClass()),
+            '[' => new PatternNode.Character(new PatternClassParser(_text, _options.HasFlag(Options.IgnoreCase)).ParseClass()),
             '.' => new PatternNode.Character(
                 _options.HasFlag(Options.DotAll) ? CodePointSet.All : CodePointSet.Of('\n').Complement()),
             '^' => new PatternNode.Assertion(PlaceKind.LineStart),
@@ -115,12 +104,12 @@ internal sealed class PatternParser
 
     private PatternNode? ParseGroup()
     {
-        if (!Take('?'))
+        if (!_text.Take('?'))
         {
-            return Next == '*' ? throw new FormatException("callouts (*…) are not supported") : Close(ParseAlternatives());
+            return _text.Next == '*' ? throw new FormatException("callouts (*…) are not supported") : Close(ParseAlternatives());
         }
 
-        int kind = AtEnd ? -1 : _text[_index++];
+        int kind = _text.AtEnd ? -1 : _text.Read();
         switch (kind)
         {
             case ':':
@@ -132,21 +121,21 @@ internal sealed class PatternParser
             case '>':
                 return new PatternNode.Atomic(Close(ParseAlternatives()));
             case '#':
-                while (!AtEnd && Next != ')')
+                while (!_text.AtEnd && _text.Next != ')')
                 {
-                    _index++;
+                    _text.Index++;
                 }
 
-                Expect(')');
+                _text.Expect(')');
                 return null;
-            case '<' when Next is '=' or '!':
-                bool negative = _text[_index++] == '!';
+            case '<' when _text.Next is '=' or '!':
+                bool negative = _text.Read() == '!';
                 return new PatternNode.Look(Close(ParseAlternatives()), Behind: true, negative);
             case '<' or '\'':
-                SkipName(kind == '<' ? '>' : '\'');
+                _text.TakeUntil(kind == '<' ? '>' : '\'');
                 return Close(ParseAlternatives());
             case '-' or 'i' or 'm' or 'x':
-                _index--;
+                _text.Index--;
                 return ParseOptions();
             case '~':
                 throw new FormatException("the absent operator (?~…) is not supported");
@@ -159,9 +148,9 @@ internal sealed class PatternParser
     {
         Options options = _options;
         bool on = true;
-        while (!AtEnd)
+        while (!_text.AtEnd)
         {
-            int c = _text[_index++];
+            int c = _text.Read();
             switch (c)
             {
                 case '-':
@@ -192,12 +181,12 @@ internal sealed class PatternParser
 
     private PatternNode ParseQuantifiers(PatternNode node)
     {
-        while (!AtEnd)
+        while (!_text.AtEnd)
         {
-            int start = _index;
+            int start = _text.Index;
             if (ParseRange() is not var (least, most, isInterval))
             {
-                _index = start;
+                _text.Index = start;
                 return node;
             }
 
@@ -207,13 +196,13 @@ internal sealed class PatternParser
             }
 
             RepeatKind kind = RepeatKind.Greedy;
-            if (Take('?'))
+            if (_text.Take('?'))
             {
                 kind = isInterval && least == most
                     ? throw new FormatException($"{{{least}}}? is not supported")
                     : RepeatKind.Lazy;
             }
-            else if (!isInterval && Take('+'))
+            else if (!isInterval && _text.Take('+'))
             {
                 // A + after {n,m} repeats once more in this syntax.
                 kind = RepeatKind.Possessive;
@@ -227,7 +216,7 @@ internal sealed class PatternParser
 
     private (int Least, int? Most, bool IsInterval)? ParseRange()
     {
-        switch (_text[_index++])
+        switch (_text.Read())
         {
             case '*':
                 return (0, null, false);
@@ -237,9 +226,9 @@ internal sealed class PatternParser
                 return (0, 1, false);
             case '{':
                 int? least = ParseNumber();
-                bool comma = Take(',');
+                bool comma = _text.Take(',');
                 int? most = comma ? ParseNumber() : least;
-                if ((least is null && most is null) || !Take('}'))
+                if ((least is null && most is null) || !_text.Take('}'))
                 {
                     return null;
                 }
@@ -257,24 +246,24 @@ internal sealed class PatternParser
 
     private int? ParseNumber()
     {
-        int start = _index;
+        int start = _text.Index;
         int number = 0;
-        while (Next is >= '0' and <= '9')
+        while (_text.Next is >= '0' and <= '9')
         {
-            number = Math.Min(MostRepeats + 1, (number * 10) + _text[_index++] - '0');
+            number = Math.Min(MostRepeats + 1, (number * 10) + _text.Read() - '0');
         }
 
-        return _index > start ? number : null;
+        return _text.Index > start ? number : null;
     }
 
     private PatternNode ParseEscape()
     {
-        if (AtEnd)
+        if (_text.AtEnd)
         {
             throw new FormatException("a \\ stands at the end");
         }
 
-        int c = _text[_index++];
+        int c = _text.Read();
         switch (c)
         {
             case 'A':
@@ -305,255 +294,18 @@ internal sealed class PatternParser
             case 'K' or 'X' or 'y' or 'Y' or 'M' or 'C' or 'c':
                 throw new FormatException($"\\{(char)c} is not supported");
             default:
-                return ParseShorthand(c) is { } set ? new PatternNode.Character(set) : Literal(ParseCodePoint(c));
+                return _escapes.Shorthand(c) is { } set ? new PatternNode.Character(set) : Literal(_escapes.CodePoint(c));
         }
-    }
-
-    // The escapes that stand for several characters, inside of classes and outside.
-    private CodePointSet? ParseShorthand(int c) => c switch
-    {
-        's' => UnicodeSets.Space,
-        'S' => UnicodeSets.Space.Complement(),
-        'd' => UnicodeSets.Find("nd"),
-        'D' => UnicodeSets.Find("nd")!.Complement(),
-        'w' => UnicodeSets.Word,
-        'W' => UnicodeSets.Word.Complement(),
-        'h' => UnicodeSets.Find("xdigit"),
-        'H' => UnicodeSets.Find("xdigit")!.Complement(),
-        'p' => ParseProperty(negative: false),
-        'P' => ParseProperty(negative: true),
-        _ => null,
-    };
-
-    private CodePointSet ParseProperty(bool negative)
-    {
-        Expect('{');
-        negative ^= Take('^');
-        string name = TakeUntil('}');
-        CodePointSet set = UnicodeSets.Find(name)
-            ?? throw new FormatException($"the property {JsonPlace.Cut(name)} is not known");
-        return negative ? set.Complement() : set;
-    }
-
-    private int ParseCodePoint(int c)
-    {
-        switch (c)
-        {
-            case 't':
-                return '\t';
-            case 'n':
-                return '\n';
-            case 'r':
-                return '\r';
-            case 'f':
-                return '\f';
-            case 'v':
-                return '\v';
-            case 'a':
-                return '\a';
-            case 'e':
-                return 0x1B;
-            case 'x' when Take('{'):
-                return ParseHexadecimal(TakeUntil('}'));
-            case 'x':
-                // Above this the digits are bytes of UTF-8 in Oniguruma.
-                int value = ParseHexadecimal(TakeDigits(2));
-                return value < 0x80 ? value : throw new FormatException($"\\x{value:x2} is not supported; \\x{{{value:x}}} is");
-            case 'u':
-                return ParseHexadecimal(TakeDigits(4));
-            case '0':
-                return 0;
-            case (>= 'a' and <= 'z') or (>= 'A' and <= 'Z') or (>= '1' and <= '9'):
-                throw new FormatException($"\\{(char)c} is not supported");
-            default:
-                return c;
-        }
-    }
-
-    private static int ParseHexadecimal(string digits) =>
-        int.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out int value) && Rune.IsValid(value)
-            ? value
-            : throw new FormatException($"{JsonPlace.Cut(digits)} is not the number of a character");
-
-    private CodePointSet ParseClass()
-    {
-        if (++_depth > DeepestNesting)
-        {
-            throw new FormatException($"classes are nested more than {DeepestNesting} deep");
-        }
-
-        bool negative = Take('^');
-        CodePointSet? intersected = null;
-        CodePointSet set = CodePointSet.Empty;
-        for (bool first = true; first || Next != ']'; first = false)
-        {
-            if (AtEnd)
-            {
-                throw new FormatException("a [ is not closed");
-            }
-
-            if (Next == '&' && _index + 1 < _text.Length && _text[_index + 1] == '&')
-            {
-                _index += 2;
-                intersected = intersected?.Intersect(set) ?? set;
-                set = CodePointSet.Empty;
-                continue;
-            }
-
-            set = set.Union(ParseClassItem());
-        }
-
-        _index++;
-        _depth--;
-        set = intersected?.Intersect(set) ?? set;
-        if (_options.HasFlag(Options.IgnoreCase))
-        {
-            set = CaseFolding.Close(set);
-        }
-
-        return negative ? set.Complement() : set;
-    }
-
-    private CodePointSet ParseClassItem()
-    {
-        int c = _text[_index++];
-        if (c == '[')
-        {
-            return Next == ':' && ParsePosix() is { } posix ? posix : ParseClass();
-        }
-
-        if (c == '\\')
-        {
-            if (AtEnd)
-            {
-                throw new FormatException("a [ is not closed");
-            }
-
-            c = _text[_index++];
-            if (ParseShorthand(c) is { } set)
-            {
-                return set;
-            }
-
-            c = c == 'b' ? '\b' : ParseCodePoint(c);
-        }
-
-        if (Next != '-' || _index + 1 >= _text.Length || _text[_index + 1] is ']' or '[')
-        {
-            return CodePointSet.Of(c);
-        }
-
-        int start = _index++;
-        int last = _text[_index++];
-        if (last == '\\')
-        {
-            int escaped = AtEnd ? -1 : _text[_index++];
-            if (escaped is 's' or 'S' or 'd' or 'D' or 'w' or 'W' or 'h' or 'H' or 'p' or 'P')
-            {
-                // The - is a character here.
-                _index = start;
-                return CodePointSet.Of(c);
-            }
-
-            last = escaped == 'b' ? '\b' : ParseCodePoint(escaped);
-        }
-
-        return last >= c ? CodePointSet.Of((c, last)) : throw new FormatException("a range in a class is the wrong way round");
-    }
-
-    private CodePointSet? ParsePosix()
-    {
-        int end = Array.IndexOf(_text, ':', _index + 1);
-        if (end < 0 || end + 1 >= _text.Length || _text[end + 1] != ']')
-        {
-            return null;
-        }
-
-        string name = Text(_index + 1, end);
-        bool negative = name.StartsWith('^');
-        name = name.TrimStart('^');
-        CodePointSet set = (name.Any(static c => !char.IsAsciiLetter(c)) ? null : UnicodeSets.Find(name))
-            ?? throw new FormatException($"the class [:{JsonPlace.Cut(name)}:] is not known");
-        _index = end + 2;
-        return negative ? set.Complement() : set;
     }
 
     private PatternNode.Character Literal(int c) => _options.HasFlag(Options.IgnoreCase)
         ? new PatternNode.Character(CaseFolding.Close(CodePointSet.Of(c))) { Caseless = c }
         : new PatternNode.Character(CodePointSet.Of(c));
 
-    // Oniguruma lets two letters match one that folds to them, as ss matches ß; here one stands for one.
-    private static void CheckFolding(List<PatternNode> parts)
-    {
-        for (int i = 0; i < parts.Count; i++)
-        {
-            if (parts[i] is not PatternNode.Character { Caseless: int c })
-            {
-                continue;
-            }
-
-            string pair = i + 1 < parts.Count && parts[i + 1] is PatternNode.Character { Caseless: int next }
-                ? $"{new Rune(c)}{new Rune(next)}".ToLowerInvariant()
-                : "";
-            if (FoldedPairs.Contains(pair) || Ligatures.Contains(new Rune(c).ToString(), StringComparison.Ordinal))
-            {
-                throw new FormatException($"{(pair.Length > 0 ? pair : new Rune(c).ToString())} is not supported where case is ignored");
-            }
-        }
-    }
-
     private PatternNode Close(PatternNode node)
     {
-        Expect(')');
+        _text.Expect(')');
         return node;
-    }
-
-    private void SkipName(int end) => TakeUntil(end);
-
-    private string TakeUntil(int end)
-    {
-        int found = Array.IndexOf(_text, end, _index);
-        if (found < 0)
-        {
-            throw new FormatException($"a {(char)end} is missing");
-        }
-
-        string text = Text(_index, found);
-        _index = found + 1;
-        return text;
-    }
-
-    private string TakeDigits(int most)
-    {
-        int start = _index;
-        while (_index < start + most && Next is int c && c < 0x80 && char.IsAsciiHexDigit((char)c))
-        {
-            _index++;
-        }
-
-        return Text(start, _index);
-    }
-
-    private string Text(int start, int end) =>
-        string.Concat(_text[start..end].Select(static c => new Rune(c).ToString()));
-
-    private bool Take(int c)
-    {
-        if (Next != c)
-        {
-            return false;
-        }
-
-        _index++;
-        return true;
-    }
-
-    private void Expect(int c)
-    {
-        if (!Take(c))
-        {
-            throw new FormatException(c == ')' ? "a group is not closed" : $"a {(char)c} is missing");
-        }
     }
 
     private static string Show(int c) => c < 0 ? "" : JsonPlace.Cut(new Rune(c).ToString());
