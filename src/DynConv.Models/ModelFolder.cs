@@ -33,19 +33,7 @@ public static class ModelFolder
 
         (ModelConfiguration configuration, ModelFormat format) =
             ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
-        using var reader = new CheckpointReader(folder);
-        CheckSize(configuration, reader, folder);
-        LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
-        try
-        {
-            ReadWeights(reader, model, folder, format.TensorName, []);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
-        }
+        return Make(folder, configuration, format, static (_, _) => [], device, dtype);
     }
 
     /// <summary>
@@ -60,13 +48,12 @@ public static class ModelFolder
     public static LanguageModel LoadInto(
         string folder, ModelConfiguration configuration, ulong seed, Device? device = null, DType dtype = DType.Float32)
     {
-        (_, ModelFormat format) = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
-        using var reader = new CheckpointReader(folder);
-        CheckSize(configuration, reader, folder);
-        LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
-        try
+        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName)).Format;
+        var random = new RandomSource(seed);
+        return Make(folder, configuration, format, AddConvolutions, device, dtype);
+
+        HashSet<string> AddConvolutions(LanguageModel model, CheckpointReader reader)
         {
-            var random = new RandomSource(seed);
             var added = new HashSet<string>();
             foreach ((string name, Module module) in model.NamedModules())
             {
@@ -77,13 +64,7 @@ public static class ModelFolder
                 }
             }
 
-            ReadWeights(reader, model, folder, format.TensorName, added);
-            return model;
-        }
-        catch
-        {
-            model.Dispose();
-            throw;
+            return added;
         }
     }
 
@@ -134,6 +115,30 @@ public static class ModelFolder
     /// <param name="source">What the checkpoint is called in messages.</param>
     public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source) =>
         ReadWeights(reader, model, source, static name => name, []);
+
+    /// <summary>Makes a model and reads all of its parameters but those that <paramref name="fill"/> has filled and names.</summary>
+    private static LanguageModel Make(
+        string folder,
+        ModelConfiguration configuration,
+        ModelFormat format,
+        Func<LanguageModel, CheckpointReader, HashSet<string>> fill,
+        Device? device,
+        DType dtype)
+    {
+        using var reader = new CheckpointReader(folder);
+        CheckSize(configuration, reader, folder);
+        LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
+        try
+        {
+            ReadWeights(reader, model, folder, format.TensorName, fill(model, reader));
+            return model;
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+    }
 
     private static void WriteWeights(string path, Module module, Func<string, string> tensorName) => SafetensorsWriter.Write(
         path,

@@ -61,23 +61,8 @@ internal sealed record DataManifest
     public bool IsOf(TextSource source) => Text == source.Options && Sources.Count == source.Files.Count &&
         Sources.Zip(source.Files).All(static pair => pair.First.IsSame(pair.Second));
 
-    public static DataManifest Load(string folder)
-    {
-        string path = Path.Combine(folder, FileName);
-        try
-        {
-            DataManifest manifest = JsonSerializer.Deserialize<DataManifest>(File.ReadAllBytes(path), Json) ?? throw new JsonException();
-            return manifest.IsSound() ? manifest : throw new JsonException();
-        }
-        catch (JsonException exception)
-        {
-            throw new DynConvException($"{path} is not a manifest of encoded text.", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
-        }
-    }
+    public static DataManifest Load(string folder) => StrictJson.Read<DataManifest>(
+        Path.Combine(folder, FileName), Json, static manifest => manifest.IsSound(), "is not a manifest of encoded text");
 
     public void Save(string folder) =>
         AtomicFile.WriteAllText(Path.Combine(folder, FileName), JsonSerializer.Serialize(this, Json) + "\n");

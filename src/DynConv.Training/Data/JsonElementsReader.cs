@@ -115,15 +115,7 @@ internal sealed class JsonElementsReader(string name, TextStream stream, TextOpt
                 }
             }
 
-            searched = Unread.Length;
-            if (searched >= MostBytes)
-            {
-                isTooLong = true;
-                Skip(searched);
-                searched = 0;
-            }
-
-            if (!Refill())
+            if (!ReadOn(out searched, ref isTooLong))
             {
                 return depth == 0 && !inString && !_inArray ? searched : throw Malformed(-1);
             }

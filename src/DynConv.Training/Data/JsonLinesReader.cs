@@ -44,15 +44,7 @@ internal sealed class JsonLinesReader(string name, TextStream stream, TextOption
                 return true;
             }
 
-            searched = Unread.Length;
-            if (searched >= MostBytes)
-            {
-                isTooLong = true;
-                Skip(searched);
-                searched = 0;
-            }
-
-            if (!Refill())
+            if (!ReadOn(out searched, ref isTooLong))
             {
                 length = searched;
                 return length > 0 || isTooLong;

@@ -58,6 +58,22 @@ internal abstract class JsonRecordReader(string name, TextStream stream, TextOpt
 
     protected void Skip(int count) => _start += count;
 
+    /// <summary>Reads more of an object whose end is not in memory; false at the end of the text.</summary>
+    /// <param name="searched">How many of the unread bytes do not have the end.</param>
+    /// <param name="isTooLong">Set once the object is longer than can be read; what there is of it is then passed over.</param>
+    protected bool ReadOn(out int searched, ref bool isTooLong)
+    {
+        searched = Unread.Length;
+        if (searched >= MostBytes)
+        {
+            isTooLong = true;
+            Skip(searched);
+            searched = 0;
+        }
+
+        return Refill();
+    }
+
     /// <summary>Reads more; false at the end of the text.</summary>
     protected bool Refill()
     {

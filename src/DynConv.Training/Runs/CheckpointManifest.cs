@@ -75,24 +75,13 @@ internal static class CheckpointManifest
     private static Dictionary<string, Entry> Read(string folder)
     {
         string path = Path.Combine(folder, FileName);
-        try
-        {
-            Dictionary<string, Entry> files =
-                JsonSerializer.Deserialize<Dictionary<string, Entry>>(File.ReadAllBytes(path), Json) ?? throw new JsonException();
-            return files.All(file => file.Value is not null && file.Key == Path.GetFileName(file.Key)) ? files : throw new JsonException();
-        }
-        catch (FileNotFoundException exception)
-        {
-            throw new DynConvException($"{path} is missing.", exception);
-        }
-        catch (JsonException exception)
-        {
-            throw new DynConvException($"{path} is not the manifest of a checkpoint.", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
-        }
+        return File.Exists(path)
+            ? StrictJson.Read<Dictionary<string, Entry>>(
+                path,
+                Json,
+                static files => files.All(file => file.Value is not null && file.Key == Path.GetFileName(file.Key)),
+                "is not the manifest of a checkpoint")
+            : throw new DynConvException($"{path} is missing.");
     }
 
     private static string Hash(string path)

@@ -1,6 +1,5 @@
 using System.Security.Cryptography;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 using DynConv.Serialization;
 using DynConv.Training.Evaluation;
@@ -105,22 +104,15 @@ internal sealed class MetricsLog : IDisposable
     {
         long last = 0;
         var missing = new List<(long First, long Last)>();
+        var row = new MetricsRow();
         AtomicFile.Write(path, output =>
         {
-            foreach (string line in File.Exists(path) ? File.ReadLines(path) : [])
+            foreach (byte[] line in File.Exists(path) ? File.ReadLines(path).Select(static line => Encoding.UTF8.GetBytes(line + "\n")) : [])
             {
-                (long Step, bool IsStep)? row = Row(line);
-                if (row is { IsStep: true } one && one.Step > last && one.Step <= state.Step)
+                if (row.TryRead(line) && Belongs((long)row.Step))
                 {
-                    Pass(one.Step);
-                    last = one.Step;
+                    output.Write(line);
                 }
-                else if (row is not { IsStep: false } || row.Value.Step != last || (last == state.Step && state.ValidationLoss is null))
-                {
-                    continue;
-                }
-
-                output.Write(Encoding.UTF8.GetBytes(line + "\n"));
             }
         });
         Pass(state.Step + 1);
@@ -129,31 +121,29 @@ internal sealed class MetricsLog : IDisposable
             ? $"{path} is not as the checkpoint of step {state.Step} left it; all steps are there, and what was no row of theirs is gone."
             : $"{path} lacks rows that were there at the checkpoint of step {state.Step}: the losses of step {gaps}{(missing.Count > 3 ? " and more" : "")} are lost; the weights are not touched by that.";
 
+        bool Belongs(long step)
+        {
+            if (!row.IsTraining)
+            {
+                return step == last && (last < state.Step || state.ValidationLoss is not null);
+            }
+
+            if (!double.IsFinite(row["loss"]) || step <= last || step > state.Step)
+            {
+                return false;
+            }
+
+            Pass(step);
+            last = step;
+            return true;
+        }
+
         void Pass(long step)
         {
             if (step > last + 1)
             {
                 missing.Add((last + 1, step - 1));
             }
-        }
-    }
-
-    /// <summary>What a line is about; null if it is none of this log.</summary>
-    private static (long Step, bool IsStep)? Row(string line)
-    {
-        try
-        {
-            using var row = JsonDocument.Parse(line);
-            return row.RootElement.ValueKind == JsonValueKind.Object
-                && row.RootElement.TryGetProperty("step", out JsonElement step) && step.TryGetInt64(out long number)
-                ? row.RootElement.TryGetProperty("loss", out JsonElement loss) && loss.ValueKind == JsonValueKind.Number ? (number, true)
-                    : row.RootElement.TryGetProperty("valid_loss", out _) ? (number, false)
-                    : null
-                : null;
-        }
-        catch (Exception exception) when (exception is JsonException or InvalidOperationException)
-        {
-            return null;
         }
     }
 

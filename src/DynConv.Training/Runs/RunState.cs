@@ -38,24 +38,11 @@ internal sealed record RunState
 
     /// <summary>Reads the file of a checkpoint.</summary>
     /// <exception cref="DynConvException">It is missing or damaged.</exception>
-    public static RunState Read(string checkpoint)
-    {
-        string path = Path.Combine(checkpoint, FileName);
-        try
-        {
-            return JsonSerializer.Deserialize<RunState>(File.ReadAllBytes(path), Json) is { Step: > 0, MetricsBytes: >= 0 } state
-                ? state
-                : throw new JsonException();
-        }
-        catch (JsonException exception)
-        {
-            throw new DynConvException($"{path} does not say where a run stands.", exception);
-        }
-        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
-        {
-            throw new DynConvException($"{path} cannot be read: {exception.Message}", exception);
-        }
-    }
+    public static RunState Read(string checkpoint) => StrictJson.Read<RunState>(
+        Path.Combine(checkpoint, FileName),
+        Json,
+        static state => state is { Step: > 0, MetricsBytes: >= 0 },
+        "does not say where a run stands");
 
     public void Write(string checkpoint) =>
         AtomicFile.WriteAllText(Path.Combine(checkpoint, FileName), JsonSerializer.Serialize(this, Json) + "\n");
