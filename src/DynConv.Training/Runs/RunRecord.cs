@@ -19,6 +19,9 @@ public sealed record RunRecord(
     long ValidationTokens,
     double TokensPerSecond)
 {
+    /// <summary>What of its metrics is no line of them and was left out, in a sentence; null if nothing.</summary>
+    public string? LeftOut { get; init; }
+
     /// <summary>Whether it was trained and validated to its end, and its model is there.</summary>
     public bool IsFinished => Model is not null && Loss is not null;
 
@@ -57,13 +60,18 @@ public sealed record RunRecord(
             metrics.Steps,
             validated ? metrics.Loss : null,
             metrics.ValidationTokens,
-            metrics.MedianSpeed);
+            metrics.MedianSpeed)
+        {
+            LeftOut = metrics.LeftOut,
+        };
     }
 
     /// <summary>What is of interest in <c>metrics.jsonl</c>.</summary>
     private sealed class Metrics
     {
         private readonly List<double> _speeds = [];
+
+        public string? LeftOut { get; private set; }
 
         public long Steps { get; private set; }
 
@@ -83,7 +91,9 @@ public sealed record RunRecord(
                 return metrics;
             }
 
-            new MetricsReader(path).Read(metrics.Add);
+            var reader = new MetricsReader(path);
+            reader.Read(metrics.Add);
+            metrics.LeftOut = reader.LeftOut;
             return metrics;
         }
 

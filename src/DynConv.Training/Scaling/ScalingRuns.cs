@@ -18,11 +18,11 @@ public static class ScalingRuns
     public static IReadOnlyList<ScalingArchitecture> Read(IReadOnlyList<string> folders)
     {
         RunRecord[] runs = [.. folders.SelectMany(Find).DistinctBy(static folder => Path.GetFullPath(folder)).Select(RunRecord.Read)];
-        string[] unfinished = [.. runs.Where(run => !run.IsFinished).Select(run => run.Folder)];
+        RunRecord[] unfinished = [.. runs.Where(run => !run.IsFinished)];
         if (unfinished.Length > 0)
         {
             throw new DynConvException(
-                $"{(unfinished.Length == 1 ? "A run is" : $"{unfinished.Length} runs are")} not finished, as {unfinished[0]}; finish or leave out what is to be fitted.");
+                $"{(unfinished.Length == 1 ? "A run is" : $"{unfinished.Length} runs are")} not finished, as {unfinished[0].Folder}; finish or leave out what is to be fitted.{(unfinished[0].LeftOut is { } leftOut ? $" {leftOut}" : "")}");
         }
 
         RunRecord first = runs[0];

@@ -109,7 +109,7 @@ public sealed partial class Tensor : IDisposable
 
     /// <inheritdoc cref="From{T}(ReadOnlySpan{T}, Shape, Device?)"/>
     public static Tensor From<T>(T[] values, Shape shape, Device? device = null)
-        where T : unmanaged 
+        where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(values);
         return From((ReadOnlySpan<T>)values, shape, device);

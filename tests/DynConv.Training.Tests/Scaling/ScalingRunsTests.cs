@@ -61,10 +61,12 @@ public sealed class ScalingRunsTests : IDisposable
         _tiny.Start("runs/half", recorder);
         Assert.Contains("A run is not finished, as ", Failure(), StringComparison.Ordinal);
 
-        // Half a line is what a process that was killed leaves.
+        // Half a line is what a process that was killed leaves; a damaged line before the last is another matter.
         string metrics = Path.Combine(_tiny["runs/half"], "metrics.jsonl");
         File.AppendAllText(metrics, "{\"step\": 4, \"lo");
         Assert.Equal(3, RunRecord.Read(_tiny["runs/half"]).StepsDone);
+        File.AppendAllText(metrics, "\n{}\n{\"step\": 4}\n");
+        Assert.Contains("metrics.jsonl, line 4 is not a line of metrics and was left out, as were 2 more lines.", Failure(), StringComparison.Ordinal);
     }
 
     private string Failure() => Assert.Throws<DynConvException>(() => ScalingRuns.Read([_tiny["runs"]])).Message;
