@@ -78,7 +78,16 @@ internal sealed class Interrupts : IDisposable
             Abort();
         }
 
-        _stop.Cancel();
+        try
+        {
+            _stop.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The command has come to its end in this moment.
+            return;
+        }
+
         _stopping();
     }
 

@@ -1,4 +1,6 @@
-using System.Text.Json.Nodes;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
 using DynConv.Models.Tokenizers;
 using DynConv.Serialization;
 
@@ -31,9 +33,49 @@ internal sealed class BareTokenizer(ITokenizer inner) : ITokenizer
 
     public void Save(string path)
     {
-        inner.Save(path);
-        JsonNode file = JsonNode.Parse(File.ReadAllBytes(path))!;
-        file["post_processor"] = null;
-        AtomicFile.WriteAllText(path, file.ToJsonString(ConfigurationFile.Indented) + "\n");
+        // Beside the file that it becomes, so that this one is complete or not there.
+        string whole = path + ".whole.tmp";
+        try
+        {
+            inner.Save(whole);
+            AtomicFile.WriteAllText(path, WithoutTemplate(File.ReadAllBytes(whole)) + "\n");
+        }
+        finally
+        {
+            File.Delete(whole);
+        }
+    }
+
+    /// <summary>
+    /// The same file without a post-processor. Token by token, as a reader of tokenizers takes it: with a key that stands
+    /// there twice, or a byte order mark.
+    /// </summary>
+    private static string WithoutTemplate(ReadOnlySpan<byte> json)
+    {
+        if (json.StartsWith(Encoding.UTF8.Preamble))
+        {
+            json = json[Encoding.UTF8.Preamble.Length..];
+        }
+
+        using var to = new MemoryStream();
+        using (var writer = new Utf8JsonWriter(to, new JsonWriterOptions { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            var reader = new Utf8JsonReader(json);
+            reader.Read();
+            writer.WriteStartObject();
+            while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+            {
+                bool isTemplate = reader.ValueTextEquals("post_processor"u8);
+                writer.WritePropertyName(reader.GetString()!);
+                reader.Read();
+                int start = checked((int)reader.TokenStartIndex);
+                reader.Skip();
+                writer.WriteRawValue(isTemplate ? "null"u8 : json[start..checked((int)reader.BytesConsumed)], skipInputValidation: true);
+            }
+
+            writer.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(to.GetBuffer().AsSpan(0, (int)to.Length));
     }
 }

@@ -14,6 +14,8 @@ internal sealed class RunReport(int id, ReportFolder folder)
     private readonly RunColumns _metrics = new(folder.Metrics);
     private RunSettings _settings = RunSettings.None;
     private (long, DateTime) _settingsStamp;
+    private (long, DateTime) _tokenizerStamp;
+    private string? _tokenizer;
     private long? _parameters;
 
     public int Id => id;
@@ -25,6 +27,7 @@ internal sealed class RunReport(int id, ReportFolder folder)
     public void Update(List<string> problems)
     {
         Try(ReadSettings, System.IO.Path.Combine(Path, RunFile.Name), problems);
+        Try(ReadTokenizer, System.IO.Path.Combine(Path, ModelFolder.TokenizerFileName), problems);
         Try(() => _parameters ??= RunSettings.Parameters(Path), System.IO.Path.Combine(Path, ModelFolder.ConfigurationFileName), problems);
         Try(ReadMetrics, folder.Metrics, problems);
         if (_metrics.LeftOut is { } leftOut)
@@ -68,14 +71,32 @@ internal sealed class RunReport(int id, ReportFolder folder)
     private void ReadSettings()
     {
         // A grid's page has hundreds of them, and asks every other second.
-        var file = new FileInfo(System.IO.Path.Combine(Path, RunFile.Name));
-        (long, DateTime) stamp = file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
+        (long, DateTime) stamp = Stamp(RunFile.Name);
         if (stamp != _settingsStamp || stamp == default)
         {
             _settings = RunSettings.None;
             _settings = RunSettings.Read(Path);
             _settingsStamp = stamp;
         }
+    }
+
+    private void ReadTokenizer()
+    {
+        (long, DateTime) stamp = Stamp(ModelFolder.TokenizerFileName);
+        if (stamp != _tokenizerStamp)
+        {
+            _tokenizer = null;
+            _tokenizer = FileKind.Obstacle(System.IO.Path.Combine(Path, ModelFolder.TokenizerFileName)) is { } obstacle
+                ? throw new DynConvException(obstacle)
+                : RunTokenizer.Identity(Path);
+            _tokenizerStamp = stamp;
+        }
+    }
+
+    private (long, DateTime) Stamp(string name)
+    {
+        var file = new FileInfo(System.IO.Path.Combine(Path, name));
+        return file.Exists ? (file.Length, file.LastWriteTimeUtc) : default;
     }
 
     private void ReadMetrics()
@@ -100,6 +121,11 @@ internal sealed class RunReport(int id, ReportFolder folder)
         json.WriteBoolean("running", IsRunning);
         Write(json, "steps", _settings.Steps);
         Write(json, "parameters", _parameters);
+        if (_tokenizer is not null)
+        {
+            json.WriteString("tokenizer", _tokenizer);
+        }
+
         json.WriteStartObject("settings");
         foreach ((string name, string value) in _settings.Values)
         {

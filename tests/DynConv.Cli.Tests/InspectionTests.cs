@@ -114,4 +114,15 @@ public sealed class InspectionTests(TinyRun tiny)
         File.WriteAllText(Path.Combine(words, "metrics.jsonl"), "{\"step\":1,\"loss\":8}\n");
         CommandRun.Of("plot", words, "--out", path, "--bits-per-byte").Failed(1, "has no validation yet");
     }
+
+    [Fact]
+    public void A_run_that_started_from_another_has_its_tokenizer()
+    {
+        using var folder = new TemporaryFolder();
+        string further = folder.At("further");
+        CommandRun.Of(
+            "train", "--init", tiny.Folder, "--data", tiny.Text, "--valid", tiny.OtherText, "--out", further,
+            "--steps", "2", "--batch", "2", "--context", "16", "--device", "cpu").Succeeded();
+        CommandRun.Of("plot", tiny.Folder, further, "--out", folder.At("loss.svg")).Succeeded();
+    }
 }

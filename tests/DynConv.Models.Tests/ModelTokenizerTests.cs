@@ -138,6 +138,42 @@ public sealed class ModelTokenizerTests
         Assert.Equal(tokens.Tokenizer.Template.Before, read.Tokenizer.Template.Before);
     }
 
+    [Theory]
+    [InlineData("4000")]
+    [InlineData("2")]
+    [InlineData("[97, 4000]")]
+    public void An_end_id_that_is_no_end_token_keeps_its_number_and_gets_no_name(string id)
+    {
+        using var folder = new TemporaryFolder();
+        using LanguageModel model = ModelFolder.Load(Case(ByConfiguration));
+        File.Copy(Case(ByConfiguration, "tokenizer.json"), folder.File("tokenizer.json"));
+        folder.Write("generation_config.json", $$"""{"eos_token_id": {{id}}}""");
+        ModelTokenizer tokens = ModelTokenizer.Load(folder.Path);
+        Assert.Null(tokens.Tokenizer.EndOfTextId);
+
+        using var saved = new TemporaryFolder();
+        ModelFolder.Save(saved.Path, model, tokens.Tokenizer, tokens.EndTokens);
+        ModelTokenizer read = ModelTokenizer.Load(saved.Path);
+        Assert.Equal(tokens.EndTokens, read.EndTokens);
+        Assert.Null(read.Tokenizer.EndOfTextId);
+    }
+
+    [Fact]
+    public void A_file_that_other_readers_take_can_be_saved_without_its_template()
+    {
+        using var folder = new TemporaryFolder();
+        string text = File.ReadAllText(Case("bos-template", "tokenizer.json"));
+        string twice = text.Insert(text.IndexOf('{', StringComparison.Ordinal) + 1, "\"version\": \"0\", ");
+        File.WriteAllText(folder.File("tokenizer.json"), twice, new System.Text.UTF8Encoding(encoderShouldEmitUTF8Identifier: true));
+        ITokenizer bare = ModelTokenizer.Load(folder.Path, template: false).Tokenizer;
+        using var saved = new TemporaryFolder();
+        bare.Save(saved.File("tokenizer.json"));
+        Assert.Equal(["tokenizer.json"], Directory.GetFiles(saved.Path).Select(Path.GetFileName));
+        ITokenizer read = ModelTokenizer.Load(saved.Path).Tokenizer;
+        Assert.True(read.Template.IsEmpty);
+        Assert.Equal(bare.Encode("hello world"), read.EncodeWithTemplate("hello world"));
+    }
+
     [Fact]
     public void Ids_beyond_the_tokenizer_are_never_made()
     {

@@ -72,6 +72,12 @@ public sealed class BrowserTests : IDisposable
         _folders.AddRun("runs/words", 100);
         File.AppendAllText(_folders["runs/bytes/run.yaml"], "tokenizer: bytes\n");
         File.AppendAllText(_folders["runs/words/run.yaml"], "tokenizer: bpe.json\n");
+
+        // Started from the other, and so of its tokenizer, whatever the path is called.
+        _folders.AddRun("runs/more", 100);
+        File.AppendAllText(_folders["runs/more/run.yaml"], "tokenizer: runs/words\n");
+        _folders.Write("runs/words/tokenizer.json", "{}");
+        _folders.Write("runs/more/tokenizer.json", "{}");
         await Browser.Check("units", PageOf(_folders.Root), _folders.Root);
     }
 

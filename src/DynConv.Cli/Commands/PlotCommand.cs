@@ -30,7 +30,7 @@ internal static class PlotCommand
             string[] folders = parsed.GetValue(runs)!;
             bool inBits = parsed.GetValue(bits);
             LossCurve[] curves = [.. folders.Select(folder => Curve(folder, inBits, context))];
-            string[] tokenizers = [.. folders.Select(Tokenizer).OfType<string>().Distinct()];
+            string[] tokenizers = [.. folders.DistinctBy(RunTokenizer.Identity).Select(Tokenizer).OfType<string>()];
             if (tokenizers.Length > 1 && !inBits)
             {
                 context.Error.WriteLine($"note: these runs have different tokenizers ({string.Join(", ", tokenizers)}), so their losses a token do not compare; --bits-per-byte does");

@@ -89,8 +89,8 @@ internal static class RecallCommand
         catch (OperationCanceledException)
         {
             string kept = folder is null || results.Count == 0 ? "" : $"; {folder.Results} has what is finished";
-            context.Error.WriteLine($"error: Stopped after {results.Count} of {settings.Tasks.Count} tasks{kept}.");
-            return CommandLineApplication.Failure;
+            context.Error.WriteLine($"Stopped after {results.Count} of {settings.Tasks.Count} tasks{kept}");
+            return Interrupts.ExitCode;
         }
 
         report.End(results, folder);

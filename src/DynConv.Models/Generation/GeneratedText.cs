@@ -40,10 +40,7 @@ public sealed class GeneratedText
     /// <exception cref="DynConvException">The id is not in the vocabulary.</exception>
     public byte[] Append(int token)
     {
-        // The first token of a text may lose a space that it has everywhere else.
-        byte[] bytes = _previous is { } before
-            ? _tokenizer.Decode([before, token])[_tokenizer.Decode([before]).Length..]
-            : _tokenizer.Decode([token]);
+        byte[] bytes = _tokenizer.DecodeNext(_previous, token);
         _previous = token;
         var certain = new List<byte>();
         foreach (byte value in bytes)

@@ -33,9 +33,10 @@ internal static class CompanionFiles
             forTokenizer["bos_token"] = Name(first);
         }
 
-        if (endTokens.Count > 0)
+        // An id can be one that a model made for another tokenizer ends with: no name, or that of a letter.
+        if (endTokens.Where(id => tokenizer.Contains(id) && (id == tokenizer.EndOfTextId || tokenizer.ByteCount(id) == 0)).Cast<int?>().FirstOrDefault() is { } end)
         {
-            forTokenizer["eos_token"] = Name(endTokens[0]);
+            forTokenizer["eos_token"] = Name(end);
         }
 
         var forGeneration = new JsonObject();

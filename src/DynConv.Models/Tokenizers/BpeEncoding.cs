@@ -102,7 +102,7 @@ internal sealed class BpeEncoding
 
     private void EncodeNormalized(ReadOnlySpan<byte> text, int start, int end, EncodeOptions options, Pieces output)
     {
-        if (start == end)
+        if (start >= end)
         {
             return;
         }
@@ -136,7 +136,11 @@ internal sealed class BpeEncoding
                 break;
             }
 
-            output.Begin(segment[taken..start], taken == 0 ? piece : PieceStart.Piece);
+            if (start > taken)
+            {
+                output.Begin(segment[taken..start], taken == 0 ? piece : PieceStart.Piece);
+            }
+
             output.Tokens.Add(token.Id);
             taken = end;
         }

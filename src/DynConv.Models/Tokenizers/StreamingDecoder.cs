@@ -21,9 +21,7 @@ public sealed class StreamingDecoder(ITokenizer tokenizer, int? previous = null)
     /// <exception cref="DynConvException">The id is not in the vocabulary.</exception>
     public string Append(int token)
     {
-        byte[] bytes = _previous is int before
-            ? tokenizer.Decode([before, token])[tokenizer.Decode([before]).Length..]
-            : tokenizer.Decode([token]);
+        byte[] bytes = tokenizer.DecodeNext(_previous, token);
         _previous = token;
         return Decode(bytes, flush: false);
     }

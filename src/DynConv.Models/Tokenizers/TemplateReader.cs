@@ -13,9 +13,14 @@ internal static class TemplateReader
             "ByteLevel" => TokenTemplate.Empty,
             "TemplateProcessing" => ReadTemplate(processor),
             "BertProcessing" or "RobertaProcessing" => new TokenTemplate([PairId(processor, "cls")], [PairId(processor, "sep")]),
-            "Sequence" => processor.Get("processors").Items().Select(Read).Aggregate(
-                TokenTemplate.Empty,
-                static (inner, outer) => new TokenTemplate([.. outer.Before, .. inner.Before], [.. inner.After, .. outer.After])),
+            "Sequence" => processor.Get("processors").Items().Select(Read).Where(static template => !template.IsEmpty).ToArray() switch
+            {
+                [] => TokenTemplate.Empty,
+                [var one] => one,
+
+                // A second one would take each token that the first has put there for a text of its own.
+                _ => throw processor.Failure("has several steps that put tokens around a text; one is supported"),
+            },
             _ => throw processor.Failure(
                 $"is of type {JsonPlace.Cut(type)}; supported are TemplateProcessing, BertProcessing, RobertaProcessing, ByteLevel and Sequence"),
         };

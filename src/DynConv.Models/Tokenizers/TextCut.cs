@@ -7,6 +7,9 @@ namespace DynConv.Models.Tokenizers;
 /// </remarks>
 internal static class TextCut
 {
+    // Few enough that each kind has its turn before who tries them gives up.
+    private const int MostOfAKind = 12;
+
     /// <summary>The length of the first part, from half of <paramref name="text"/> on.</summary>
     public static int Find(ReadOnlySpan<byte> text)
     {
@@ -30,7 +33,7 @@ internal static class TextCut
             static (before, after) => before > ' ' && after <= ' ',
             static (before, after) => (after & 0xC0) != 0x80,
         ];
-        return kinds.SelectMany(kind => All(text, kind).Take(16));
+        return kinds.SelectMany(kind => All(text, kind).Take(MostOfAKind));
     }
 
     /// <summary>The start of the character that an index is in.</summary>

@@ -61,6 +61,9 @@ internal sealed record DataManifest
     public bool IsOf(TextSource source) => Text == source.Options && Sources.Count == source.Files.Count &&
         Sources.Zip(source.Files).All(static pair => pair.First.IsSame(pair.Second));
 
+    /// <summary>Whether the ids and the ends of documents are the same.</summary>
+    public bool HasSameIds(DataManifest other) => Shards.SequenceEqual(other.Shards) && DocumentEnds == other.DocumentEnds;
+
     public static DataManifest Load(string folder) => StrictJson.Read<DataManifest>(
         Path.Combine(folder, FileName), Json, static manifest => manifest.IsSound(), "is not a manifest of encoded text");
 
@@ -69,6 +72,12 @@ internal sealed record DataManifest
 
     private bool IsSound()
     {
+        // A list can hold null whatever its type promises.
+        if (Shards.Any(static shard => shard is null) || Sources.Any(static source => source is null) || Paths.Any(static path => path is null))
+        {
+            return false;
+        }
+
         long shards = ShardTokens > 0 ? (Tokens + ShardTokens - 1) / ShardTokens : -1;
         return Version == CurrentVersion && BytesPerToken is sizeof(ushort) or sizeof(int) && Tokens > 0 && Documents > 0 &&
             shards == Shards.Count && DocumentEnds.Bytes == Documents * sizeof(long) &&

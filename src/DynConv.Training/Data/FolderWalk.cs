@@ -1,4 +1,6 @@
 using System.Collections.Frozen;
+using DynConv.Models;
+using DynConv.Serialization;
 
 namespace DynConv.Training.Data;
 
@@ -85,7 +87,17 @@ internal sealed class FolderWalk(string[] excluded, TextOptions options)
         : entry is not DirectoryInfo ? null
         : BuildFolders.Contains(entry.Name) ? "built"
         : entry.LinkTarget is not null ? "link to a folder"
-        : null;
+        : OwnKind(entry.FullName);
+
+    /// <summary>What a folder is if programs such as this one wrote it: nothing to learn to write from, and most of it no text.</summary>
+    private static string? OwnKind(string folder)
+    {
+        bool Has(string name) => File.Exists(Path.Combine(folder, name));
+        return Has(RunFile.Name) && Has(ModelFolder.TokenizerFileName) ? "run"
+            : Has(DataManifest.FileName) && Has(DataManifest.DocumentsName) ? "encoded text"
+            : Has(ModelFolder.ConfigurationFileName) && (Has(CheckpointReader.FileName) || Has(CheckpointReader.IndexName)) ? "model"
+            : null;
+    }
 
     private void Add(string name, FileInfo info, List<TextFile> files)
     {

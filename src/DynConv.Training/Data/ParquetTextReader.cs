@@ -139,7 +139,7 @@ internal sealed class ParquetTextReader(TextFile file, TextOptions options, BadL
         {
             throw new DynConvException($"{file.Name} cannot be read: {exception.Message}", exception);
         }
-        catch (Exception exception) when (exception is not (DynConvException or OperationCanceledException))
+        catch (Exception exception) when (exception is not (DynConvException or OperationCanceledException or OutOfMemoryException))
         {
             throw new DynConvException($"{file.Name} is not a whole Parquet file, or is written in a way that is not read: it is truncated, damaged or encrypted.", exception);
         }

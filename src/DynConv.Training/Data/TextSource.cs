@@ -52,6 +52,11 @@ public sealed class TextSource
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (string path in paths)
         {
+            if (string.IsNullOrWhiteSpace(path))
+            {
+                throw new DynConvException("A path of text is empty; give a file or a folder.");
+            }
+
             IReadOnlyList<TextFile> found = path != TextFile.StandardInput && Directory.Exists(path) ? walk.Find(path) : [Named(path)];
             anything |= found.Count > 0;
             files.AddRange(found.Where(file => !walk.IsExcluded(file.FullName) && seen.Add(file.FullName)));

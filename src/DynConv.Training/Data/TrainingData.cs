@@ -48,6 +48,11 @@ public sealed class TrainingData : IDisposable
         SourceFolder[] folders = isMixture
             ? [.. paths.Select(static (path, i) => new SourceFolder([path.Path], $"{TrainName}-{i}"))]
             : [new SourceFolder([.. paths.Select(static path => path.Path)], TrainName)];
+        if (isMixture && validation is null)
+        {
+            CheckApart(paths);
+        }
+
         double weights = paths.Sum(static path => path.Weight ?? 0);
         double[] shares = isMixture ? [.. paths.Select(path => path.Weight!.Value / weights)] : [1];
         EncodedSource[] sources = [.. folders.Select(folder => opened.Open(folder, except))];
@@ -88,6 +93,24 @@ public sealed class TrainingData : IDisposable
         }
     }
 
+    /// <summary>What is held out of one source must not be trained on in another.</summary>
+    private static void CheckApart(IReadOnlyList<WeightedPath> paths)
+    {
+        foreach ((int i, WeightedPath inner) in paths.Index())
+        {
+            foreach (WeightedPath outer in paths.Where((_, other) => other != i))
+            {
+                string above = Path.TrimEndingDirectorySeparator(Path.GetFullPath(outer.Path));
+                string below = Path.TrimEndingDirectorySeparator(Path.GetFullPath(inner.Path));
+                if (below == above || below.StartsWith(above + Path.DirectorySeparatorChar, StringComparison.Ordinal))
+                {
+                    throw new DynConvException(
+                        $"{inner.Path} is part of {outer.Path}, so that text held out of one would be trained on in the other; give each text once, or separate validation text.");
+                }
+            }
+        }
+    }
+
     private static TrainingData Combine(List<TrainingSource> sources, TokenDataset validation, IReadOnlyList<string> notes) =>
         new(sources, sources.Count > 1 ? TokenDataset.Join([.. sources.Select(static source => source.Train)]) : sources[0].Train, validation, notes);
 
@@ -110,7 +133,7 @@ public sealed class TrainingData : IDisposable
         {
             string cache = Path.Combine(options.CacheFolder, folder.Name);
             IReadOnlyList<string> left = [.. except, options.CacheFolder];
-            (TokenDataset? data, TextSource? source) = options.TakeEncoded ? TokenCache.Continue(cache, left, tokenizer, options.Encoding) : default;
+            (TokenDataset? data, TextSource? source) = options.TakeEncoded ? TokenCache.Continue(cache, options.HasMoved ? folder.Paths : null, left, tokenizer, options.Encoding) : default;
             if (data is null)
             {
                 source = TextSource.Find(folder.Paths, left, options.Text);

@@ -22,6 +22,11 @@ public sealed record TrainingDataOptions
     /// </summary>
     public bool TakeEncoded { get; init; }
 
+    /// <summary>
+    /// Whether a run goes on that is told of other paths than before: the text there is to be the same, and is what is taken.
+    /// </summary>
+    public bool HasMoved { get; init; }
+
     /// <summary>Tokens of one training window.</summary>
     public required int Context { get; init; }
 

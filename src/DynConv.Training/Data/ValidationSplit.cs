@@ -62,7 +62,7 @@ internal static class ValidationSplit
         for (long i = 0; i < order.Count && taken < wanted; i++)
         {
             TokenRange document = shards.Document(order[i]);
-            if (taken + document.Length <= most)
+            if (document.Length > 0 && taken + document.Length <= most)
             {
                 chosen.Add(document);
                 taken += document.Length;

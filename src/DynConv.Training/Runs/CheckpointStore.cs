@@ -94,7 +94,7 @@ internal sealed class CheckpointStore(string runFolder)
     public void SaveIfBest(
         LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
-        _bestLoss ??= BestLoss();
+        _bestLoss ??= BestLoss(configuration.ValidationTokens);
         if (state.ValidationLoss < _bestLoss)
         {
             Checkpoint.Write(Best, model, tokens, optimizer, state, configuration);
@@ -130,11 +130,14 @@ internal sealed class CheckpointStore(string runFolder)
         return all.OrderBy(one => one.Step).Reverse();
     }
 
-    private double BestLoss()
+    /// <summary>What is to be beaten: a loss on another part of the text cannot be compared, and the next best takes its place.</summary>
+    private double BestLoss(long validationTokens)
     {
         try
         {
-            return Directory.Exists(Best) ? Checkpoint.Open(Best).State.ValidationLoss ?? double.PositiveInfinity : double.PositiveInfinity;
+            return Directory.Exists(Best) && Checkpoint.Open(Best) is var best && best.Configuration.ValidationTokens == validationTokens
+                ? best.State.ValidationLoss ?? double.PositiveInfinity
+                : double.PositiveInfinity;
         }
         catch (DynConvException)
         {

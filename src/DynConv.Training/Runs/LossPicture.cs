@@ -23,13 +23,24 @@ internal static class LossPicture
             return;
         }
 
-        var curves = new List<LossCurve> { new("training", run.Training, Faint: true) };
-        if (run.Validation.Count > 0)
+        LossCurve[] curves =
+        [
+            .. new LossCurve[] { new("training", run.Training, Faint: true), new("validation", run.Validation) }
+                .Where(static curve => curve.Points.Count > 0),
+        ];
+        if (curves.Length == 0)
         {
-            curves.Add(new LossCurve("validation", run.Validation));
+            return;
         }
 
         string title = $"{configuration.ModelName()}, convolutions: {configuration.ConvName}";
-        AtomicFile.WriteAllText(Path.Combine(folder, "loss.svg"), LossChart.Draw(title, curves));
+        try
+        {
+            AtomicFile.WriteAllText(Path.Combine(folder, "loss.svg"), LossChart.Draw(title, curves));
+        }
+        catch (DynConvException exception)
+        {
+            note($"The curve is not drawn: {exception.Message}");
+        }
     }
 }

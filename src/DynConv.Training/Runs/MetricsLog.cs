@@ -72,9 +72,9 @@ internal sealed class MetricsLog : IDisposable
     {
         ["step"] = step,
         ["valid_loss"] = result.Loss,
-        // JSON has no infinity, which is where a large loss leads.
+        // JSON has no infinity, which is where a large loss, or text of special tokens alone, leads.
         ["valid_perplexity"] = double.IsFinite(result.Perplexity) ? result.Perplexity : null,
-        ["valid_bits_per_byte"] = result.BitsPerByte,
+        ["valid_bits_per_byte"] = double.IsFinite(result.BitsPerByte) ? result.BitsPerByte : null,
         ["valid_tokens"] = result.Tokens,
     });
 

@@ -1,3 +1,5 @@
+using DynConv.Training.Data;
+
 namespace DynConv.Training.Runs;
 
 /// <summary>Which settings of a run may change when it is resumed; all others decide what it has computed so far.</summary>
@@ -5,7 +7,7 @@ public static class ResumeRules
 {
     /// <summary>
     /// Settings that may change, as <c>run.yaml</c> calls them. Text, tokenizer and first model may lie elsewhere, as long as
-    /// they are the same; the length may be another, and the learning rate then follows the schedule of that length.
+    /// they are the same, in the same shares; the length may be another, and the learning rate then follows the schedule of that length.
     /// </summary>
     public static IReadOnlyList<string> MayChange { get; } =
     [
@@ -16,7 +18,11 @@ public static class ResumeRules
     /// <summary>The first setting that differs and may not; null if there is none.</summary>
     /// <param name="before">What the run was told to do.</param>
     /// <param name="now">What it is told now.</param>
-    internal static SettingDifference? Difference(TrainingConfiguration before, TrainingConfiguration now) =>
-        RunFile.Differences(before.WithoutDevice().Resolve(), now.WithoutDevice().Resolve())
-            .FirstOrDefault(difference => !MayChange.Contains(difference.Setting));
+    internal static SettingDifference? Difference(TrainingConfiguration before, TrainingConfiguration now)
+    {
+        bool sameShares = WeightedPath.ParseAll(before.Data).Select(static path => path.Weight)
+            .SequenceEqual(WeightedPath.ParseAll(now.Data).Select(static path => path.Weight));
+        return RunFile.Differences(before.WithoutDevice().Resolve(), now.WithoutDevice().Resolve())
+            .FirstOrDefault(difference => !MayChange.Contains(difference.Setting) || (difference.Setting == "data" && !sameShares));
+    }
 }

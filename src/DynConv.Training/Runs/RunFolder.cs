@@ -1,3 +1,4 @@
+using DynConv.Models;
 using DynConv.Serialization;
 
 namespace DynConv.Training.Runs;
@@ -11,7 +12,7 @@ internal sealed class RunFolder : IDisposable
 
     /// <summary>What a run makes before it has results.</summary>
     private static readonly string[] MadeFirst =
-        [RunFile.Name, RunFile.Name + ".tmp", MetricsLog.Name, "data", "tokenizer.json"];
+        [RunFile.Name, RunFile.Name + ".tmp", MetricsLog.Name, "data", ModelFolder.TokenizerFileName];
 
     private readonly string _path;
     private readonly bool _existed;

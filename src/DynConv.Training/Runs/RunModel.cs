@@ -20,20 +20,20 @@ public static class RunModel
         }
 
         bool isThere = File.Exists(Path.Combine(folder, CheckpointReader.FileName)) && File.Exists(Path.Combine(folder, ModelFolder.ConfigurationFileName));
-        return isThere && IsFinished(folder, newest.Step) ? (folder, null) : (newest.Path, newest.Step);
+        return isThere && IsFinished(folder) ? (folder, null) : (newest.Path, newest.Step);
     }
 
     /// <summary>Whether the model in the folder is not that of an earlier end, beyond which the run is going on.</summary>
-    private static bool IsFinished(string folder, long newest)
+    private static bool IsFinished(string folder)
     {
         try
         {
-            return newest == RunFile.Read(Path.Combine(folder, RunFile.Name)).Steps || RunRecord.Read(folder).IsFinished;
+            return RunRecord.Read(folder).IsFinished;
         }
         catch (DynConvException)
         {
-            // What is there is a model whatever the other files say.
-            return true;
+            // Files that do not say: no checkpoint is older than the model, as the last step writes one, too.
+            return false;
         }
     }
 }

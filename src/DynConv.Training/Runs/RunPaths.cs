@@ -16,5 +16,6 @@ internal static class RunPaths
         Init = configuration.Init is { } folder ? Absolute(folder) : null,
     };
 
-    private static string Absolute(string path) => path is "" or StandardInput ? path : Path.GetFullPath(path);
+    private static string Absolute(string path) =>
+        path is "" or StandardInput || path.StartsWith(StandardInput + ":", StringComparison.Ordinal) ? path : Path.GetFullPath(path);
 }

@@ -22,6 +22,9 @@ public sealed record RunRecord(
     /// <summary>What of its metrics is no line of them and was left out, in a sentence; null if nothing.</summary>
     public string? LeftOut { get; init; }
 
+    /// <summary>As <see cref="RunTokenizer.Identity"/> has it.</summary>
+    public string? Tokenizer { get; init; }
+
     /// <summary>Whether it was trained and validated to its end, and its model is there.</summary>
     public bool IsFinished => Model is not null && Loss is not null;
 
@@ -63,6 +66,7 @@ public sealed record RunRecord(
             metrics.MedianSpeed)
         {
             LeftOut = metrics.LeftOut,
+            Tokenizer = RunTokenizer.Identity(folder),
         };
     }
 

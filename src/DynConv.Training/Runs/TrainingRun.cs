@@ -20,6 +20,7 @@ public sealed class TrainingRun
     private readonly ITrainingObserver _observer;
     private readonly CheckpointStore _checkpoints;
     private readonly bool _isResumed;
+    private bool _hasMoved;
     private bool _holdsResults;
 
     private TrainingRun(
@@ -102,7 +103,11 @@ public sealed class TrainingRun
                 $"--resume continues a run as it was started, and '{changed.Show(changed.Now)}' is not what {path} says; leave the option out or start a new run.");
         }
 
-        var run = new TrainingRun(asked, folder, observer, gridFolder, isResumed: true);
+        (TrainingConfiguration before, TrainingConfiguration now) = (RunPaths.Absolute(saved), RunPaths.Absolute(asked));
+        var run = new TrainingRun(asked, folder, observer, gridFolder, isResumed: true)
+        {
+            _hasMoved = !before.Data.SequenceEqual(now.Data) || !before.Valid.SequenceEqual(now.Valid),
+        };
         return run.Execute(run.FindCheckpoint(), stop);
     }
 
@@ -138,14 +143,23 @@ public sealed class TrainingRun
         }
 
         ModelConfiguration shape = Shape(from, tokenizer);
+        if (!_isResumed)
+        {
+            // Written first, so that a run can be resumed whatever moment it dies at.
+            WriteSettings(tokenizer);
+        }
 
-        // Written first, so that a run can be resumed whatever moment it dies at.
-        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(RunPaths.Absolute(_configuration)));
         using TrainingData data = PrepareData(tokenizer, stop);
         string fingerprint = data.Train.Fingerprint + data.Validation.Fingerprint;
         if (from is not null && from.State.Data != fingerprint)
         {
             throw new DynConvException($"The text has changed since {_folder} was started, so the run cannot be continued; start a new one.");
+        }
+
+        if (_isResumed)
+        {
+            // Not before the text is known to be the same: a run that cannot go on stays as it was.
+            WriteSettings(tokenizer);
         }
 
         var sampler = new BatchSampler(data.Sources, _configuration.Context!.Value, _configuration.Seed);
@@ -202,6 +216,12 @@ public sealed class TrainingRun
         {
             SourceValidation = result is not null ? validation.MeasureSources() : [],
         };
+    }
+
+    private void WriteSettings(ITokenizer tokenizer)
+    {
+        AtomicFile.WriteAllText(Path.Combine(_folder, RunFile.Name), RunFile.ToYaml(RunPaths.Absolute(_configuration)));
+        tokenizer.Save(Path.Combine(_folder, ModelFolder.TokenizerFileName));
     }
 
     private RunSource Describe(TrainingSource source)
@@ -277,6 +297,7 @@ public sealed class TrainingRun
             CacheFolder = Path.Combine(home, "data"),
             Context = _configuration.Context!.Value,
             TakeEncoded = _isResumed,
+            HasMoved = _hasMoved,
             Text = _configuration.Reading(),
             Encoding = new EncodingOptions
             {

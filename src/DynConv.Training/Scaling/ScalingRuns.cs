@@ -54,7 +54,7 @@ public static class ScalingRuns
         a.ValidationTokens == b.ValidationTokens
         && a.Configuration.Context == b.Configuration.Context
         && a.Configuration.Pack == b.Configuration.Pack
-        && a.Configuration.Tokenizer == b.Configuration.Tokenizer;
+        && a.Tokenizer == b.Tokenizer;
 
     private static ScalingPoint Point(RunRecord run) => new(
         (double)FlopCounts.Of(run.Model!, run.Configuration.Context!.Value).Training * run.Tokens,

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace DynConv.Serialization;
 
 /// <summary>
@@ -43,6 +45,7 @@ public static class AtomicFolder
         catch (Exception exception)
         {
             TryRemove(temporary);
+            TryRecover(path);
             if (WriteFailure.IsFrom(exception))
             {
                 throw WriteFailure.Explain(path, exception);
@@ -123,7 +126,14 @@ public static class AtomicFolder
     private static void Flush(string folder)
     {
         // Asked for at once, many small files reach the disk in the time of one.
-        Parallel.ForEach(Directory.EnumerateFiles(folder), Disk.FlushFile);
+        try
+        {
+            Parallel.ForEach(Directory.EnumerateFiles(folder), Disk.FlushFile);
+        }
+        catch (AggregateException failures)
+        {
+            ExceptionDispatchInfo.Throw(failures.InnerExceptions[0]);
+        }
 
         foreach (string inner in Directory.EnumerateDirectories(folder))
         {
@@ -131,6 +141,18 @@ public static class AtomicFolder
         }
 
         Disk.FlushFolder(folder);
+    }
+
+    private static void TryRecover(string path)
+    {
+        try
+        {
+            Recover(path);
+        }
+        catch (Exception exception) when (WriteFailure.IsFrom(exception))
+        {
+            // The next write tries again; what is to be told is why this one has failed.
+        }
     }
 
     private static void TryRemove(string folder)

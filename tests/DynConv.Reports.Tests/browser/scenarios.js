@@ -234,13 +234,13 @@ export const scenarios = {
     },
 
     async units(page) {
-        assert.match(await page.locator("#runs .hint").innerText(), /different tokenizers \(bytes, bpe\.json\)/);
+        assert.match(await page.locator("#runs .hint").innerText(), /different tokenizers \(bytes, (bpe\.json|runs\/words)\)/);
         assert.match(await page.locator("#curves").innerText(), /bits a byte do/);
         await page.locator("#curves").getByLabel("Measure").selectOption("bits_per_byte");
-        assert.equal((await shown(page)).lines, 4);
+        assert.equal((await shown(page)).lines, 6);
         assert.doesNotMatch(await page.locator("#curves").innerText(), /different tokenizers/);
         assert.match(await hoverAt(page, curves, 0.99), /validation\s+2\.0000/);
-        await page.locator("#curves .legend button").first().click();
+        await page.locator("#curves .legend button").filter({ hasText: "bytes" }).click();
         await page.locator("#curves").getByLabel("Measure").selectOption("loss");
         assert.doesNotMatch(await page.locator("#curves").innerText(), /different tokenizers/, "one run is no mixture");
     },

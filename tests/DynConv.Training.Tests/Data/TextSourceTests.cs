@@ -42,6 +42,23 @@ public sealed class TextSourceTests : IDisposable
     }
 
     [Fact]
+    public void Runs_models_and_encoded_text_among_the_text_are_left_out_unless_they_are_named()
+    {
+        _folder.Write("a.txt", "text");
+        foreach (string name in (string[])["run/run.yaml", "run/tokenizer.json", "model/config.json", "model/model.safetensors", "grid/data/manifest.json", "grid/data/documents.bin", "plain/run.yaml"])
+        {
+            _folder.Write(name, "text: of a kind");
+        }
+
+        TextSource source = TextSource.Find([_folder.FullName]);
+        Assert.Equal(["a.txt", "plain/run.yaml"], Names(source));
+        Assert.Equal(
+            ["grid/data: encoded text", "model: model", "run: run"],
+            source.LeftOut.Select(file => $"{Path.GetRelativePath(_folder.FullName, file.Name)}: {file.Reason}").Order(StringComparer.Ordinal));
+        Assert.Equal(2, TextSource.Find([_folder["run"]]).Files.Count);
+    }
+
+    [Fact]
     public void Paths_keep_their_order_and_no_file_comes_twice()
     {
         string b = _folder.Write("b.txt", "x");

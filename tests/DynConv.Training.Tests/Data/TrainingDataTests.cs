@@ -81,6 +81,41 @@ public sealed class TrainingDataTests : IDisposable
     }
 
     [Fact]
+    public void Empty_documents_do_not_blur_the_parts()
+    {
+        // Without a token between documents, those of white space alone have none at all.
+        _folder.Write("text/x.jsonl", string.Join('\n', Enumerable.Range(0, 600).Select(i => $"{{\"text\":\"{(i % 3 == 0 ? "xxxxxxxxxxxxxxxxxxxx" : "s")}\"}}")));
+        using TokenDataset all = TokenCache.OpenOrEncode(_folder["cache"], TextSource.Find([_folder["text"]]), new FakeTokenizer(endOfText: false, silent: (byte)'s'));
+        Assert.Equal(200 * 20, all.Tokens);
+        for (double share = 0.05; share < 0.6; share += 0.05)
+        {
+            (TokenDataset train, TokenDataset validation) = all.HoldOut(context: 8, share);
+            using (train)
+            using (validation)
+            {
+                TokenRange[] ranges = [.. train.Ranges.Concat(validation.Ranges).OrderBy(range => range.Start)];
+                Assert.All(ranges.Zip(ranges.Skip(1)), pair => Assert.Equal(pair.First.End, pair.Second.Start));
+                Assert.Equal(all.Tokens, train.Tokens + validation.Tokens);
+            }
+        }
+    }
+
+    [Fact]
+    public void What_is_held_out_of_one_source_is_not_trained_on_in_another()
+    {
+        _folder.Write("text/a.txt", new string('a', 999));
+        _folder.Write("text/in/b.txt", new string('b', 999));
+        TrainingDataOptions options = Options(8, 100) with { Paths = [_folder["text"] + ":0.5", _folder["text/in"] + ":0.5"] };
+        Assert.StartsWith(
+            $"{_folder["text/in"]} is part of {_folder["text"]}, so that text held out of one would be trained on in the other; ",
+            Texts.MessageOf(() => TrainingData.Prepare(options, new FakeTokenizer())));
+
+        // With other text to validate on it is a way to see some of it more often.
+        string valid = _folder.Write("valid.txt", new string('v', 99));
+        TrainingData.Prepare(options with { ValidationPaths = [valid] }, new FakeTokenizer()).Dispose();
+    }
+
+    [Fact]
     public void Validation_text_of_its_own_is_never_trained_on()
     {
         _folder.Write("text/a.txt", "training text");

@@ -233,6 +233,19 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void The_model_of_an_earlier_end_does_not_pass_for_that_of_the_last_step_either()
+    {
+        using var run = new TinyRun();
+        run.Start();
+        var stopped = new Recorder { StopAfter = 14 };
+        TrainingRun.Resume(run["run"], stopped, saved => saved with { Steps = 14 }, stopped.Stop);
+
+        // All steps are done; the final validation, after which the model is written, is not.
+        Assert.False(RunRecord.Read(run["run"]).IsFinished);
+        Assert.Equal((run.Checkpoint(14), 14), RunModel.Find(run["run"]));
+    }
+
+    [Fact]
     public void A_finished_run_without_checkpoints_is_not_trained_from_the_start()
     {
         using var run = new TinyRun();

@@ -202,14 +202,39 @@ public sealed class ResumeTests
         run.Start(recorder: new Recorder { StopAfter = 5 });
         string text = File.ReadAllText(run.Text);
 
+        byte[] settings = run.Bytes("run", RunFile.Name);
+        byte[] encoded = run.Bytes("run", "data/train/tokens-00000.bin");
         File.WriteAllText(run.Text, string.Concat("X", text.AsSpan(1)));
         Assert.Equal(
-            $"The text has changed since {run["run"]} was started, so the run cannot be continued; start a new one.",
+            $"The text has changed since it was encoded in {Path.Combine(run["run"], "data", "train")}, so the run cannot be continued; put {run.Text} back as it was, or start a new run.",
             run.ResumeFailure());
+
+        // A run that is refused stays as it was, also where other settings were asked for.
+        Assert.Throws<DynConvException>(() => TrainingRun.Resume(run["run"], new Recorder(), saved => saved with { Steps = 500 }, TestContext.Current.CancellationToken));
+        Assert.Equal(settings, run.Bytes("run", RunFile.Name));
+        Assert.Equal(encoded, run.Bytes("run", "data/train/tokens-00000.bin"));
 
         File.WriteAllText(run.Text, text);
         run.Resume();
         Assert.Equal(run.Bytes("whole", "model.safetensors"), run.Bytes("run", "model.safetensors"));
+    }
+
+    [Fact]
+    public void Text_at_another_place_has_to_be_the_same_and_sources_keep_their_shares()
+    {
+        using var run = new TinyRun();
+        string copy = run.Text + ".copy";
+        string other = run.Text + ".other";
+        File.Copy(run.Text, copy);
+        File.WriteAllText(other, new string(' ', 100) + File.ReadAllText(run.Text));
+        run.Start(recorder: new Recorder { StopAfter = 5 });
+        string Refusal(params string[] data) => Assert.Throws<DynConvException>(() =>
+            TrainingRun.Resume(run["run"], new Recorder(), saved => saved with { Data = data }, TestContext.Current.CancellationToken)).Message;
+
+        Assert.StartsWith("The text has changed since it was encoded in ", Refusal(other));
+        Assert.Contains("--resume continues a run as it was started", Refusal(copy + ":0.5", other + ":0.5"));
+        TrainingRun.Resume(run["run"], new Recorder(), saved => saved with { Data = [copy] }, TestContext.Current.CancellationToken);
+        Assert.Contains(copy, File.ReadAllText(Path.Combine(run["run"], RunFile.Name)));
     }
 
     [Fact]

@@ -64,18 +64,21 @@ internal sealed class ReplaceDecoder(Replace replace) : TokenDecoder
 /// <summary><c>Metaspace</c>: its character becomes a space, and nothing in the first token.</summary>
 internal sealed class MetaspaceDecoder(string replacement, PrependScheme prepend) : TokenDecoder
 {
-    public override List<byte[]> Apply(List<byte[]> tokens) =>
-        [.. tokens.Select((token, index) => Replace(token, index == 0 && prepend != PrependScheme.Never ? "" : " "))];
+    private readonly Replace _first = new(Patterns.Pattern.OfText(replacement), prepend == PrependScheme.Never ? " " : "");
+    private readonly Replace _others = new(Patterns.Pattern.OfText(replacement), " ");
 
-    private byte[] Replace(byte[] token, string by) =>
-        new Replace(Patterns.Pattern.OfText(replacement), by).Apply(token);
+    public override List<byte[]> Apply(List<byte[]> tokens) =>
+        [.. tokens.Select((token, index) => (index == 0 ? _first : _others).Apply(token))];
 }
 
 /// <summary><c>BPEDecoder</c>: the mark of a word's end becomes a space, and nothing in the last token.</summary>
 internal sealed class SuffixDecoder(string suffix) : TokenDecoder
 {
+    private readonly Replace _last = new(Patterns.Pattern.OfText(suffix), "");
+    private readonly Replace _others = new(Patterns.Pattern.OfText(suffix), " ");
+
     public override List<byte[]> Apply(List<byte[]> tokens) =>
-        [.. tokens.Select((token, index) => new Replace(Patterns.Pattern.OfText(suffix), index == tokens.Count - 1 ? "" : " ").Apply(token))];
+        [.. tokens.Select((token, index) => (index == tokens.Count - 1 ? _last : _others).Apply(token))];
 }
 
 /// <summary>No decoder: a space between tokens.</summary>

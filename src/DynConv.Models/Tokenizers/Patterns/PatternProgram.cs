@@ -119,7 +119,7 @@ internal sealed class PatternProgram
 
         if (repeat.Kind == RepeatKind.Possessive)
         {
-            Add(new PatternNode.Atomic(repeat with { Kind = RepeatKind.Greedy }));
+            Add(new PatternNode.Atomic(new PatternNode.Repeat(repeat.Node, repeat.Least, repeat.Most, RepeatKind.Greedy)));
             return;
         }
 

@@ -45,9 +45,11 @@ export function mixtureSentence(names) {
     return `These runs have different tokenizers (${names.join(", ")}): a token is not the same for all, so losses and perplexities do not compare; bits a byte do.`;
 }
 
-/** The tokenizers of runs whose losses a token do not compare; null where they do. */
+/** What runs call their tokenizers, where losses a token do not compare; null where they do. */
 export function mixedTokenizers(runs) {
-    const names = [...new Set(runs.map(run => run.settings.tokenizer).filter(name => name !== undefined))];
+    // Two runs may name one tokenizer by two paths, and a folder that holds a log alone has no more than the name.
+    const byIdentity = new Map(runs.map(run => [run.tokenizer ?? run.settings.tokenizer, run.settings.tokenizer]));
+    const names = [...byIdentity.values()].filter(name => name !== undefined);
     return names.length > 1 ? names : null;
 }
 
