@@ -35,6 +35,11 @@ internal static class CommandLineApplication
             return RefuseUsage(parsed, context);
         }
 
+        if (EmptyOption(parsed.CommandResult) is { } empty)
+        {
+            return RefuseUsage(parsed, $"{empty} is empty.", context.Error);
+        }
+
         try
         {
             return parsed.Invoke(Invocation(context));
@@ -48,6 +53,19 @@ internal static class CommandLineApplication
             return Report(exception, context.Error);
         }
     }
+
+    /// <summary>
+    /// An option or argument that is there and says nothing, as a shell makes of a variable that is not set; a text may be so.
+    /// </summary>
+    private static string? EmptyOption(CommandResult command) => command.Children
+        .Where(static child => child.Tokens.Any(static token => string.IsNullOrWhiteSpace(token.Value)))
+        .Select(static child => child switch
+        {
+            OptionResult { Option: { Name: not ("--prompt" or "--stop" or "--title") } option } => option.Name,
+            ArgumentResult argument => argument.Argument.Name,
+            _ => null,
+        })
+        .FirstOrDefault(static name => name is not null);
 
     private static RootCommand Root(CliContext context)
     {

@@ -49,6 +49,17 @@ public sealed class UsageTests
     };
 
     [Theory]
+    [InlineData("--data", "train", "--out", "x", "--data", "")]
+    [InlineData("--out", "train", "--data", "x", "--out", " ")]
+    [InlineData("--valid", "train", "--data", "x", "--out", "y", "--valid", "")]
+    [InlineData("--model", "eval", "--data", "x", "--model", "")]
+    [InlineData("--prompt-file", "generate", "--model", "x", "--prompt-file", "")]
+    [InlineData("DIR", "plot", "", "--out", "x")]
+    [InlineData("--config", "ablate", "--config", "", "--out", "x")]
+    public void What_a_shell_makes_of_an_unset_variable_is_named(string name, params string[] arguments) =>
+        CommandRun.Of(arguments).Failed(2, $"error: {name} is empty. See 'dynconv ");
+
+    [Theory]
     [MemberData(nameof(Wrong))]
     public void Wrong_usage_is_one_line_that_names_the_problem_and_the_help(string arguments, string problem)
     {

@@ -36,7 +36,7 @@ internal sealed class BpeEncoding
     /// <summary>Appends the tokens of a text.</summary>
     public void Encode(ReadOnlySpan<byte> text, List<int> tokens, EncodeOptions options)
     {
-        var output = new Pieces(this, tokens);
+        var output = new Pieces(this, tokens, options.SpecialTokens);
         int taken = 0;
         for (int from = 0; !_rawTokens.IsEmpty && from < text.Length;)
         {
@@ -148,7 +148,7 @@ internal sealed class BpeEncoding
         output.Begin(segment[taken..], taken == 0 ? piece : PieceStart.Piece);
     }
 
-    private sealed class Pieces(BpeEncoding encoding, List<int> tokens) : IPieceTarget
+    private sealed class Pieces(BpeEncoding encoding, List<int> tokens, SpecialTokens special) : IPieceTarget
     {
         public List<int> Tokens => tokens;
 
@@ -158,7 +158,7 @@ internal sealed class BpeEncoding
         {
             if (step == encoding._pretokenizers.Length)
             {
-                encoding._model.Encode(piece, tokens);
+                encoding._model.Encode(piece, tokens, special);
             }
             else
             {

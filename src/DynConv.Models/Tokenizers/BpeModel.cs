@@ -20,6 +20,7 @@ internal sealed class BpeModel
     private readonly int[] _fallback = new int[256];
     private readonly Dictionary<int, int> _characters = [];
     private readonly Dictionary<byte[], int>? _wholePieces;
+    private readonly Dictionary<byte[], int> _specialPieces = new(PieceComparer.Instance);
     private readonly int? _unknown;
     private readonly PieceCache _cache = new();
     private readonly PieceCache _runs = new();
@@ -50,8 +51,16 @@ internal sealed class BpeModel
 
     /// <summary>Appends the tokens of a piece.</summary>
     /// <exception cref="DynConvException">It has an unknown character, and the vocabulary lacks the token for these.</exception>
-    public void Encode(ReadOnlySpan<byte> piece, List<int> tokens)
+    public void Encode(ReadOnlySpan<byte> piece, List<int> tokens, SpecialTokens special = SpecialTokens.Find)
     {
+        // What only normalization has made a special token's name. Spelled or not, it does not get into the cache.
+        if (_specialPieces.Count > 0 && special != SpecialTokens.Spell
+            && _specialPieces.GetAlternateLookup<ReadOnlySpan<byte>>().TryGetValue(piece, out int named))
+        {
+            tokens.Add(named);
+            return;
+        }
+
         bool cached = PieceCache.Takes(piece);
         if (cached && _cache.TryGet(piece, out ReadOnlySpan<int> known))
         {
@@ -214,9 +223,9 @@ internal sealed class BpeModel
         foreach ((string token, int id) in _vocabulary.Ids)
         {
             byte[]? piece = Encoding.UTF8.GetBytes(token);
-            if ((!_settings.ReadsBytes || ByteAlphabet.TryToBytes(token, out piece)) && !special.Contains(token))
+            if (!_settings.ReadsBytes || ByteAlphabet.TryToBytes(token, out piece))
             {
-                pieces[piece] = id;
+                (special.Contains(token) ? _specialPieces : pieces)[piece] = id;
             }
         }
 

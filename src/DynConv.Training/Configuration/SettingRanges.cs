@@ -17,6 +17,7 @@ internal static class SettingRanges
     {
         const long MostAtOnce = 1 << 28;
         const long MostPerStep = 1L << 40;
+        const long MostAccumulated = 1 << 20;
         long atOnce = (long)context * batch;
         if (atOnce > MostAtOnce)
         {
@@ -24,10 +25,29 @@ internal static class SettingRanges
                 $"A context of {context} times a batch of {batch} is {atOnce:N0} tokens at once; it can be {MostAtOnce:N0} at most, and accumulate makes larger steps.");
         }
 
-        return accumulate <= MostPerStep / atOnce
+        long most = Math.Min(MostAccumulated, MostPerStep / atOnce);
+        return accumulate <= most
             ? atOnce * accumulate
-            : throw new DynConvException(
-                $"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {MostPerStep / atOnce:N0} at most.");
+            : throw new DynConvException($"accumulate is {accumulate}; with {atOnce:N0} tokens at once it can be {most:N0} at most.");
+    }
+
+    /// <summary>Steps of a run of so many steps or tokens, unless it is longer than any can be.</summary>
+    public static long Steps(long? steps, long? tokens, long tokensPerStep, long otherwise)
+    {
+        const long MostTokens = 1L << 60;
+        if (tokens is { } wanted)
+        {
+            Positive("tokens", wanted);
+            return wanted <= MostTokens
+                ? (wanted + tokensPerStep - 1) / tokensPerStep
+                : throw new DynConvException($"tokens is {wanted}; it can be {MostTokens:N0} at most.");
+        }
+
+        long result = steps ?? otherwise;
+        Positive("steps", result);
+        return result <= MostTokens / tokensPerStep
+            ? result
+            : throw new DynConvException($"steps is {result}; with {tokensPerStep:N0} tokens a step it can be {MostTokens / tokensPerStep:N0} at most.");
     }
 
     /// <summary>Refuses less than 1.</summary>

@@ -178,8 +178,7 @@ public sealed record TrainingConfiguration
         }
 
         long perStep = SettingRanges.TokensPerStep(context, batch, Accumulate);
-        long steps = Steps ?? (Tokens is { } tokens ? (tokens + perStep - 1) / perStep : defaults.Steps(perStep));
-        SettingRanges.Positive("steps", steps);
+        long steps = SettingRanges.Steps(Steps, Tokens, perStep, defaults.Steps(perStep));
         SettingRanges.Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
         LearningRateSchedule.Check(this);
         SettingRanges.Range("final_learning_rate", FinalLearningRate, 0, 1);

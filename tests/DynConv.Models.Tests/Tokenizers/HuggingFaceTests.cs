@@ -73,6 +73,22 @@ public sealed class HuggingFaceTests
     }
 
     [Fact]
+    public void A_special_tokens_name_that_only_normalization_makes_is_found_whole_or_spelled_when_asked()
+    {
+        using var folder = new TemporaryFolder();
+        const string Json =
+            """{"added_tokens":[{"id":0,"content":"<s>","single_word":false,"lstrip":false,"rstrip":false,"normalized":false,"special":true}],"normalizer":{"type":"Lowercase"},"pre_tokenizer":{"type":"WhitespaceSplit"},"post_processor":null,"decoder":null,"model":{"type":"BPE","ignore_merges":true,"vocab":{"<s>":0,"<":1,"s":2,">":3,"d":4,"b":5},"merges":[]}}""";
+        string path = folder.Write("tokenizer.json", Json);
+        using Oracle oracle = Oracle.Load(path);
+        ITokenizer tokenizer = TokenizerLoader.Load(path);
+        List<int> spelled = [];
+        tokenizer.Encode("d <S> b"u8, spelled, new EncodeOptions { SpecialTokens = SpecialTokens.Spell });
+        Assert.Equal([4, 1, 2, 3, 5], spelled);
+        Assert.Equal([4, 0, 5], tokenizer.Encode("d <S> b"));
+        Assert.Equal(oracle.Encode("d <S> b"), tokenizer.Encode("d <S> b"));
+    }
+
+    [Fact]
     public void Text_goes_on_where_a_decoder_takes_something_back()
     {
         ITokenizer tokenizer = SmallVocabulary.Load(json => json["decoder"] = SmallVocabulary.Json(

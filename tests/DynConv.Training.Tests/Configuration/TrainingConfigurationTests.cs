@@ -65,7 +65,7 @@ public sealed class TrainingConfigurationTests
         { "batch: 2000000000", "A context of 256 times a batch of 2000000000 is 512,000,000,000 tokens at once; it can be 268,435,456 at most, and accumulate makes larger steps." },
         { "accumulate: 0", "accumulate is 0; it has to be at least 1." },
         { "steps: 0", "steps is 0; it has to be at least 1." },
-        { "tokens: 0", "steps is 0; it has to be at least 1." },
+        { "tokens: 0", "tokens is 0; it has to be at least 1." },
         { "steps: 1\ntokens: 1", "A run is as long as its steps or its tokens say; give one of the two." },
         { "learning_rate: -1", "learning_rate is -1; it has to be from 0 to 10." },
         { "warmup: 1.5", "warmup is 1.5; it has to be a share of the run below 1 or a whole number of steps." },
