@@ -16,7 +16,11 @@ internal readonly unsafe struct KernelArgument
 
     /// <summary>A struct that has the layout of its CUDA counterpart: a local variable, so that it stays where it is.</summary>
     public static KernelArgument Of<T>(ref readonly T local)
-        where T : unmanaged => new(0, (nint)Unsafe.AsPointer(ref Unsafe.AsRef(in local)));
+        where T : unmanaged
+    {
+        RuntimeHelpers.RunClassConstructor(typeof(Checked<T>).TypeHandle);
+        return new(0, (nint)Unsafe.AsPointer(ref Unsafe.AsRef(in local)));
+    }
 
     public static implicit operator KernelArgument(Tensor? tensor) => new((ulong)(tensor?.Address ?? 0));
 
@@ -33,4 +37,16 @@ internal readonly unsafe struct KernelArgument
     /// <summary>Where the driver reads the argument from; <paramref name="argument"/> lies on the stack.</summary>
     public static void* Address(KernelArgument* argument) =>
         argument->_struct != 0 ? (void*)argument->_struct : &argument->_bits;
+
+    /// <summary>Refuses, the first time, a struct that no compiler compares with its counterpart.</summary>
+    private static class Checked<T>
+    {
+        static Checked()
+        {
+            if (!typeof(T).IsDefined(typeof(CudaStructAttribute), inherit: false))
+            {
+                throw new InvalidOperationException($"{typeof(T)} lacks {nameof(CudaStructAttribute)}, which has compilers check its layout.");
+            }
+        }
+    }
 }

@@ -3,7 +3,10 @@ using System.Text;
 
 namespace DynConv.Cuda;
 
-/// <summary>The CUDA C++ sources that are embedded in this assembly, by file name.</summary>
+/// <summary>
+/// The CUDA C++ sources that are embedded in this assembly, by file name, each with checks that its parameter structs are
+/// those of C#.
+/// </summary>
 internal static class KernelSources
 {
     private static readonly Lazy<SortedDictionary<string, string>> Files = new(Load);
@@ -31,7 +34,7 @@ internal static class KernelSources
             {
                 using Stream stream = assembly.GetManifestResourceStream(name)!;
                 using var reader = new StreamReader(stream, Encoding.UTF8);
-                files.Add(name, reader.ReadToEnd());
+                files.Add(name, $"{reader.ReadToEnd()}{CudaStructAttribute.Assertions(name)}");
             }
         }
 

@@ -16,7 +16,7 @@ public sealed record ConvolutionShape(ShortConvolutionKind Kind, long Batch, lon
     /// <summary>Channels of a head of a head-wise convolution; 0 for the others.</summary>
     public long HeadSize { get; init; }
 
-    /// <summary>Whether the filter has a static part.</summary>
+    /// <summary>Whether the filter has a static weight.</summary>
     public bool Static { get; init; } = Kind == ShortConvolutionKind.Static;
 
     /// <summary>Whether the input is added to the result.</summary>

@@ -8,7 +8,7 @@ public static class ConvolutionShapes
     private const int Width = 4;
 
     /// <summary>
-    /// On the CPU: all kinds, with static part and residual and without, at B=4 T=1024 D=1024 W=4, and what departs from
+    /// On the CPU: all kinds, with static weight and residual and without, at B=4 T=1024 D=1024 W=4, and what departs from
     /// that in one way each; float32.
     /// </summary>
     public static IReadOnlyList<ConvolutionShape> Cpu { get; } = [.. Headline(), .. Departures()];

@@ -12,7 +12,7 @@ namespace DynConv.Diagnostics;
 /// <param name="Width">W.</param>
 /// <param name="Rank">R; 0 unless low-rank.</param>
 /// <param name="HeadSize">Channels of a head; 0 unless head-wise.</param>
-/// <param name="Static">Whether the filter has a static part.</param>
+/// <param name="Static">Whether the filter has a static weight.</param>
 /// <param name="Residual">Whether the input is added to the result.</param>
 /// <param name="ForwardUs">Median time of the forward pass in microseconds.</param>
 /// <param name="ForwardBackwardUs">Median time of forward and backward pass, gradients of all inputs.</param>

@@ -78,7 +78,7 @@ internal sealed class ConvolutionWork : IDisposable
         }
     }
 
-    // In this order: x, or what it is a part of; the kind's own filters; the static part.
+    // In this order: x, or what it is a part of; the kind's own filters; the static weight.
     private static IEnumerable<Shape> InputShapes(ConvolutionShape shape)
     {
         (long batch, long time) = shape.Layout == ConvolutionLayout.Packed ? (1, shape.Batch * shape.Time) : (shape.Batch, shape.Time);

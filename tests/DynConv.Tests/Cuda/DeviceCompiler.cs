@@ -22,6 +22,9 @@ internal sealed class DeviceCompiler : IDisposable
         }
     }
 
+    /// <summary>Puts another text in the place of a file's.</summary>
+    public void Replace(string file, string text) => File.WriteAllText(Path.Combine(_folder, file), text);
+
     /// <summary>Compiles a file.</summary>
     /// <returns>Null, or what the compilers have against it.</returns>
     public string? Compile(string file, int architecture, IReadOnlyList<string> options)

@@ -50,6 +50,20 @@ public sealed class KernelCompilationTests
         Assert.Empty(missing);
     }
 
+    [Fact]
+    public void A_parameter_struct_that_is_not_that_of_CSharp_does_not_compile()
+    {
+        using var compiler = new DeviceCompiler();
+        string rope = KernelSources.Text("rope.cu");
+        string[] options = KernelTables.Specialisations("rope.cu")[0];
+        compiler.Replace("rope.cu", rope.Replace("int64 x_sequence, x_token, x_head;", "int64 x_token, x_sequence, x_head;", StringComparison.Ordinal));
+        Assert.Contains("RopeShape.x_sequence stands elsewhere", compiler.Compile("rope.cu", 90, options));
+        compiler.Replace("rope.cu", rope.Replace("int64 y_sequence, y_token, y_head;", "int64 y_sequence, y_token, y_head, more;", StringComparison.Ordinal));
+        Assert.Contains("RopeShape and RopeShape of C# differ in size", compiler.Compile("rope.cu", 90, options));
+        compiler.Replace("rope.cu", rope);
+        Assert.Null(compiler.Compile("rope.cu", 90, options));
+    }
+
     /// <summary>Launches overlap: a kernel that did not wait would read what the one before it has yet to write.</summary>
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Files))]

@@ -5,6 +5,13 @@
 
 static constexpr int WARP = 32;
 
+// Where a struct has a member, as a constant: what C# appends to sources compares with its own structs (CudaStruct.cs).
+#if defined(__CUDACC_RTC__)
+#define OFFSET_OF(type, member) __INTADDR__(&(((type*)0)->member))
+#else
+#define OFFSET_OF(type, member) __builtin_offsetof(type, member)
+#endif
+
 // The upper half of a float.
 struct bf16 { uint16 bits; };
 

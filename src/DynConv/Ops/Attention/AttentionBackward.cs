@@ -74,12 +74,12 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
         float* ds = p + (Strip * Block);
         float* q = pass.Q.At(batch, query, head);
         float* dy = pass.Upstream.At(batch, query, head);
-        SmallProduct.Run<TSimd, TVector>(
-            q, pass.Q.TimeStride, 1, keys + first, Block, p + first, Block,
-            m: rows, n: width, k: channels, accumulate: false);
-        SmallProduct.Run<TSimd, TVector>(
-            dy, pass.Upstream.TimeStride, 1, values + first, Block, ds + first, Block,
-            m: rows, n: width, k: channels, accumulate: false);
+        SmallProduct.Operand queries = new(q, pass.Q.TimeStride);
+        SmallProduct.Operand upstream = new(dy, pass.Upstream.TimeStride);
+        SmallProduct.Multiply<TSimd, TVector>(
+            queries, new(keys + first, Block), default, new(p + first, Block), m: rows, n: width, k: channels);
+        SmallProduct.Multiply<TSimd, TVector>(
+            upstream, new(values + first, Block), default, new(ds + first, Block), m: rows, n: width, k: channels);
         long item = (((batch * pass.QueryHeads) + head) * pass.Queries) + query;
         for (long row = 0; row < rows; row++)
         {
@@ -90,20 +90,25 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
                 pass.Statistics + (2 * (item + row)), pass.InnerProducts[item + row]);
         }
 
-        SmallProduct.Run<TSimd, TVector>(
-            p + first, 1, Block, dy, pass.Upstream.TimeStride, dv + (first * channels), channels,
-            m: width, n: channels, k: rows, accumulate: true);
-        SmallProduct.Run<TSimd, TVector>(
-            ds + first, 1, Block, q, pass.Q.TimeStride, dk + (first * channels), channels,
-            m: width, n: channels, k: rows, accumulate: true);
+        SmallProduct.Operand valueSums = new(dv + (first * channels), channels);
+        SmallProduct.Operand keySums = new(dk + (first * channels), channels);
+        SmallProduct.Multiply<TSimd, TVector>(
+            new(p + first, 1, Block), upstream, valueSums, valueSums, m: width, n: channels, k: rows);
+        SmallProduct.Multiply<TSimd, TVector>(
+            new(ds + first, 1, Block), queries, keySums, keySums, m: width, n: channels, k: rows);
 
         // A strip's first block of keys starts its sum.
         Heads dq = pass.QGradient.Place;
         bool add = pass.QGradient.Accumulate || pass.Range.First(query) < firstKey;
-        SmallProduct.Run<TSimd, TVector>(
-            ds + first, Block, 1, pass.K.At(batch, firstKey + first, group), pass.K.TimeStride,
-            dq.At(batch, query, head), dq.TimeStride,
-            m: rows, n: channels, k: Math.Min(end, pass.Keys - firstKey) - first, accumulate: add);
+        SmallProduct.Operand querySums = new(dq.At(batch, query, head), dq.TimeStride);
+        SmallProduct.Multiply<TSimd, TVector>(
+            new(ds + first, Block),
+            new(pass.K.At(batch, firstKey + first, group), pass.K.TimeStride),
+            add ? querySums : default,
+            querySums,
+            m: rows,
+            n: channels,
+            k: Math.Min(end, pass.Keys - firstKey) - first);
     }
 
     /// <summary>Products of q and k become probabilities, and gradients of probabilities those of the products.</summary>

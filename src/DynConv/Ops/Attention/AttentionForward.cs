@@ -64,9 +64,14 @@ internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long
         long blocks = AttentionBlocks.Count(pass.Keys);
         float* keys = pass.TransposedKeys
             + ((((batch * pass.KeyHeads) + group) * blocks) + keyBlock) * channels * Block;
-        SmallProduct.Run<TSimd, TVector>(
-            pass.Q.At(batch, query, head), pass.Q.TimeStride, 1, keys + first, Block, scores + first, Block,
-            m: rows, n: end - first, k: channels, accumulate: false);
+        SmallProduct.Multiply<TSimd, TVector>(
+            new(pass.Q.At(batch, query, head), pass.Q.TimeStride),
+            new(keys + first, Block),
+            default,
+            new(scores + first, Block),
+            m: rows,
+            n: end - first,
+            k: channels);
         for (long row = 0; row < rows; row++)
         {
             float* line = scores + (row * Block);
@@ -75,9 +80,15 @@ internal readonly unsafe struct AttentionForward(AttentionForwardPass pass, long
                 line + first, end - first, sums + (row * channels), channels, statistics + (2 * row));
         }
 
-        SmallProduct.Run<TSimd, TVector>(
-            scores + first, Block, 1, pass.V.At(batch, firstKey + first, group), pass.V.TimeStride, sums, channels,
-            m: rows, n: channels, k: Math.Min(end, pass.Keys - firstKey) - first, accumulate: true);
+        SmallProduct.Operand to = new(sums, channels);
+        SmallProduct.Multiply<TSimd, TVector>(
+            new(scores + first, Block),
+            new(pass.V.At(batch, firstKey + first, group), pass.V.TimeStride),
+            to,
+            to,
+            m: rows,
+            n: channels,
+            k: Math.Min(end, pass.Keys - firstKey) - first);
     }
 
     /// <summary>

@@ -1,3 +1,6 @@
+using System.Runtime.InteropServices;
+using DynConv.Cuda;
+
 namespace DynConv.Ops;
 
 /// <summary>Sizes of a call of attention, as kernels see them: <c>AttentionShape</c> of attention.cuh.</summary>
@@ -8,5 +11,7 @@ namespace DynConv.Ops;
 /// <param name="Queries">T.</param>
 /// <param name="Keys">S.</param>
 /// <param name="Scale">Factor of the scores.</param>
+[StructLayout(LayoutKind.Sequential)]
+[CudaStruct("attention.cuh", "AttentionShape")]
 internal readonly record struct AttentionShape(
     nint Bounds, int Batches, int Heads, int KeyHeads, int Queries, int Keys, float Scale);

@@ -1,8 +1,13 @@
+using System.Runtime.InteropServices;
+using DynConv.Cuda;
+
 namespace DynConv.Ops;
 
 /// <summary>
 /// A <c>[B, T, H, K]</c> tensor as kernels see it: <c>HeadRows</c> of attention.cuh. Null becomes a null address.
 /// </summary>
+[StructLayout(LayoutKind.Sequential)]
+[CudaStruct("attention.cuh", "HeadRows<float>")]
 internal readonly record struct CudaHeads(nint Start, long Batch, long Time, long Head)
 {
     private const int Alignment = 16;

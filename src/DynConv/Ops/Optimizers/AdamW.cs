@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
@@ -88,6 +89,7 @@ public static partial class AdamW
     /// <param name="Epsilon">Added to that root.</param>
     /// <param name="Step">Learning rate, with the first moment's correction.</param>
     [StructLayout(LayoutKind.Sequential)]
+    [CudaStruct("adamw.cu", "Factors")]
     private readonly record struct Factors(
         float Gradient,
         float Kept,

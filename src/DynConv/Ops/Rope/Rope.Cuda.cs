@@ -50,6 +50,7 @@ public static partial class Rope
 
     /// <summary>As in rope.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
+    [CudaStruct("rope.cu", "RopeShape")]
     private readonly record struct RopeShape(
         long Sequences,
         long Tokens,

@@ -52,7 +52,7 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
         }
     }
 
-    /// <summary>In this order: x, filters of the kind, static part, initial state.</summary>
+    /// <summary>In this order: x, filters of the kind, static weight, initial state.</summary>
     public OpInput[] Inputs
     {
         get

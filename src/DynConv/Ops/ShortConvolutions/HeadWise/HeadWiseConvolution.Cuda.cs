@@ -1,0 +1,188 @@
+using System.Runtime.InteropServices;
+using DynConv.Cuda;
+
+namespace DynConv.Ops;
+
+/// <remarks>On a card a static convolution is a head-wise one without heads: the same kernels, compiled for that.</remarks>
+public static partial class HeadWiseConvolution
+{
+    private const int BlockThreads = 256;
+    private const long MostBlocksAlongY = 65_535;
+
+    private static readonly HeadWiseKey[] Examples =
+    [
+        new(DType.BFloat16, DType.BFloat16, Width: 4, Channels: 8, Heads: 0, Lanes: 0, FilterPack: 1, StaticPack: 8, Residual: true, Packed: false),
+        new(DType.BFloat16, DType.BFloat16, Width: 4, Channels: 4, Heads: 0, Lanes: 0, FilterPack: 1, StaticPack: 4, Residual: false, Packed: false),
+        new(DType.BFloat16, DType.Float32, Width: 4, Channels: 8, Heads: 1, Lanes: 2, FilterPack: 4, StaticPack: 4, Residual: true, Packed: true),
+        new(DType.BFloat16, null, Width: 4, Channels: 8, Heads: 2, Lanes: 1, FilterPack: 8, StaticPack: 0, Residual: false, Packed: false),
+        new(DType.BFloat16, null, Width: 4, Channels: 2, Heads: 2, Lanes: 1, FilterPack: 8, StaticPack: 0, Residual: true, Packed: false),
+        new(DType.BFloat16, DType.Float32, Width: 3, Channels: 1, Heads: 1, Lanes: 8, FilterPack: 1, StaticPack: 1, Residual: true, Packed: true),
+        new(DType.Float32, DType.Float32, Width: 16, Channels: 2, Heads: 1, Lanes: 0, FilterPack: 4, StaticPack: 2, Residual: false, Packed: true),
+        new(DType.Float32, DType.Float32, Width: 1, Channels: 4, Heads: 1, Lanes: 32, FilterPack: 1, StaticPack: 4, Residual: true, Packed: false),
+    ];
+
+    private static readonly KernelTable<HeadWiseKey> ForwardKernel =
+        new("head_wise_forward.cu", "head_wise_forward", key => key.ForwardMacros, Examples);
+
+    private static readonly KernelTable<HeadWiseKey> BackwardKernel =
+        new("head_wise_backward.cu", "head_wise_backward", key => key.BackwardMacros, Examples);
+
+    private static readonly KernelTable<(DType Type, DType Static, int Width)> WeightGradientKernel = new(
+        "head_wise_gradients.cu", "head_wise_weight_gradient", SmallMacros, (DType.BFloat16, DType.Float32, 4));
+
+    private static readonly KernelTable<(DType Type, DType Static, int Width)> StateGradientKernel = new(
+        "head_wise_gradients.cu", "head_wise_state_gradient", SmallMacros, (DType.Float32, DType.Float32, 16));
+
+    /// <summary>Computes y.</summary>
+    /// <param name="inputs">The convolution.</param>
+    /// <param name="weight">The filters k, <c>[B, T, H, W]</c>; null in a static convolution.</param>
+    /// <param name="y">The result.</param>
+    internal static void ForwardCuda(ConvolutionInputs inputs, Tensor? weight, Tensor y)
+    {
+        if (y.Count == 0)
+        {
+            return;
+        }
+
+        HeadWiseKey key = HeadWiseKey.Forward(inputs, weight, y);
+        long columns = inputs.Channels / key.Channels;
+        long threads = (inputs.Sequences.Time + key.Tokens - 1) / key.Tokens * columns;
+        long batch = inputs.Sequences.Batch;
+        long along = Math.Min(batch, MostBlocksAlongY);
+        var x = new KernelRows(inputs.X);
+        var filters = new KernelHeadWiseFilters(weight, inputs.StaticWeight, inputs.Channels);
+        var state = new KernelRows(inputs.InitialState);
+        var to = new KernelRows(y);
+        var sequences = new KernelSequences(inputs.Sequences, y.Device);
+        ForwardKernel[y.Device, key].Launch(
+            CudaGrid.Covering(threads, BlockThreads) with { Y = along, Z = (batch + along - 1) / along },
+            KernelArgument.Of(in x),
+            KernelArgument.Of(in filters),
+            KernelArgument.Of(in state),
+            KernelArgument.Of(in to),
+            KernelArgument.Of(in sequences),
+            columns);
+    }
+
+    /// <summary>Computes the gradients that are wanted.</summary>
+    /// <param name="inputs">The convolution.</param>
+    /// <param name="weight">The filters k; null in a static convolution.</param>
+    /// <param name="g">Where the gradients come from and go to.</param>
+    /// <param name="weightInput">The place of k on the tape.</param>
+    internal static void BackwardCuda(ConvolutionInputs inputs, Tensor? weight, BackwardContext g, int weightInput)
+    {
+        using var targets = new ConvolutionTargets(inputs, g);
+        GradientRows weightGradient = weight is null ? default : targets.Own(weightInput, innerDimensions: 2);
+        if (inputs.X.Count > 0)
+        {
+            LaunchBackward(inputs, weight, weightGradient, targets);
+        }
+        else if (!weightGradient.Accumulate)
+        {
+            weightGradient.Tensor?.Clear();
+        }
+
+        if (targets.State.Tensor is { Count: > 0 })
+        {
+            LaunchStateGradient(inputs, weight, targets);
+        }
+    }
+
+    private static void LaunchBackward(ConvolutionInputs inputs, Tensor? weight, GradientRows weightGradient, ConvolutionTargets targets)
+    {
+        Device device = inputs.X.Device;
+        HeadWiseKey key = HeadWiseKey.Backward(inputs, weight, targets.Dy, targets.X.Tensor, weightGradient.Tensor);
+        bool isSeparate = weightGradient.Tensor is not null && key.Lanes == 0;
+        CudaKernel kernel = BackwardKernel[device, key];
+        var parts = HeadWiseParts.Of(inputs, key, kernel);
+        var x = new KernelRows(inputs.X);
+        var filters = new KernelHeadWiseFilters(weight, inputs.StaticWeight, inputs.Channels);
+        var state = new KernelRows(inputs.InitialState);
+        var sequences = new KernelSequences(inputs.Sequences, device);
+        var gradients = new KernelHeadWiseGradients(
+            targets.Dy, targets.X, isSeparate ? default : weightGradient, targets.StaticPartials(parts.BlocksAlong));
+        kernel.Launch(
+            new CudaGrid(parts.Blocks, HeadWiseKey.BackwardThreads),
+            KernelArgument.Of(in x),
+            KernelArgument.Of(in filters),
+            KernelArgument.Of(in state),
+            KernelArgument.Of(in gradients),
+            KernelArgument.Of(in sequences),
+            inputs.Channels,
+            parts.Length,
+            parts.Count);
+        if (isSeparate)
+        {
+            LaunchWeightGradient(inputs, weightGradient, targets);
+        }
+    }
+
+    private static void LaunchWeightGradient(ConvolutionInputs inputs, GradientRows gradient, ConvolutionTargets targets)
+    {
+        long heads = gradient.Tensor!.Shape[2];
+        var x = new KernelRows(inputs.X);
+        var state = new KernelRows(inputs.InitialState);
+        var dy = new KernelRows(targets.Dy);
+        var dk = new KernelRows(gradient.Tensor);
+        var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
+        WeightGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
+            CudaGrid.Covering(inputs.Sequences.Tokens * heads * 32, BlockThreads),
+            KernelArgument.Of(in x),
+            KernelArgument.Of(in state),
+            KernelArgument.Of(in dy),
+            KernelArgument.Of(in dk),
+            KernelArgument.Of(in sequences),
+            heads,
+            inputs.Channels / heads,
+            gradient.Accumulate ? 1 : 0);
+    }
+
+    private static void LaunchStateGradient(ConvolutionInputs inputs, Tensor? weight, ConvolutionTargets targets)
+    {
+        var k = new KernelRows(weight);
+        var dy = new KernelRows(targets.Dy);
+        var dState = new KernelRows(targets.State.Tensor);
+        var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
+        StateGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
+            CudaGrid.Covering(targets.State.Tensor!.Count, BlockThreads),
+            KernelArgument.Of(in k),
+            inputs.StaticWeight,
+            inputs.StaticWeight?.Strides[0] ?? 0,
+            KernelArgument.Of(in dy),
+            KernelArgument.Of(in dState),
+            KernelArgument.Of(in sequences),
+            inputs.Channels,
+            weight is null ? 1 : inputs.Channels / weight.Shape[2],
+            targets.State.Accumulate ? 1 : 0);
+    }
+
+    private static (DType Type, DType Static, int Width) SmallKey(ConvolutionInputs inputs) =>
+        (inputs.X.DType, inputs.StaticWeight?.DType ?? inputs.X.DType, inputs.Width);
+
+    private static (string Name, object Value)[] SmallMacros((DType Type, DType Static, int Width) key) =>
+        [("ELEMENT", key.Type.CudaName()), ("STATIC_WEIGHT", key.Static.CudaName()), ("WIDTH", key.Width)];
+}
+
+/// <summary><c>HeadWiseFilters</c> of head_wise_convolution.cuh.</summary>
+[StructLayout(LayoutKind.Sequential)]
+[CudaStruct("head_wise_convolution.cuh", "HeadWiseFilters")]
+internal readonly struct KernelHeadWiseFilters(Tensor? heads, Tensor? staticWeight, long channels)
+{
+    private readonly KernelRows _heads = new(heads);
+    private readonly nint _staticWeight = staticWeight?.Address ?? 0;
+    private readonly long _staticStride = staticWeight?.Strides[0] ?? 0;
+    private readonly long _headSize = heads is null ? 1 : channels / heads.Shape[2];
+}
+
+/// <summary><c>Gradients</c> of head_wise_backward.cu.</summary>
+[StructLayout(LayoutKind.Sequential)]
+[CudaStruct("head_wise_backward.cu", "Gradients")]
+internal readonly struct KernelHeadWiseGradients(Tensor dy, GradientRows x, GradientRows heads, Tensor? staticPartials)
+{
+    private readonly KernelRows _y = new(dy);
+    private readonly KernelRows _x = new(x.Tensor);
+    private readonly KernelRows _heads = new(heads.Tensor);
+    private readonly nint _staticPartials = staticPartials?.Address ?? 0;
+    private readonly int _accumulateX = x.Accumulate ? 1 : 0;
+    private readonly int _accumulateHeads = heads.Accumulate ? 1 : 0;
+}
