@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using DynConv.Serialization;
 
 namespace DynConv.Training.Data;
 
@@ -7,6 +8,7 @@ internal sealed class TokenWriter(string folder, int vocabularySize, long shardT
 {
     private readonly DataFileWriter _documentEnds = new(folder, DataManifest.DocumentsName);
     private readonly List<DataFile> _shards = [];
+    private readonly List<Task> _flushes = [];
     private readonly ushort[] _narrow = new ushort[1 << 14];
     private DataFileWriter? _shard;
     private long _shardFilled;
@@ -35,11 +37,19 @@ internal sealed class TokenWriter(string folder, int vocabularySize, long shardT
     public (IReadOnlyList<DataFile> Shards, DataFile DocumentEnds) Finish()
     {
         CloseShard();
+        foreach (Task flush in _flushes)
+        {
+            flush.GetAwaiter().GetResult();
+        }
+
+        _flushes.Clear();
         return (_shards, _documentEnds.Finish());
     }
 
     public void Dispose()
     {
+        // What is left after a failure is removed with the folder, which nobody may have open then.
+        ((IAsyncResult)Task.WhenAll(_flushes)).AsyncWaitHandle.WaitOne();
         _shard?.Dispose();
         _documentEnds.Dispose();
     }
@@ -87,9 +97,13 @@ internal sealed class TokenWriter(string folder, int vocabularySize, long shardT
     {
         if (_shard is not null)
         {
-            _shards.Add(_shard.Finish());
+            DataFile finished = _shard.Finish();
+            _shards.Add(finished);
             _shard.Dispose();
             _shard = null;
+
+            // On its way to the disk while the next one is filled: at the end, all together would be waited for.
+            _flushes.Add(Task.Run(() => Disk.FlushFile(Path.Combine(folder, finished.Name))));
             _shardFilled = 0;
         }
     }
