@@ -226,14 +226,13 @@ internal sealed unsafe class CudaContext
         finally
         {
             _plan = null;
+
+            // However this ends, no compiler may be at work still when a process does that gives up because of it.
+            Task.WhenAll(plan.Values).ContinueWith(static _ => { }, TaskScheduler.Default).Wait();
         }
 
         // One failure is enough to know of, and it is known by its own message.
-        foreach (Task task in plan.Values)
-        {
-            task.GetAwaiter().GetResult();
-        }
-
+        Task.WhenAll(plan.Values).GetAwaiter().GetResult();
         return plan.Count;
     }
 
