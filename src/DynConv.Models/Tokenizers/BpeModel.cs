@@ -51,7 +51,7 @@ internal sealed class BpeModel
 
     /// <summary>Appends the tokens of a piece.</summary>
     /// <exception cref="DynConvException">It has an unknown character, and the vocabulary lacks the token for these.</exception>
-    public void Encode(ReadOnlySpan<byte> piece, List<int> tokens, SpecialTokens special = SpecialTokens.Find)
+    public void Encode(ReadOnlySpan<byte> piece, List<int> tokens, SpecialTokens special)
     {
         // What only normalization has made a special token's name. Spelled or not, it does not get into the cache.
         if (_specialPieces.Count > 0 && special != SpecialTokens.Spell

@@ -19,10 +19,11 @@ internal sealed class FolderWalk(string[] excluded, TextOptions options)
 
     public static string Full(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
-    public bool IsExcluded(string full) => Array.Exists(
-        excluded,
-        path => full.StartsWith(path, StringComparison.Ordinal) &&
-            (full.Length == path.Length || full[path.Length] == Path.DirectorySeparatorChar));
+    /// <summary>Whether a path is another one or lies below it; both as <see cref="Full"/> gives them.</summary>
+    public static bool IsPart(string full, string of) => full.StartsWith(of, StringComparison.Ordinal) &&
+        (full.Length == of.Length || full[of.Length] == Path.DirectorySeparatorChar);
+
+    public bool IsExcluded(string full) => Array.Exists(excluded, path => IsPart(full, path));
 
     /// <summary>The text files below a folder, in ordinal order.</summary>
     public IReadOnlyList<TextFile> Find(string root)

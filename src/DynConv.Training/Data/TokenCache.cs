@@ -19,7 +19,7 @@ public static class TokenCache
     /// <exception cref="DynConvException">A source is unreadable, binary or malformed, all are empty, or the disk is full.</exception>
     /// <exception cref="OperationCanceledException">The encoding was cancelled; the folder stays as it was.</exception>
     public static TokenDataset OpenOrEncode(string folder, TextSource source, ITokenizer tokenizer, EncodingOptions? options = null) =>
-        OpenOrEncodeAgain(folder, source, tokenizer, options ?? new EncodingOptions(), before: null);
+        OpenOrRefresh(folder, source, tokenizer, options ?? new EncodingOptions(), before: null);
 
     /// <summary>
     /// Opens the encoded text of a run that goes on. Text that has changed is encoded anew, as its ids may still be the same;
@@ -53,11 +53,11 @@ public static class TokenCache
             // Gone, or not to be read any more.
         }
 
-        return (source is null ? TokenDataset.Open(folder, tokenizer) : OpenOrEncodeAgain(folder, source, tokenizer, options, before: manifest), source);
+        return (source is null ? TokenDataset.Open(folder, tokenizer) : OpenOrRefresh(folder, source, tokenizer, options, before: manifest), source);
     }
 
     /// <summary>The same; if <paramref name="before"/> is given, only where that gives the same ids.</summary>
-    private static TokenDataset OpenOrEncodeAgain(
+    private static TokenDataset OpenOrRefresh(
         string folder, TextSource source, ITokenizer tokenizer, EncodingOptions options, DataManifest? before)
     {
         if (TryOpen(folder, source, tokenizer) is { } dataset)

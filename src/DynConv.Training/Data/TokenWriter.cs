@@ -37,19 +37,14 @@ internal sealed class TokenWriter(string folder, int vocabularySize, long shardT
     public (IReadOnlyList<DataFile> Shards, DataFile DocumentEnds) Finish()
     {
         CloseShard();
-        foreach (Task flush in _flushes)
-        {
-            flush.GetAwaiter().GetResult();
-        }
-
-        _flushes.Clear();
+        Task.WhenAll(_flushes).GetAwaiter().GetResult();
         return (_shards, _documentEnds.Finish());
     }
 
     public void Dispose()
     {
         // What is left after a failure is removed with the folder, which nobody may have open then.
-        ((IAsyncResult)Task.WhenAll(_flushes)).AsyncWaitHandle.WaitOne();
+        Task.WhenAll(_flushes).ContinueWith(static _ => { }, TaskScheduler.Default).Wait();
         _shard?.Dispose();
         _documentEnds.Dispose();
     }

@@ -96,17 +96,15 @@ public sealed class TrainingData : IDisposable
     /// <summary>What is held out of one source must not be trained on in another.</summary>
     private static void CheckApart(IReadOnlyList<WeightedPath> paths)
     {
-        foreach ((int i, WeightedPath inner) in paths.Index())
+        string[] full = [.. paths.Select(static path => FolderWalk.Full(path.Path))];
+        for (int inner = 0; inner < full.Length; inner++)
         {
-            foreach (WeightedPath outer in paths.Where((_, other) => other != i))
+            int outer = Array.FindIndex(full, path => FolderWalk.IsPart(full[inner], path));
+            outer = outer == inner ? Array.FindIndex(full, inner + 1, path => FolderWalk.IsPart(full[inner], path)) : outer;
+            if (outer >= 0)
             {
-                string above = Path.TrimEndingDirectorySeparator(Path.GetFullPath(outer.Path));
-                string below = Path.TrimEndingDirectorySeparator(Path.GetFullPath(inner.Path));
-                if (below == above || below.StartsWith(above + Path.DirectorySeparatorChar, StringComparison.Ordinal))
-                {
-                    throw new DynConvException(
-                        $"{inner.Path} is part of {outer.Path}, so that text held out of one would be trained on in the other; give each text once, or separate validation text.");
-                }
+                throw new DynConvException(
+                    $"{paths[inner].Path} is part of {paths[outer].Path}, so that text held out of one would be trained on in the other; give each text once, or separate validation text.");
             }
         }
     }

@@ -18,7 +18,7 @@ internal readonly unsafe struct KernelArgument
     public static KernelArgument Of<T>(ref readonly T local)
         where T : unmanaged
     {
-        RuntimeHelpers.RunClassConstructor(typeof(Checked<T>).TypeHandle);
+        _ = Checked<T>.IsMarked;
         return new(0, (nint)Unsafe.AsPointer(ref Unsafe.AsRef(in local)));
     }
 
@@ -41,12 +41,8 @@ internal readonly unsafe struct KernelArgument
     /// <summary>Refuses, the first time, a struct that no compiler compares with its counterpart.</summary>
     private static class Checked<T>
     {
-        static Checked()
-        {
-            if (!typeof(T).IsDefined(typeof(CudaStructAttribute), inherit: false))
-            {
-                throw new InvalidOperationException($"{typeof(T)} lacks {nameof(CudaStructAttribute)}, which has compilers check its layout.");
-            }
-        }
+        public static readonly bool IsMarked = typeof(T).IsDefined(typeof(CudaStructAttribute), inherit: false)
+            ? true
+            : throw new InvalidOperationException($"{typeof(T)} lacks {nameof(CudaStructAttribute)}, which has compilers check its layout.");
     }
 }

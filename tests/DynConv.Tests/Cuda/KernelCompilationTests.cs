@@ -64,6 +64,14 @@ public sealed class KernelCompilationTests
         Assert.Null(compiler.Compile("rope.cu", 90, options));
     }
 
+    [Fact]
+    public void A_parameter_struct_that_no_compiler_checks_is_refused()
+    {
+        var unmarked = new DateTime(1);
+        var failure = Assert.Throws<TypeInitializationException>(() => KernelArgument.Of(in unmarked));
+        Assert.Contains("System.DateTime lacks CudaStructAttribute", failure.InnerException!.Message);
+    }
+
     /// <summary>Launches overlap: a kernel that did not wait would read what the one before it has yet to write.</summary>
     [Theory(SkipTestWithoutData = true)]
     [MemberData(nameof(Files))]

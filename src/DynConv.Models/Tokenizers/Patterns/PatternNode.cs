@@ -11,8 +11,8 @@ internal abstract record PatternNode
 
     private PatternNode()
     {
-        _length = new(FindLength, isThreadSafe: true);
-        _first = new(FindFirst, isThreadSafe: true);
+        _length = new(FindLength);
+        _first = new(FindFirst);
     }
 
     /// <summary>The least and the most characters that it can match.</summary>

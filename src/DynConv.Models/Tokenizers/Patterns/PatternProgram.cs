@@ -119,6 +119,7 @@ internal sealed class PatternProgram
 
         if (repeat.Kind == RepeatKind.Possessive)
         {
+            // Made anew, as a copy would share what the other has worked out of itself.
             Add(new PatternNode.Atomic(new PatternNode.Repeat(repeat.Node, repeat.Least, repeat.Most, RepeatKind.Greedy)));
             return;
         }
