@@ -73,18 +73,22 @@ public sealed class ConvolvedLinear : Module
 
         Tensor fused = MatMul.Linear(x, _computeWeight.Current());
         Tensor outputs = _bias is null ? fused : Bias.Add(fused.Slice(-1, 0, Outputs), _bias);
+        Tensor[] results = [.. _parts.Select(part => outputs.Slice(-1, part.Start, part.Layer.Outputs))];
+        Tensor?[] features = [.. _parts.Select(part => part.Features > 0 ? fused.Slice(-1, part.FeatureStart, part.Features) : null)];
+        ShortConvolution?[] convolutions = [.. _parts.Select(part => part.Convolution)];
+        if (state is not null)
+        {
+            state.Advance(convolutions, results, features);
+            return results;
+        }
+
         var options = new ShortConvolutionOptions { Packed = packed };
-        return
-        [
-            .. _parts.Select((part, i) =>
-            {
-                Tensor y = outputs.Slice(-1, part.Start, part.Layer.Outputs);
-                Tensor? features = part.Features > 0 ? fused.Slice(-1, part.FeatureStart, part.Features) : null;
-                return part.Convolution is null ? y
-                    : state is null ? part.Convolution.Apply(y, features, options)
-                    : state.Advance(i, part.Convolution, y, features);
-            }),
-        ];
+        for (int i = 0; i < results.Length; i++)
+        {
+            results[i] = convolutions[i]?.Apply(results[i], features[i], options) ?? results[i];
+        }
+
+        return results;
     }
 
     /// <summary>The convolutions' state before the first token.</summary>
@@ -170,21 +174,29 @@ public sealed class ConvolvedLinearState : IMixerState
         }
     }
 
-    /// <summary>Convolves the next tokens, one or many, and moves the state on.</summary>
-    internal Tensor Advance(int index, ShortConvolution convolution, Tensor x, Tensor? features)
+    /// <summary>Convolves the next tokens, one or many, in place of the linear layers' outputs, and moves the state on.</summary>
+    internal void Advance(ShortConvolution?[] convolutions, Tensor[] outputs, Tensor?[] features)
     {
-        Tensor state = _states[index]!;
-        if (x.Shape[1] == 1)
+        int[] convolved = [.. Enumerable.Range(0, outputs.Length).Where(i => convolutions[i] is not null)];
+        if (outputs[0].Shape[1] == 1)
         {
-            Tensor step = convolution.Step(WithoutTime(x), features is null ? null : WithoutTime(features), state);
-            return step.Reshape(x.Shape.Dimensions);
+            Tensor[] tokens = ConvolutionStep.Run([.. convolved.Select(i => convolutions[i]!.NextStep(
+                WithoutTime(outputs[i]), features[i] is { } own ? WithoutTime(own) : null, _states[i]!))]);
+            foreach ((int i, Tensor token) in convolved.Zip(tokens))
+            {
+                outputs[i] = token.Reshape(outputs[i].Shape.Dimensions);
+            }
+
+            return;
         }
 
-        (Tensor y, Tensor final) = convolution.ApplyWithState(
-            x, features, new ShortConvolutionOptions { InitialState = state });
-        _states[index] = TensorScope.Release(final);
-        state.Dispose();
-        return y;
+        foreach (int i in convolved)
+        {
+            var options = new ShortConvolutionOptions { InitialState = _states[i] };
+            (outputs[i], Tensor final) = convolutions[i]!.ApplyWithState(outputs[i], features[i], options);
+            _states[i]!.Dispose();
+            _states[i] = TensorScope.Release(final);
+        }
     }
 
     private static Tensor WithoutTime(Tensor x) => x.Reshape(x.Shape[0], x.Shape[2]);

@@ -95,6 +95,9 @@ internal sealed unsafe class CudaContext
     /// <summary>Whether what is queued is recorded: nothing may wait for the card.</summary>
     public bool IsRecording { get; set; }
 
+    /// <summary>Kernels queued so far, cuBLASLt's products among them.</summary>
+    public long Launches { get; private set; }
+
     /// <summary>Bytes free on the card now, whoever uses the rest.</summary>
     public long FreeBytes
     {
@@ -248,8 +251,10 @@ internal sealed unsafe class CudaContext
         return new CudaKernel(this, 0, request.EntryPoint);
     }
 
+    /// <summary>Counts a kernel and, where launches are checked one by one, waits for it.</summary>
     internal void AfterLaunch(string name)
     {
+        Launches++;
         if (Synchronous && !IsRecording)
         {
             CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), $"the kernel {name}");

@@ -53,8 +53,8 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
     private protected override Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options) =>
         HeadWiseConvolution.Apply(x, Filters(features!), StaticWeight, options);
 
-    private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
-        HeadWiseConvolution.Step(x, Filters(features!), StaticWeight, state, Residual);
+    private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
+        ConvolutionStep.HeadWise(x, Filters(features!), StaticWeight, state, Residual);
 
     private protected override void SilenceGenerator(RandomSource random) =>
         Generator.Tensor.CopyFrom(Tensor.Zeros(Generator.Shape, device: Generator.Tensor.Device));

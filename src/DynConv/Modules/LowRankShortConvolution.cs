@@ -58,8 +58,8 @@ public sealed class LowRankShortConvolution : ShortConvolution
     private protected override Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options) =>
         LowRankConvolution.Apply(x, features!, GeneratorOut, StaticWeight, options);
 
-    private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
-        LowRankConvolution.Step(x, features!, GeneratorOut, StaticWeight, state, Residual);
+    private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
+        ConvolutionStep.LowRank(x, features!, GeneratorOut, StaticWeight, state, Residual);
 
     private protected override void SilenceGenerator(RandomSource random)
     {

@@ -103,11 +103,20 @@ public abstract class ShortConvolution : Module
     /// <returns>y, <c>[B, D]</c>.</returns>
     public Tensor Step(Tensor x, Tensor? features, Tensor state)
     {
+        using var scope = new TensorScope();
+        return scope.Keep(ConvolutionStep.Run(NextStep(x, features, state))[0]);
+    }
+
+    /// <summary>
+    /// What <see cref="Step"/> does, to be done with the steps of other convolutions of the layer: <see cref="ConvolutionStep.Run"/>.
+    /// </summary>
+    /// <inheritdoc cref="Step" path="/param"/>
+    public ConvolutionStep NextStep(Tensor x, Tensor? features, Tensor state)
+    {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(state);
         CheckFeatures(features);
-        using var scope = new TensorScope();
-        return scope.Keep(ConvolveToken(x, features, state));
+        return StepOf(x, features, state);
     }
 
     /// <summary>
@@ -150,7 +159,7 @@ public abstract class ShortConvolution : Module
 
     private protected abstract Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options);
 
-    private protected abstract Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state);
+    private protected abstract ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state);
 
     private void CheckFeatures(Tensor? features)
     {

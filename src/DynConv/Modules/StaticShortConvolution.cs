@@ -25,8 +25,8 @@ public sealed class StaticShortConvolution : ShortConvolution
     private protected override Tensor Convolve(Tensor x, Tensor? features, ShortConvolutionOptions options) =>
         StaticConvolution.Apply(x, StaticWeight, options);
 
-    private protected override Tensor ConvolveToken(Tensor x, Tensor? features, Tensor state) =>
-        StaticConvolution.Step(x, StaticWeight, state, Residual);
+    private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
+        ConvolutionStep.Static(x, StaticWeight, state, Residual);
 
     private protected override void SilenceGenerator(RandomSource random)
     {

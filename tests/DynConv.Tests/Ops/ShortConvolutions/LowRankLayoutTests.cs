@@ -50,7 +50,7 @@ public sealed class LowRankLayoutTests
 
     [Theory]
     [MemberData(nameof(Devices))]
-    public void Steps_equal_the_full_pass_bit_for_bit(string device)
+    public void Steps_equal_the_full_pass_but_for_the_order_in_which_tensor_cores_add(string device)
     {
         using var scope = new TensorScope();
         Tensor x = Draw(device, 1, [2, Tokens, Channels], isParameter: false);
@@ -64,10 +64,25 @@ public sealed class LowRankLayoutTests
         {
             Tensor y = LowRankConvolution.Step(
                 x.Slice(1, t, 1).Reshape(2, Channels), z.Slice(1, t, 1).Reshape(2, Rank - 1), u, s, state, residual: true);
-            Assert.Equal(Values(whole.Slice(1, t, 1)), Values(y));
+            AssertSame(device, Values(whole.Slice(1, t, 1)), Values(y));
         }
 
         Assert.Equal(Values(final), Values(state));
+    }
+
+    // Sums in float32 that differ in their last bits only may round to neighbouring bfloat16, 2^-7 of the smaller one apart
+    // at most; near zero, where terms cancel, to ones that lie closer than the terms' own last bits.
+    private static void AssertSame(string device, float[] wanted, float[] got)
+    {
+        if (TestDevices.TypeOf(device, isParameter: false) == DType.Float32)
+        {
+            Assert.Equal(wanted, got);
+            return;
+        }
+
+        Assert.All(wanted.Zip(got), pair => Assert.InRange(
+            Math.Abs(pair.First - pair.Second), 0, (Math.Abs(pair.First) / 128) + 1e-4f));
+        Assert.InRange(wanted.Zip(got).Count(pair => pair.First != pair.Second), 0, wanted.Length / 50);
     }
 
     private static Tensor Draw(string device, ulong seed, Shape shape, bool isParameter) => new RandomSource(seed)

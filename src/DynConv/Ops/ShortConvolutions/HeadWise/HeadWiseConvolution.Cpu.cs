@@ -12,7 +12,7 @@ public static partial class HeadWiseConvolution
     // Rows of filters as long as the inputs' compete with them for the same places of the L1 cache.
     private const long TileTokensOfLongRows = 4;
 
-    private static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor y) =>
+    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, weight, null, false), Blocking(inputs, weight));
 
     private static void BackwardCpu(ConvolutionInputs inputs, Tensor weight, BackwardContext g)

@@ -7,7 +7,7 @@ namespace DynConv.Ops;
 /// <inheritdoc cref="StaticConvolution" path="/remarks"/>
 public static partial class HeadWiseConvolution
 {
-    private const string Op = "head_wise_convolution";
+    internal const string Op = "head_wise_convolution";
     private const int WeightInput = ConvolutionInputs.OwnInput;
 
     /// <summary>Convolves.</summary>
@@ -75,12 +75,8 @@ public static partial class HeadWiseConvolution
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(state);
-        return ConvolutionState.Step(
-            Op,
-            x,
-            state,
-            residual,
-            (token, options) => Apply(token, ConvolutionState.Token(Op, "weight", weight, 3), staticWeight, options));
+        using var scope = new TensorScope();
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.HeadWise(x, weight, staticWeight, state, residual))[0]);
     }
 
     private static void Backward(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
@@ -95,7 +91,7 @@ public static partial class HeadWiseConvolution
         }
     }
 
-    private static void CheckWeight(Tensor x, Tensor weight)
+    internal static void CheckWeight(Tensor x, Tensor weight)
     {
         long heads = weight.Shape[2];
         long channels = x.Shape[2];

@@ -9,7 +9,7 @@ public static partial class LowRankConvolution
     private const long GroupChannels = 128;
     private const long WorkBlocks = 64;
 
-    private static void ForwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
+    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
     {
         ConvolutionBlocking blocking = Blocking(inputs);
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, z, u, null, null, blocking), blocking);

@@ -7,7 +7,7 @@ namespace DynConv.Ops;
 /// <inheritdoc cref="StaticConvolution" path="/remarks"/>
 public static partial class LowRankConvolution
 {
-    private const string Op = "low_rank_convolution";
+    internal const string Op = "low_rank_convolution";
     private const int FactorInput = ConvolutionInputs.OwnInput;
     private const int LearnedInput = ConvolutionInputs.OwnInput + 1;
 
@@ -67,19 +67,18 @@ public static partial class LowRankConvolution
     /// <param name="staticWeight">The static weight s, <c>[W, D]</c>, if there is one.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
-    /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
+    /// <returns>
+    /// y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token, but for bfloat16 on a GPU
+    /// (<see cref="ConvolutionStep.Run"/>).
+    /// </returns>
     public static Tensor Step(Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state, bool residual = false)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(z);
         ArgumentNullException.ThrowIfNull(u);
         ArgumentNullException.ThrowIfNull(state);
-        return ConvolutionState.Step(
-            Op,
-            x,
-            state,
-            residual,
-            (token, options) => Apply(token, ConvolutionState.Token(Op, "z", z, 2), u, staticWeight, options));
+        using var scope = new TensorScope();
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.LowRank(x, z, u, staticWeight, state, residual))[0]);
     }
 
     private static void Backward(ConvolutionInputs inputs, BackwardContext g)
@@ -95,7 +94,7 @@ public static partial class LowRankConvolution
         }
     }
 
-    private static long Width(Tensor x, Tensor u)
+    internal static long Width(Tensor x, Tensor u)
     {
         long channels = Math.Max(1, x.Shape[2]);
         return u.Rank == 2 && u.Shape[1] % channels == 0
@@ -103,7 +102,7 @@ public static partial class LowRankConvolution
             : throw new TensorException(Op, $"u has to be [R, W·D] with D = {x.Shape[2]}, and is {u.Shape}.", x, u);
     }
 
-    private static void CheckFactors(Tensor x, Tensor z, Tensor u)
+    internal static void CheckFactors(Tensor x, Tensor z, Tensor u)
     {
         long rank = u.Shape[0];
         if (rank < 1)

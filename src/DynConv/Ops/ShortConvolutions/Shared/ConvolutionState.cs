@@ -35,24 +35,6 @@ public static partial class ConvolutionState
         return scope.Keep(Tape.Record(Op, final, [inputs.X, inputs.InitialState], [], g => FinalGradient(inputs, g)));
     }
 
-    /// <summary>A token's <c>[B, …]</c> as a sequence of one, <c>[B, 1, …]</c>.</summary>
-    internal static Tensor Token(string op, string name, Tensor tensor, int rank) => tensor.Rank == rank
-        ? tensor.Reshape([tensor.Shape[0], 1, .. tensor.Shape.Dimensions[1..]])
-        : throw new TensorException(op, $"{name} of one token has to have {rank} dimensions, and is {tensor.Shape}.", tensor);
-
-    /// <summary>Convolves a sequence of one token after <paramref name="state"/> and moves the state on.</summary>
-    internal static Tensor Step(
-        string op, Tensor x, Tensor state, bool residual, Func<Tensor, ShortConvolutionOptions, Tensor> convolve)
-    {
-        using IDisposable pause = Tape.Pause();
-        using var scope = new TensorScope();
-        var options = new ShortConvolutionOptions { Residual = residual, InitialState = state };
-        Tensor token = Token(op, "x", x, 2);
-        Tensor y = convolve(token, options);
-        StridedCopy.Copy(Final(token, state.Shape[1] + 1, options), state);
-        return scope.Keep(y.Reshape(x.Shape.Dimensions));
-    }
-
     private static void FinalGradient(ConvolutionInputs inputs, BackwardContext g)
     {
         GradientRows x = GradientRows.Of(g, XInput, innerDimensions: 1);

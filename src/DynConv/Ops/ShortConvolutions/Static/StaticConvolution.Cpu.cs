@@ -10,7 +10,7 @@ public static partial class StaticConvolution
     private const long WorkBlocks = 64;
     private const long TileTokens = 8;
 
-    private static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
+    internal static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
         ConvolutionForward.Run(inputs.Call(y), new Filter(inputs.StaticWeight!), Blocking(inputs));
 
     private static void BackwardCpu(ConvolutionInputs inputs, BackwardContext g)

@@ -11,7 +11,7 @@ namespace DynConv.Ops;
 /// </remarks>
 public static partial class StaticConvolution
 {
-    private const string Op = "static_convolution";
+    internal const string Op = "static_convolution";
 
     /// <summary>Convolves.</summary>
     /// <param name="x">Input, <c>[B, T, D]</c>.</param>
@@ -25,12 +25,7 @@ public static partial class StaticConvolution
         ArgumentNullException.ThrowIfNull(staticWeight);
         options ??= ShortConvolutionOptions.Default;
         using var scope = new TensorScope();
-        if (staticWeight.Rank != 2)
-        {
-            throw new TensorException(Op, $"staticWeight has to be [W, D], and is {staticWeight.Shape}.", x, staticWeight);
-        }
-
-        ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, staticWeight.Shape[0], staticWeight, options);
+        ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, Width(x, staticWeight), staticWeight, options);
         Tensor y = inputs.Result(options);
         if (x.Device.IsCuda)
         {
@@ -68,8 +63,13 @@ public static partial class StaticConvolution
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(staticWeight);
         ArgumentNullException.ThrowIfNull(state);
-        return ConvolutionState.Step(Op, x, state, residual, (token, options) => Apply(token, staticWeight, options));
+        using var scope = new TensorScope();
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.Static(x, staticWeight, state, residual))[0]);
     }
+
+    internal static long Width(Tensor x, Tensor staticWeight) => staticWeight.Rank == 2
+        ? staticWeight.Shape[0]
+        : throw new TensorException(Op, $"staticWeight has to be [W, D], and is {staticWeight.Shape}.", x, staticWeight);
 
     private static void Backward(ConvolutionInputs inputs, BackwardContext g)
     {
