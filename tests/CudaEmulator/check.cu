@@ -58,43 +58,16 @@ extern "C" __global__ void tile_product(const bf16* a, const bf16* b, float* c, 
     }
 }
 
-// An 8x8 matrix of 16-bit numbers, transposed twice: in registers and by reading along columns.
-extern "C" __global__ void transpose_twice(uint32* matrix)
+// An 8x8 matrix of 16-bit numbers, transposed by reading along columns.
+extern "C" __global__ void transpose(uint32* matrix)
 {
     __shared__ Bits128 rows[8];
     uint32* pairs = reinterpret_cast<uint32*>(rows);
-    pairs[threadIdx.x] = transpose_matrix(matrix[threadIdx.x]);
+    pairs[threadIdx.x] = matrix[threadIdx.x];
     warp_barrier();
     uint32 columns[2];
     load_matrices_transposed(columns, rows + threadIdx.x % 8);
     matrix[threadIdx.x] = columns[0];
-}
-
-// y = sum of the blocks' sums of 128 numbers each, by the block that comes last.
-extern "C" __global__ void last_block_sums(const float* x, float* partial, uint32* counter, float* y)
-{
-    __shared__ float scratch[4];
-    __shared__ bool last;
-    float sum = block_sum<128>(x[blockIdx.x * 128 + threadIdx.x], scratch);
-    if (threadIdx.x == 0)
-    {
-        partial[blockIdx.x] = sum;
-        device_fence();
-        last = fetch_add(counter, 1) == gridDim.x - 1;
-    }
-
-    block_barrier();
-    if (last && threadIdx.x == 0)
-    {
-        float total = 0.f;
-        for (uint32 i = 0; i < gridDim.x; i++)
-        {
-            total += partial[i];
-        }
-
-        *y = total;
-        *counter = 0;
-    }
 }
 
 extern "C" __global__ void barrier_that_one_leaves_out(float*)
@@ -117,7 +90,7 @@ extern "C" __global__ void lanes_apart(float* x)
     }
 }
 
-extern "C" __global__ void misaligned(float* x) { Pack<float, 4>::load(x + 1).store(x + 4); }
+extern "C" __global__ void misaligned(float* x) { Packet<float, 4>::load(x + 1).store(x + 4); }
 
 extern "C" __global__ void beyond_global(float* x) { x[1 << 20] = 1.f; }
 

@@ -134,8 +134,6 @@ DEVICE void let_next_launch_begin() {}
 
 DEVICE void warp_barrier() { emulator::exchange("warp_barrier", 0); }
 
-DEVICE void device_fence() { __atomic_thread_fence(__ATOMIC_SEQ_CST); }
-
 DEVICE uint32 fetch_add(uint32* counter, uint32 value) { return __atomic_fetch_add(counter, value, __ATOMIC_SEQ_CST); }
 
 DEVICE uint32 shuffle_xor(uint32 value, int mask)
@@ -157,25 +155,25 @@ DEVICE bool any_lane(bool value)
     return any;
 }
 
-DEVICE void store_streaming(Bits128* to, Bits128 v)
+DEVICE void write_streaming(Bits128* to, Bits128 v)
 {
     emulator::check_aligned("store_streaming", to, sizeof(Bits128));
     *to = v;
 }
 
-DEVICE void store_streaming(Bits64* to, Bits64 v)
+DEVICE void write_streaming(Bits64* to, Bits64 v)
 {
     emulator::check_aligned("store_streaming", to, sizeof(Bits64));
     *to = v;
 }
 
-DEVICE void store_streaming(uint32* to, uint32 v)
+DEVICE void write_streaming(uint32* to, uint32 v)
 {
     emulator::check_aligned("store_streaming", to, sizeof(uint32));
     *to = v;
 }
 
-DEVICE void store_streaming(uint16* to, uint16 v)
+DEVICE void write_streaming(uint16* to, uint16 v)
 {
     emulator::check_aligned("store_streaming", to, sizeof(uint16));
     *to = v;
@@ -258,16 +256,6 @@ DEVICE void load_matrices(uint32 (&d)[2], const void* row)
 DEVICE void load_matrices_transposed(uint32 (&d)[2], const void* row)
 {
     emulator::load_matrices("load_matrices_transposed of 2", d, 2, row, true);
-}
-
-DEVICE uint32 transpose_matrix(uint32 a)
-{
-    emulator::Lanes<uint32> all = emulator::exchange("transpose_matrix", a);
-    int lane = emulator::place->lane;
-    int column = lane / 4;
-    int row = 2 * (lane % 4);
-    auto element = [&](int r) { return all[4 * r + column / 2] >> (column % 2 * 16) & 0xffffu; };
-    return element(row) | element(row + 1) << 16;
 }
 
 namespace emulator

@@ -1,3 +1,4 @@
+using DynConv.Diagnostics;
 using DynConv.Models.Conformance;
 using DynConv.Models.Generation;
 using DynConv.Models.Tests.Tokenizers;

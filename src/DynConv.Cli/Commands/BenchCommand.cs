@@ -1,4 +1,7 @@
 using System.CommandLine;
+using DynConv.Diagnostics;
+using DynConv.Models;
+using DynConv.Ops;
 
 namespace DynConv.Cli.Commands;
 
@@ -17,6 +20,18 @@ internal static class BenchCommand
           dynconv bench conv --device cuda --kind lowrank --rank 64 --residual
         """;
 
+    private const string OpsHelp = """
+        Times every op beside what the device's memory and its matrix products allow, both measured in the same run.
+
+        On the CPU times are of whole calls, on a GPU of the kernels alone, over inputs that no cache holds. Parameters are
+        float32, as in training.
+
+        Example:
+          dynconv bench ops
+          dynconv bench ops --device cuda --json ops.json
+          dynconv bench ops --op rms_norm,bias --sizes "N=8192 D=4096"
+        """;
+
     private const string MatMulHelp = """
         Times matrix products: on the CPU by the managed kernel and by OpenBLAS, on a GPU by cuBLASLt.
 
@@ -30,16 +45,46 @@ internal static class BenchCommand
 
         Example:
           dynconv bench conv --json conv.json
+          dynconv bench ops
           dynconv bench matmul
         """;
 
-    public static Command Create(CliContext context) => new("bench", Help) { Convolutions(context), Products(context) };
+    public static Command Create(CliContext context) => new("bench", Help) { Convolutions(context), Operations(context), Products(context) };
 
     private static Command Convolutions(CliContext context)
     {
         var shapes = new ConvolutionTableOptions();
         return Create(context, "conv", ConvHelp, shapes.All, (parsed, device, json) =>
             ConvolutionReport.Run(context, device, shapes.Shapes(parsed, device), json));
+    }
+
+    private static Command Operations(CliContext context)
+    {
+        Option<string[]> ops = CommonOptions.Choices(
+            "--op", "Only these ops, by the names of their rows.", [.. OpCatalogue.All.Select(static op => op.Name)]);
+        ops.HelpName = "OP,OP…";
+        var sizes = new Option<string?>("--sizes")
+        {
+            Description = "Sizes that replace an op's own, by the letters of its row.",
+            HelpName = "LETTER=NUMBER …",
+        };
+        Option<string> dtype = CommonOptions.Choice(
+            "--dtype", "Type of all tensors but parameters. Default bfloat16 on a GPU, float32 on the CPU.", [.. ComputeTypes.Names]);
+        return Create(context, "ops", OpsHelp, [ops, sizes, dtype], (parsed, device, json) =>
+        {
+            string[] names = parsed.GetValue(ops) ?? [];
+            OpDescription[] wanted = [.. OpCatalogue.All.Where(op => names.Length == 0 || names.Contains(op.Name))];
+            string? changed = parsed.GetValue(sizes);
+            OpReport.Run(
+                context,
+                OpBenchmark.Run(
+                    device,
+                    ComputeTypes.Parse(parsed.GetValue(dtype), device),
+                    wanted,
+                    changed is null ? null : OpSizes.Parse(changed)),
+                device,
+                json);
+        });
     }
 
     private static Command Products(CliContext context) => Create(context, "matmul", MatMulHelp, [], (_, device, json) =>

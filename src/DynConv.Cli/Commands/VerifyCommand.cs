@@ -1,5 +1,6 @@
 using System.CommandLine;
 using DynConv.Models;
+using DynConv.Diagnostics;
 using DynConv.Models.Conformance;
 
 namespace DynConv.Cli.Commands;

@@ -1,3 +1,4 @@
+using DynConv.Diagnostics;
 namespace DynConv.Models.Conformance;
 
 /// <summary>

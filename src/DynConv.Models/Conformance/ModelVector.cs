@@ -1,3 +1,4 @@
+using DynConv.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using DynConv.Models.HuggingFace;
 using DynConv.Modules;

@@ -87,7 +87,7 @@ internal sealed unsafe class CudaContext
     /// <summary>Numbers on their way to the host.</summary>
     public PinnedReads Reads { get; }
 
-    public CudaMatMul MatMul => _matMul.Value;
+    public CudaMatMul MatrixProducts => _matMul.Value;
 
     /// <summary>Whether the calling thread's ops only say which kernels they need.</summary>
     public bool IsPlanning => _plan?.Context == this;

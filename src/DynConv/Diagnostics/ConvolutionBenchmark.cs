@@ -37,25 +37,23 @@ public static class ConvolutionBenchmark
         {
             foreach (ConvolutionShape shape in shapes)
             {
-                using var work = new ConvolutionWork(shape, values, device);
+                using var work = new OpWork(shape.Load, values, device);
                 work.ForwardBackward();
             }
         });
         double copy = CopyBandwidth.Measure(device);
-        using var benchmark = new CudaConvolutionBenchmark(device, values, budget, device.Context.L2Bytes);
+        using var timer = new OpTimer(device, values, budget);
         foreach (ConvolutionShape shape in shapes)
         {
-            yield return Row(shape, device, benchmark.Measure(shape), copy);
+            yield return Row(shape, device, timer.Measure(shape.Load), copy);
         }
     }
 
     private static ConvolutionTiming MeasureOnCpu(ConvolutionShape shape, NormalValues values, TimeSpan budget)
     {
-        using var work = new ConvolutionWork(shape, values, Device.Cpu);
+        using var timer = new OpTimer(Device.Cpu, values, budget);
         double copy = CopyBandwidth.Measure(Math.Max(shape.Batch * shape.Time * shape.Channels, SmallestCopy), CopyBudget);
-        var times = new PassTimes(
-            Stopwatches.Median(work.Forward, budget), null, Stopwatches.Median(work.ForwardBackward, budget));
-        return Row(shape, Device.Cpu, times, copy);
+        return Row(shape, Device.Cpu, timer.Measure(shape.Load), copy);
     }
 
     private static ConvolutionTiming Row(ConvolutionShape shape, Device device, PassTimes times, double copy) => new(

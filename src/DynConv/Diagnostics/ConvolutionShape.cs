@@ -1,4 +1,5 @@
 using DynConv.Modules;
+using DynConv.Ops;
 
 namespace DynConv.Diagnostics;
 
@@ -29,36 +30,61 @@ public sealed record ConvolutionShape(ShortConvolutionKind Kind, long Batch, lon
     public ConvolutionLayout Layout { get; init; }
 
     /// <summary>Bytes of the forward pass: each input read once, the result written once.</summary>
-    public long ForwardBytes => DType.SizeInBytes() * ((2 * Activations) + Filters);
+    public long ForwardBytes => (long)Load.Bytes.Forward;
 
     /// <summary>
     /// Bytes of forward and backward pass: the backward pass reads x, dy and the filters and writes the gradients of x
     /// and of the filters.
     /// </summary>
-    public long ForwardBackwardBytes => ForwardBytes + (DType.SizeInBytes() * ((3 * Activations) + (2 * Filters)));
+    public long ForwardBackwardBytes => (long)Load.Bytes.Total;
 
     /// <summary>Multiplications and additions of the forward pass.</summary>
-    public long ForwardFlops => 2 * Taps * (1 + FilterFlops);
+    public long ForwardFlops => (long)Load.Operations.Forward;
 
     /// <summary>
     /// The same of both passes: the backward pass multiplies each tap with dy and with x, and low-rank filters are made
     /// once more and give two gradients.
     /// </summary>
-    public long ForwardBackwardFlops => ForwardFlops + (2 * Taps * (2 + (3 * FilterFlops)));
+    public long ForwardBackwardFlops => (long)Load.Operations.Total;
 
-    /// <summary>Bytes that both passes read: the inputs and the gradient of the result.</summary>
-    internal long InputBytes => DType.SizeInBytes() * ((2 * Activations) + Filters);
-
-    private long Activations => Batch * Time * Channels;
-
-    private long Taps => Activations * Width;
-
-    private long FilterFlops => Kind == ShortConvolutionKind.LowRank ? Rank : 0;
-
-    private long Filters => (Static ? Width * Channels : 0) + Kind switch
+    /// <summary>The call of the op.</summary>
+    internal OpWorkload Load
     {
-        ShortConvolutionKind.HeadWise => Batch * Time * (Channels / HeadSize) * Width,
-        ShortConvolutionKind.LowRank => (Batch * Time * Rank) + (Rank * Width * Channels),
-        _ => 0,
-    };
+        get
+        {
+            bool isPacked = Layout == ConvolutionLayout.Packed;
+            (long batch, long time) = isPacked ? (1, Batch * Time) : (Batch, Time);
+            string own = Kind switch
+            {
+                ShortConvolutionKind.HeadWise => $" H={Channels / HeadSize}",
+                ShortConvolutionKind.LowRank => $" R={Rank}",
+                _ => "",
+            };
+            var settings = new Dictionary<string, string> { ["residual"] = Residual ? "true" : "false" };
+            if (isPacked)
+            {
+                settings["cu_seqlens"] = Bounds(time);
+            }
+
+            return new OpWorkload(OpCatalogue.Find(Kind.Name())!, OpSizes.Parse($"B={batch} T={time} D={Channels} W={Width}{own}"), DType, DType)
+            {
+                Optional = Static ? [ConvolutionDescription.StaticWeight.Name] : [],
+                Settings = settings,
+                IsSliced = Layout == ConvolutionLayout.Slice,
+            };
+        }
+    }
+
+    private static string Bounds(long tokens)
+    {
+        const int MeanSequence = 512;
+        var random = new RandomSource(2);
+        var bounds = new List<long> { 0 };
+        while (bounds[^1] < tokens)
+        {
+            bounds.Add(Math.Min(tokens, bounds[^1] + 1 + (long)(random.NextDouble() * 2 * MeanSequence)));
+        }
+
+        return string.Join(' ', bounds);
+    }
 }

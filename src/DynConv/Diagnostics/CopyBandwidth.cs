@@ -1,7 +1,6 @@
 using System.Runtime.CompilerServices;
 using DynConv.Cpu;
 using DynConv.Cuda;
-using DynConv.Ops;
 
 namespace DynConv.Diagnostics;
 

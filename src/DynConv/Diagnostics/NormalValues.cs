@@ -49,6 +49,23 @@ internal sealed class NormalValues
         return tensor;
     }
 
+    /// <summary>A tensor of whole numbers from 0 to below a limit, all about as often.</summary>
+    /// <param name="shape">Dimensions.</param>
+    /// <param name="limit">Above all of them.</param>
+    /// <param name="device">Where.</param>
+    public static Tensor Integers(Shape shape, long limit, Device device)
+    {
+        // Steps by a number that has no factor in common with small ones do not repeat soon.
+        const long Step = 1_000_003;
+        int[] values = new int[shape.Count];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = (int)(i * Step % limit);
+        }
+
+        return DynConv.Tensor.From(values, shape, device);
+    }
+
     private static void Fill<T>(Tensor tensor, T[] block)
         where T : unmanaged
     {

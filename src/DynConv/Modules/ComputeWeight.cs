@@ -1,5 +1,3 @@
-using DynConv.Ops;
-
 namespace DynConv.Modules;
 
 /// <summary>

@@ -249,7 +249,7 @@ public sealed class SafetensorsReader : IDisposable
         }
 
         using Tensor contiguous = Tensor.From(values, block.Shape, block.Device);
-        Ops.StridedCopy.Copy(contiguous, block);
+        StridedCopy.Copy(contiguous, block);
     }
 
     private DynConvException Failure(string name, string problem) => new($"{FilePath}: tensor '{name}' {problem}.");

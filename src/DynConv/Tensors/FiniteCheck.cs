@@ -37,7 +37,7 @@ public static class FiniteCheck
 
         foreach (Tensor output in outputs)
         {
-            if (output.DType != DType.Int32 && !Ops.StridedCopy.IsFinite(output))
+            if (output.DType != DType.Int32 && !StridedCopy.IsFinite(output))
             {
                 throw new NonFiniteException(op, Place, gradient: false);
             }
@@ -53,7 +53,7 @@ public static class FiniteCheck
 
         foreach (Tensor? input in inputs)
         {
-            if (input?.Slot?.Whole() is { } gradient && !Ops.StridedCopy.IsFinite(gradient))
+            if (input?.Slot?.Whole() is { } gradient && !StridedCopy.IsFinite(gradient))
             {
                 throw new NonFiniteException(node.Op, node.Place, gradient: true);
             }

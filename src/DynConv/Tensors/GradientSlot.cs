@@ -58,11 +58,11 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         GradientTarget target = Target(view);
         if (target.Accumulate)
         {
-            Ops.StridedCopy.Add(contribution, target.Tensor);
+            StridedCopy.Add(contribution, target.Tensor);
         }
         else
         {
-            Ops.StridedCopy.Copy(contribution, target.Tensor);
+            StridedCopy.Copy(contribution, target.Tensor);
         }
     }
 
@@ -116,7 +116,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         else if (!_gradient.Storage.IsExclusive || !_gradient.IsContiguous)
         {
             Tensor copy = TensorScope.Release(Tensor.Empty(shape, dtype, device));
-            Ops.StridedCopy.Copy(_gradient, copy);
+            StridedCopy.Copy(_gradient, copy);
             _gradient.Dispose();
             _gradient = copy;
         }

@@ -88,7 +88,7 @@ public sealed partial class Tensor
     public Tensor Clone()
     {
         Tensor copy = Empty(Shape, DType, Device);
-        Ops.StridedCopy.Copy(this, copy);
+        StridedCopy.Copy(this, copy);
         return Tape.Record("clone", copy, [this], [], static g => g.Add(0, g.Gradient(0)!));
     }
 

@@ -153,7 +153,7 @@ public sealed partial class Tensor : IDisposable
         ArgumentNullException.ThrowIfNull(source);
         using var scope = new TensorScope();
         Tensor here = ReferenceEquals(source.Device, Device) ? source : source.To(Device);
-        Ops.StridedCopy.Copy(here, this);
+        StridedCopy.Copy(here, this);
         Storage.MarkChanged();
     }
 
@@ -189,7 +189,7 @@ public sealed partial class Tensor : IDisposable
         }
 
         Tensor copy = Empty(Shape, dtype, Device);
-        Ops.StridedCopy.Copy(this, copy);
+        StridedCopy.Copy(this, copy);
         return copy;
     }
 
@@ -240,7 +240,7 @@ public sealed partial class Tensor : IDisposable
     /// <summary>Sets all elements to zero.</summary>
     public void Clear()
     {
-        Ops.StridedCopy.Clear(this);
+        StridedCopy.Clear(this);
         Storage.MarkChanged();
     }
 

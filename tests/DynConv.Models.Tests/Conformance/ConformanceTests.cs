@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DynConv.Diagnostics;
 using DynConv.Models.Conformance;
 using DynConv.Models.Tests.Tokenizers;
 using DynConv.Serialization;

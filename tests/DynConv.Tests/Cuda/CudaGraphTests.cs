@@ -1,6 +1,5 @@
 using DynConv.Cuda;
 using DynConv.Diagnostics;
-using DynConv.Ops;
 
 namespace DynConv.Tests.Cuda;
 

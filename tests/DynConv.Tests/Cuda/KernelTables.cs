@@ -4,7 +4,7 @@ using DynConv.Cuda;
 
 namespace DynConv.Tests.Cuda;
 
-/// <summary>All kernels of the library: what its tables name, and what its sources define.</summary>
+/// <summary>All kernels of the library and of the documentation: what its tables name, and what its sources define.</summary>
 internal static partial class KernelTables
 {
     private const BindingFlags OwnStatics =
@@ -13,7 +13,7 @@ internal static partial class KernelTables
     /// <summary>Every kernel table that a static field holds.</summary>
     public static IReadOnlyList<IKernelTable> All { get; } =
     [
-        .. typeof(Tensor).Assembly.GetTypes()
+        .. new[] { typeof(Tensor).Assembly, typeof(KernelTables).Assembly }.SelectMany(static assembly => assembly.GetTypes())
             .Where(type => !type.ContainsGenericParameters)
             .SelectMany(type => type.GetFields(OwnStatics))
             .Where(field => typeof(IKernelTable).IsAssignableFrom(field.FieldType))

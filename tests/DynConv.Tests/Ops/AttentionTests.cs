@@ -1,3 +1,4 @@
+using System.Globalization;
 using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
@@ -214,17 +215,25 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
         float? scale = null,
         long[]? packed = null)
     {
-        PackedSequences? sequences = packed is null ? null : new PackedSequences(packed);
-        var options = new AttentionOptions { Scale = scale, Packed = sequences };
-        return new OpCase(
+        var settings = new Dictionary<string, string>();
+        if (scale is { } factor)
+        {
+            settings["scale"] = factor.ToString(CultureInfo.InvariantCulture);
+        }
+
+        if (packed is not null)
+        {
+            settings["cu_seqlens"] = string.Join(' ', packed);
+        }
+
+        return OpCase.Of(
             name,
-            [
-                new("q", [batch, queries, heads, k]),
-                new("k", [batch, keys, groups, k]),
-                new("v", [batch, keys, groups, k]),
-            ],
-            x => [Attention.Causal(x[0], x[1], x[2], options)],
-            x => [Reference(x, batch, queries, keys, heads, groups, k, scale ?? Math.Pow(k, -0.5), packed ?? [0])]);
+            Attention.Description,
+            [[batch, queries, heads, k], [batch, keys, groups, k], [batch, keys, groups, k]],
+            x => [Reference(x, batch, queries, keys, heads, groups, k, scale ?? Math.Pow(k, -0.5), packed ?? [0])]) with
+        {
+            Settings = settings,
+        };
     }
 
     private static double[] Reference(

@@ -10,10 +10,10 @@ public sealed class BiasTests : OpTests<BiasTests>, IOpCases
         [1], [5], [3, 32], [2, 3, 17], [2, 2, 3, 8], [0, 4], [3, 0], [41, 1], [100, 384], [37, 128], [700, 33], [2, 1, 1100],
     ];
 
-    public static IEnumerable<OpCase> Cases => Shapes.Select(shape => new OpCase(
+    public static IEnumerable<OpCase> Cases => Shapes.Select(shape => OpCase.Of(
         $"bias {shape}",
-        [new("x", shape), new("bias", [shape[^1]]) { IsParameter = true }],
-        x => [Bias.Add(x[0], x[1])],
+        Bias.Description,
+        [shape, [shape[^1]]],
         x => [[.. x[0].Select((value, i) => value + x[1][i % x[1].Length])]]));
 
     [Fact]

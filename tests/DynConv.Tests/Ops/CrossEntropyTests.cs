@@ -99,14 +99,10 @@ public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
         Assert.Equal("cross_entropy: targets have to be int32, not float32.", dtype.Message);
     }
 
-    private static OpCase Case(string name, int classes, int[] targets, double spread = 1) => new(
-        name,
-        [
-            new("logits", [targets.Length, classes]) { Draw = random => spread * OpInput.Normal(random) },
-            new("targets", [targets.Length]) { Integers = targets },
-        ],
-        x => [CrossEntropy.Mean(x[0], x[1])],
-        x => [[Reference(x[0], targets, classes)]]);
+    private static OpCase Case(string name, int classes, int[] targets, double spread = 1) => OpCase.Of(
+        name, CrossEntropy.Description, [[targets.Length, classes], [targets.Length]], x => [[Reference(x[0], targets, classes)]])
+        .With("logits", logits => logits with { Draw = random => spread * OpInput.Normal(random) })
+        .With("targets", input => input with { Integers = targets });
 
     private static double Reference(double[] logits, int[] targets, int classes)
     {

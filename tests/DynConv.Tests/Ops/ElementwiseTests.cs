@@ -9,31 +9,14 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
 
     public static IEnumerable<OpCase> Cases =>
     [
-        .. Shapes.Append(Large).Select(shape => new OpCase(
-            $"add {shape}",
-            [new("a", shape), new("b", shape)],
-            x => [Elementwise.Add(x[0], x[1])],
-            x => [[.. x[0].Zip(x[1], (a, b) => a + b)]])),
-        .. Shapes.Select(shape => new OpCase(
-            $"multiply {shape}",
-            [new("a", shape), new("b", shape)],
-            x => [Elementwise.Multiply(x[0], x[1])],
-            x => [[.. x[0].Zip(x[1], (a, b) => a * b)]])),
-        .. Shapes.Select(shape => new OpCase(
-            $"scale {shape}",
-            [new("x", shape)],
-            x => [Elementwise.Scale(x[0], -1.5f)],
-            x => [[.. x[0].Select(value => -1.5 * value)]])),
-        .. Shapes.Append(Large).Select(shape => new OpCase(
-            $"sum {shape}",
-            [new("x", shape)],
-            x => [Elementwise.Sum(x[0])],
-            x => [[x[0].Sum()]])),
-        new(
-            "mean",
-            [new("x", [3, 17])],
-            x => [Elementwise.Mean(x[0])],
-            x => [[x[0].Average()]]),
+        .. Shapes.Append(Large).Select(shape => OpCase.Of(
+            $"add {shape}", Elementwise.AddDescription, [shape, shape], x => [[.. x[0].Zip(x[1], (a, b) => a + b)]])),
+        .. Shapes.Select(shape => OpCase.Of(
+            $"multiply {shape}", Elementwise.MultiplyDescription, [shape, shape], x => [[.. x[0].Zip(x[1], (a, b) => a * b)]])),
+        .. Shapes.Select(shape => OpCase.Of(
+            $"scale {shape}", Elementwise.ScaleDescription, [shape], x => [[.. x[0].Select(value => -1.5 * value)]])),
+        .. Shapes.Append(Large).Select(shape => OpCase.Of($"sum {shape}", Elementwise.SumDescription, [shape], x => [[x[0].Sum()]])),
+        OpCase.Of("mean", Elementwise.SumDescription, [[3, 17]], x => [[x[0].Average()]]) with { Run = x => [Elementwise.Mean(x[0])] },
     ];
 
     [Fact]

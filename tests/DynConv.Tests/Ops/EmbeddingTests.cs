@@ -80,9 +80,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
         weight.ClearGradient();
     }
 
-    private static OpCase Case(string name, int rows, int d, Shape shape, int[] ids) => new(
-        name,
-        [new("weight", [rows, d]) { IsParameter = true }, new("ids", shape) { Integers = ids }],
-        x => [Embedding.Apply(x[0], x[1])],
-        x => [[.. x[1].SelectMany(id => x[0].Skip((int)id * d).Take(d))]]);
+    private static OpCase Case(string name, int rows, int d, Shape shape, int[] ids) => OpCase.Of(
+        name, Embedding.Description, [[rows, d], shape], x => [[.. x[1].SelectMany(id => x[0].Skip((int)id * d).Take(d))]])
+        .With("ids", input => input with { Integers = ids });
 }

@@ -1,3 +1,5 @@
+using DynConv.Ops;
+
 namespace DynConv.Tests.Ops;
 
 /// <summary>One input of an <see cref="OpCase"/>.</summary>
@@ -45,26 +47,36 @@ public sealed record OpInput(string Name, Shape Shape)
 /// gradients, strides, thread counts and memory on every device.
 /// </summary>
 /// <param name="Name">Shown in the test's name; unique within the op.</param>
+/// <param name="Op">The op: its tolerances, and how it is called unless <see cref="Run"/> says otherwise.</param>
 /// <param name="Inputs">What the op is called with; null inputs are simply not listed.</param>
-/// <param name="Run">Calls the op and returns its results.</param>
 /// <param name="Reference">The same results from float64 inputs, each flattened, computed as plainly as possible.</param>
-public sealed record OpCase(
-    string Name,
-    OpInput[] Inputs,
-    Func<Tensor[], Tensor[]> Run,
-    Func<double[][], double[][]> Reference)
+public sealed record OpCase(string Name, OpDescription Op, OpInput[] Inputs, Func<double[][], double[][]> Reference)
 {
-    /// <summary>
-    /// Largest error allowed, as a share of the largest reference value: float32 rounds to 6e-8, and a sum of n terms
-    /// loses about sqrt(n) of that, so 1e-5 leaves room for tens of thousands of terms and for nothing else.
-    /// </summary>
-    public double Tolerance { get; init; } = 1e-5;
+    /// <summary>Calls the op and returns its results.</summary>
+    public Func<OpCall, Tensor[]> Run { get; init; } = Op.Run;
 
-    /// <summary>
-    /// The same for bfloat16, which rounds to 2e-3 once at the end of an op, and where a kernel multiplies matrices also
-    /// its inner factors.
-    /// </summary>
-    public double BFloat16Tolerance { get; init; } = 1e-2;
+    /// <summary>The op's settings.</summary>
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The op called as it is described, with its inputs' names and kinds.</summary>
+    /// <param name="name">Shown in the test's name.</param>
+    /// <param name="op">The op.</param>
+    /// <param name="shapes">Those of its inputs, in order; null where an optional one is not given.</param>
+    /// <param name="reference">The results in float64.</param>
+    public static OpCase Of(string name, OpDescription op, Shape?[] shapes, Func<double[][], double[][]> reference) => new(
+        name,
+        op,
+        [
+            .. op.Inputs.Zip(shapes).Where(pair => pair.Second is not null).Select(pair => new OpInput(pair.First.Name, pair.Second!.Value)
+            {
+                IsParameter = pair.First.IsParameter,
+            }),
+        ],
+        reference);
+
+    /// <summary>The same with an input changed, for example with other numbers drawn.</summary>
+    public OpCase With(string input, Func<OpInput, OpInput> change) =>
+        this with { Inputs = [.. Inputs.Select(one => one.Name == input ? change(one) : one)] };
 
     public override string ToString() => Name;
 }

@@ -1,3 +1,5 @@
+using DynConv.Ops;
+
 namespace DynConv.Tests.Ops;
 
 /// <summary>How a tensor lies in memory.</summary>
@@ -61,11 +63,12 @@ public sealed class OpRun
                 : Place(Floats(Values[i]), input.Shape, _types[i], inputs, track: true);
         }
 
-        Tensor[] outputs = _case.Run(tensors);
+        using var call = new OpCall(_case.Inputs.Zip(tensors, (input, tensor) => (input.Name, tensor)), _case.Settings);
+        Tensor[] outputs = _case.Run(call);
         var pairs = new List<(Tensor, Tensor)>();
         for (int use = 0; use < uses; use++)
         {
-            Tensor[] results = use == 0 ? outputs : _case.Run(tensors);
+            Tensor[] results = use == 0 ? outputs : _case.Run(call);
             for (int k = 0; k < results.Length; k++)
             {
                 float[] values = upstreamOnes ? [.. _upstream[k].Select(_ => 1f)] : Floats(_upstream[k]);

@@ -161,7 +161,7 @@ public abstract class OpTests<TCases>
 
     private static void Compare(OpCase one, string device, float[][] got, double[][] wanted, string what)
     {
-        double tolerance = TestDevices.TypeOf(device, isParameter: false) == DType.BFloat16 ? one.BFloat16Tolerance : one.Tolerance;
+        double tolerance = TestDevices.TypeOf(device, isParameter: false) == DType.BFloat16 ? one.Op.BFloat16Tolerance : one.Op.Tolerance;
         Assert.Equal(wanted.Length, got.Length);
         for (int k = 0; k < got.Length; k++)
         {

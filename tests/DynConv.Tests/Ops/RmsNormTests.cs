@@ -1,3 +1,4 @@
+using System.Globalization;
 using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
@@ -56,11 +57,11 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
         Assert.Equal("rms_norm: epsilon has to be at least 0, and -1 is not.", error.Message);
     }
 
-    private static OpCase Case(Shape shape, float epsilon) => new(
-        $"rms_norm {shape}",
-        [new("x", shape), new("weight", [shape[^1]]) { IsParameter = true }],
-        x => [RmsNorm.Apply(x[0], x[1], epsilon)],
-        x => [Reference(x[0], x[1], epsilon)]);
+    private static OpCase Case(Shape shape, float epsilon) => OpCase.Of(
+        $"rms_norm {shape}", RmsNorm.Description, [shape, [shape[^1]]], x => [Reference(x[0], x[1], epsilon)]) with
+    {
+        Settings = new Dictionary<string, string> { ["eps"] = epsilon.ToString(CultureInfo.InvariantCulture) },
+    };
 
     private static double[] Reference(double[] x, double[] weight, double epsilon)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Globalization;
 using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
@@ -16,41 +17,50 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
                ([1, 1, 1, 2], 0), ([2, 5, 3, 8], 0), ([1, 40, 2, 16], 7), ([2, 3, 2, 34], 1000), ([2, 70, 6, 64], 0),
                ([0, 3, 2, 8], 0),
            }
-           select new OpCase(
+           select OpCase.Of(
                $"rope {item.Shape} from {item.Position}",
-               [new("x", item.Shape)],
-               x => [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), item.Position)],
-               x => [Reference(x[0], item.Shape, (_, t) => item.Position + t)]),
+               Rope.Description,
+               [item.Shape],
+               x => [Reference(x[0], item.Shape, (_, t) => item.Position + t)]) with
+           {
+               Settings = new Dictionary<string, string> { ["position"] = item.Position.ToString(CultureInfo.InvariantCulture) },
+           },
 
         .. from item in new (Shape Shape, long[] First)[]
            {
                ([2, 1, 1, 2], [3, 0]), ([3, 5, 3, 8], [0, 1000, 7]), ([2, 7, 2, 34], [5, 5]), ([2, 33, 5, 64], [0, 1]),
                ([0, 3, 2, 8], []), ([2, 0, 2, 8], [1, 2]),
            }
-           select new OpCase(
+           select OpCase.Of(
                $"rope {item.Shape} from [{string.Join(", ", item.First)}]",
-               [new("x", item.Shape)],
-               x =>
+               Rope.Description,
+               [item.Shape],
+               x => [Reference(x[0], item.Shape, (b, t) => item.First[b] + t)]) with
+           {
+               Run = x =>
                {
                    using var positions = new TokenPositions(item.First, item.Shape[1]);
                    return [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), positions)];
                },
-               x => [Reference(x[0], item.Shape, (b, t) => item.First[b] + t)]),
+           },
 
         .. from item in new (Shape Shape, long[] Bounds)[]
            {
                ([1, 1, 1, 2], [0, 1]), ([1, 41, 3, 16], [0, 1, 1, 18, 41]), ([1, 67, 2, 34], [0, 60, 67]), ([1, 0, 2, 8], [0]),
            }
-           select new OpCase(
+           select OpCase.Of(
                $"rope {item.Shape} packed [{string.Join(", ", item.Bounds)}]",
-               [new("x", item.Shape)],
-               x =>
+               Rope.Description,
+               [item.Shape],
+               x => [Reference(x[0], item.Shape, (_, t) => t - item.Bounds.Last(bound => bound <= t))]) with
+           {
+               Run = x =>
                {
                    using var packed = new PackedSequences(item.Bounds);
                    using var positions = new TokenPositions(packed);
                    return [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), positions)];
                },
-               x => [Reference(x[0], item.Shape, (_, t) => t - item.Bounds.Last(bound => bound <= t))]),
+           },
     ];
 
     public static TheoryData<string> Devices => [.. TestDevices.Names.Except([TestDevices.MixedCuda])];

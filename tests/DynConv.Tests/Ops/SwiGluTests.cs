@@ -8,26 +8,20 @@ public sealed class SwiGluTests : OpTests<SwiGluTests>, IOpCases
 
     public static IEnumerable<OpCase> Cases =>
     [
-        .. Shapes.Select(shape => new OpCase(
-            $"swiglu {shape}",
-            [new("gate", shape) { Draw = random => 3 * OpInput.Normal(random) }, new("up", shape)],
-            x => [SwiGlu.Apply(x[0], x[1])],
-            Reference)),
-        new(
-            "halves of one projection",
-            [new("both", [2, 5, 40])],
-            x => [SwiGlu.Apply(x[0].Slice(2, 0, 20), x[0].Slice(2, 20, 20))],
-            x => Reference(Halves(x[0], 20))),
-        new(
-            "overlapping slices",
-            [new("x", [33000])],
-            x => [SwiGlu.Apply(x[0].Slice(0, 0, 32990), x[0].Slice(0, 10, 32990))],
-            x => Reference([x[0][..32990], x[0][10..]])),
-        new(
-            "one tensor twice",
-            [new("x", [2, 17])],
-            x => [SwiGlu.Apply(x[0], x[0])],
-            x => Reference([x[0], x[0]])),
+        .. Shapes.Select(shape => OpCase.Of($"swiglu {shape}", SwiGlu.Description, [shape, shape], Reference)
+            .With("gate", gate => gate with { Draw = random => 3 * OpInput.Normal(random) })),
+        new("halves of one projection", SwiGlu.Description, [new("both", [2, 5, 40])], x => Reference(Halves(x[0], 20)))
+        {
+            Run = x => [SwiGlu.Apply(x[0].Slice(2, 0, 20), x[0].Slice(2, 20, 20))],
+        },
+        new("overlapping slices", SwiGlu.Description, [new("x", [33000])], x => Reference([x[0][..32990], x[0][10..]]))
+        {
+            Run = x => [SwiGlu.Apply(x[0].Slice(0, 0, 32990), x[0].Slice(0, 10, 32990))],
+        },
+        new("one tensor twice", SwiGlu.Description, [new("x", [2, 17])], x => Reference([x[0], x[0]]))
+        {
+            Run = x => [SwiGlu.Apply(x[0], x[0])],
+        },
     ];
 
     [Fact]

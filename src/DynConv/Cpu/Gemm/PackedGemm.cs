@@ -171,7 +171,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
     }
 
     // A last panel that half the rows suffice for is computed at half the height.
-    private static int KernelRows(long rowsLeft) =>
+    private static int PanelRows(long rowsLeft) =>
         rowsLeft <= GemmKernel<TSimd, TVector>.HalfRows ? GemmKernel<TSimd, TVector>.HalfRows : RowsOfPanel;
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -197,7 +197,7 @@ internal static unsafe class PackedGemm<TSimd, TVector>
                 float* a = packedA + (row * depth);
                 float* c = tile.C + (row * tile.CStride) + column;
                 long rows = Math.Min(RowsOfPanel, tile.M - row);
-                int height = KernelRows(rows);
+                int height = PanelRows(rows);
                 if (rows == height && columns == ColumnsOfPanel)
                 {
                     GemmKernel<TSimd, TVector>.Run(height, depth, a, b, panel.Stride, c, tile.CStride, accumulate);

@@ -150,12 +150,6 @@ DEVICE void warp_barrier()
     asm volatile("bar.warp.sync 0xffffffff;" ::: "memory");
 }
 
-// Makes this thread's earlier writes to global memory seen by the whole device before its later ones.
-DEVICE void device_fence()
-{
-    asm volatile("membar.gl;" ::: "memory");
-}
-
 // Adds to a counter and gives what was there.
 DEVICE uint32 fetch_add(uint32* counter, uint32 value)
 {
@@ -190,23 +184,23 @@ DEVICE bool any_lane(bool value)
 }
 
 // Writes that nobody reads soon.
-DEVICE void store_streaming(Bits128* to, Bits128 v)
+DEVICE void write_streaming(Bits128* to, Bits128 v)
 {
     asm volatile("st.global.cs.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w)
                  : "memory");
 }
 
-DEVICE void store_streaming(Bits64* to, Bits64 v)
+DEVICE void write_streaming(Bits64* to, Bits64 v)
 {
     asm volatile("st.global.cs.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.x), "r"(v.y) : "memory");
 }
 
-DEVICE void store_streaming(uint32* to, uint32 v)
+DEVICE void write_streaming(uint32* to, uint32 v)
 {
     asm volatile("st.global.cs.u32 [%0], %1;" ::"l"(to), "r"(v) : "memory");
 }
 
-DEVICE void store_streaming(uint16* to, uint16 v)
+DEVICE void write_streaming(uint16* to, uint16 v)
 {
     asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(to), "h"(v) : "memory");
 }
@@ -303,14 +297,6 @@ DEVICE void load_matrices_transposed(uint32 (&d)[2], const void* row)
                  : "=r"(d[0]), "=r"(d[1])
                  : "r"(shared_address(row))
                  : "memory");
-}
-
-// The 8x8 matrix that a warp holds (two elements a lane, as above), transposed.
-DEVICE uint32 transpose_matrix(uint32 a)
-{
-    uint32 d;
-    asm volatile("movmatrix.sync.aligned.m8n8.trans.b16 %0, %1;" : "=r"(d) : "r"(a));
-    return d;
 }
 
 // d = a b + c with a 16x16 and b 16x8 of bfloat16, c and d 16x8 of float. With g = lane / 4 and t = lane % 4, a lane holds

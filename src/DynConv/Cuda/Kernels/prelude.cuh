@@ -15,9 +15,6 @@ static constexpr int WARP = 32;
 // The upper half of a float.
 struct bf16 { uint16 bits; };
 
-template <typename First, typename Second> struct same_type { static constexpr bool value = false; };
-template <typename First> struct same_type<First, First> { static constexpr bool value = true; };
-
 DEVICE float to_float(float x) { return x; }
 DEVICE float to_float(bf16 x) { return float_of_bits((uint32)x.bits << 16); }
 
@@ -38,17 +35,6 @@ DEVICE void put(Element* to, float value, bool accumulate)
 
 template <typename Value> DEVICE Value minimum(Value a, Value b) { return b < a ? b : a; }
 template <typename Value> DEVICE Value maximum(Value a, Value b) { return a < b ? b : a; }
-
-// Elements that move together: in one access if the address is a multiple of their size.
-template <typename Element, int Count>
-struct alignas(sizeof(Element) * Count) Pack
-{
-    Element at[Count];
-
-    DEVICE static Pack load(const Element* from) { return *reinterpret_cast<const Pack*>(from); }
-
-    DEVICE void store(Element* to) const { *reinterpret_cast<Pack*>(to) = *this; }
-};
 
 // e^x: relative error below 3e-7 for |x| < 88, with the product's rounding error carried along.
 DEVICE float exp_of(float x)
@@ -136,3 +122,5 @@ DEVICE float block_maximum(float value, float* scratch)
 
     return largest;
 }
+
+#include "packet.cuh"

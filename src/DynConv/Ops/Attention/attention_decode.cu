@@ -7,7 +7,7 @@
 #include "attention.cuh"
 
 typedef ELEMENT Element;
-typedef Pack<Element, VECTOR> Vector;
+typedef Packet<Element, VECTOR> Vector;
 
 static constexpr int THREADS = 128;
 static constexpr int VECTORS = (HEAD + VECTOR - 1) / VECTOR;
@@ -33,11 +33,7 @@ DEVICE void load_row(Vector (&to)[PIECES], const Element* row, bool valid)
         }
         else
         {
-#pragma unroll
-            for (int e = 0; e < VECTOR; e++)
-            {
-                to[i].at[e] = from_float<Element>(0.f);
-            }
+            to[i] = Vector{};
         }
     }
 }
@@ -48,8 +44,7 @@ DEVICE float product(const Vector (&a)[PIECES], const Vector (&b)[PIECES])
 #pragma unroll
     for (int i = 0; i < PIECES * VECTOR; i++)
     {
-        sum = fused_multiply_add(
-            to_float(a[i / VECTOR].at[i % VECTOR]), to_float(b[i / VECTOR].at[i % VECTOR]), sum);
+        sum = fused_multiply_add(a[i / VECTOR][i % VECTOR], b[i / VECTOR][i % VECTOR], sum);
     }
 
 #pragma unroll
@@ -96,7 +91,7 @@ DEVICE void add_keys(Partial& all, const float (&scores)[AT_ONCE], const Vector 
 #pragma unroll
         for (int i = 0; i < PIECES * VECTOR; i++)
         {
-            all.sum[i] = fused_multiply_add(p, to_float(values[u][i / VECTOR].at[i % VECTOR]), all.sum[i]);
+            all.sum[i] = fused_multiply_add(p, values[u][i / VECTOR][i % VECTOR], all.sum[i]);
         }
     }
 }

@@ -44,6 +44,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_delta(
     product = warp_sum(product);
     if (lane == 0)
     {
-        Pack<float, 2>{{logarithm, product}}.store(pairs + row * 2);
+        const float pair[2] = {logarithm, product};
+        Packet<float, 2>::of(pair).store(pairs + row * 2);
     }
 }

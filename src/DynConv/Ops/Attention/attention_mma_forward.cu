@@ -110,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
     block_barrier();
 
     int own_row = threadIdx.x / WARP * TILES * 16;
-    LeftRows<TILES, KEPT> left(queries + own_row * PITCH);
+    LeftRows<TILES, CHANNELS, KEPT> left(queries + own_row * PITCH);
     float sum[TILES][CHANNELS / 8][4] = {};
     Softmax softmax = {};
 #pragma unroll
@@ -138,7 +138,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
         if (first_key < shape.end_key(last_row_of_warp))
         {
             Scores s = {};
-            row_products<TILES, KEYS>(s, left, tile);
+            multiply_rows<TILES, KEYS>(s, left, tile);
             if (first_key < all_see_from || first_key + KEYS > all_see_to)
             {
                 mask(s, shape, first_row_of_warp, first_key);
@@ -146,7 +146,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_forward(
 
             exponentials(s, softmax, sum, scale);
             uint32 weights[TILES][KEYS / 16][4];
-            round_weights<TILES, KEYS>(weights, s);
+            round_tiles<TILES, KEYS>(weights, s);
             add_weighted_rows<TILES, KEYS>(sum, weights, tile + KEYS * PITCH);
         }
 

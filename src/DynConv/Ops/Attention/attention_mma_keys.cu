@@ -42,14 +42,14 @@ DEVICE void differentiate(Scores& s, Scores& ds, const float* statistics, float 
 #pragma unroll
     for (int n = 0; n < CHUNK / 8; n++)
     {
-        Pack<float, 4> pair = Pack<float, 4>::load(statistics + 2 * (n * 8 + lane_column()));
+        Packet<float, 4> pair = Packet<float, 4>::load(statistics + 2 * (n * 8 + lane_column()));
 #pragma unroll
         for (int i = 0; i < 4 * TILES; i++)
         {
             float& p = s[i / 4][n][i % 4];
             float& gradient = ds[i / 4][n][i % 4];
-            p = exp2_fast(fused_multiply_add(p, scale, -pair.at[i % 2 * 2]));
-            gradient = p * (gradient - pair.at[i % 2 * 2 + 1]);
+            p = exp2_fast(fused_multiply_add(p, scale, -pair[i % 2 * 2]));
+            gradient = p * (gradient - pair[i % 2 * 2 + 1]);
         }
     }
 }
@@ -102,8 +102,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
     block_barrier();
 
     int own_row = threadIdx.x / WARP * TILES * 16;
-    LeftRows<TILES, KEPT> left_keys(keys + own_row * PITCH);
-    LeftRows<TILES, KEPT> left_values(values + own_row * PITCH);
+    LeftRows<TILES, CHANNELS, KEPT> left_keys(keys + own_row * PITCH);
+    LeftRows<TILES, CHANNELS, KEPT> left_values(values + own_row * PITCH);
     float key_sum[TILES][CHANNELS / 8][4] = {};
     float value_sum[TILES][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;
@@ -126,8 +126,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
         for (int c = 0; c < QUERIES; c += CHUNK)
         {
             Scores s = {}, ds = {};
-            row_products<TILES, CHUNK>(s, left_keys, tile.q + c * PITCH);
-            row_products<TILES, CHUNK>(ds, left_values, tile.dy + c * PITCH);
+            multiply_rows<TILES, CHUNK>(s, left_keys, tile.q + c * PITCH);
+            multiply_rows<TILES, CHUNK>(ds, left_values, tile.dy + c * PITCH);
             if (masked)
             {
                 mask(s, shape, first_key_of_warp, first_query + c);
@@ -135,9 +135,9 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_keys(
 
             differentiate(s, ds, tile.statistics + 2 * c, scale);
             uint32 weights[TILES][CHUNK / 16][4];
-            round_weights<TILES, CHUNK>(weights, s);
+            round_tiles<TILES, CHUNK>(weights, s);
             add_weighted_rows<TILES, CHUNK>(value_sum, weights, tile.dy + c * PITCH);
-            round_weights<TILES, CHUNK>(weights, ds);
+            round_tiles<TILES, CHUNK>(weights, ds);
             add_weighted_rows<TILES, CHUNK>(key_sum, weights, tile.q + c * PITCH);
         }
 

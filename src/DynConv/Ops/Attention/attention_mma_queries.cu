@@ -91,8 +91,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
 
     copy_async_wait<0>();
     block_barrier();
-    LeftRows<TILES, KEPT> left_queries(queries + own_row * PITCH);
-    LeftRows<TILES, KEPT> left_upstream(upstream + own_row * PITCH);
+    LeftRows<TILES, CHANNELS, KEPT> left_queries(queries + own_row * PITCH);
+    LeftRows<TILES, CHANNELS, KEPT> left_upstream(upstream + own_row * PITCH);
     float sum[TILES][CHANNELS / 8][4] = {};
     float scale = shape.scale * LOG2_E;
     int first_row_of_warp = first_row + own_row;
@@ -115,8 +115,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
         for (int c = 0; c < KEYS; c += CHUNK)
         {
             Scores s = {}, ds = {};
-            row_products<TILES, CHUNK>(s, left_queries, tile + c * PITCH);
-            row_products<TILES, CHUNK>(ds, left_upstream, tile + (KEYS + c) * PITCH);
+            multiply_rows<TILES, CHUNK>(s, left_queries, tile + c * PITCH);
+            multiply_rows<TILES, CHUNK>(ds, left_upstream, tile + (KEYS + c) * PITCH);
             if (masked)
             {
                 mask(s, shape, first_row_of_warp, first_key + c);
@@ -124,7 +124,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) attention_mma_queries(
 
             differentiate(s, ds, row_statistics, scale);
             uint32 weights[TILES][CHUNK / 16][4];
-            round_weights<TILES, CHUNK>(weights, ds);
+            round_tiles<TILES, CHUNK>(weights, ds);
             add_weighted_rows<TILES, CHUNK>(sum, weights, tile + c * PITCH);
         }
 

@@ -19,7 +19,7 @@ static constexpr int PITCH = CHANNELS + 4;
 static constexpr int WEIGHT_PITCH = TILE + 4;
 static constexpr int TILE_FLOATS = TILE * PITCH;
 
-typedef Pack<float, 4> Four;
+typedef Packet<float, 4> Four;
 typedef float Scores[OWN][OWN];
 typedef float Sums[OWN][COLUMNS][4];
 
@@ -68,7 +68,7 @@ DEVICE void row_products(Scores& s, const float* left, const float* right)
 #pragma unroll
                 for (int e = 0; e < 4; e++)
                 {
-                    s[i][j] = fused_multiply_add(a[i].at[e], b[j].at[e], s[i][j]);
+                    s[i][j] = fused_multiply_add(a[i][e], b[j][e], s[i][j]);
                 }
             }
         }
@@ -123,7 +123,7 @@ DEVICE void add_weighted_rows(Sums& sum, const float* weights, const float* rows
 #pragma unroll
                     for (int f = 0; f < 4; f++)
                     {
-                        sum[i][column][f] = fused_multiply_add(w[i].at[e], b.at[f], sum[i][column][f]);
+                        sum[i][column][f] = fused_multiply_add(w[i][e], b[f], sum[i][column][f]);
                     }
                 }
             }

@@ -1,8 +1,8 @@
 // y = x + bias, element by element; each row reads the same bias. See element_walk.cuh for how the work is split.
 #include "element_walk.cuh"
 
-typedef Elements<TYPE, VECTOR> Chunk;
-typedef Elements<BIAS, VECTOR> BiasChunk;
+typedef Packet<TYPE, VECTOR> Chunk;
+typedef Packet<BIAS, VECTOR> BiasChunk;
 
 struct AddBias
 {

@@ -2,7 +2,7 @@
 //
 // A block takes WARP * VECTOR columns and, with the other parts, goes round the rows: ROWS at a time, one a warp, VECTOR
 // columns a lane. A warp reads AHEAD rows before it adds the first. In the end the sums of its warps add up in order.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int THREADS = 256;
 static constexpr int ROWS = THREADS / WARP;
@@ -10,7 +10,7 @@ static constexpr int AHEAD = 4;
 
 static_assert(WARP * VECTOR <= THREADS, "each column's sums add up in a thread of their own");
 
-typedef Elements<TYPE, VECTOR> Chunk;
+typedef Packet<TYPE, VECTOR> Chunk;
 
 extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient(
     const __grid_constant__ RowStrides layout, int64 rows, int64 columns, const TYPE* dy, float* partials)

@@ -2,7 +2,7 @@
 //
 // A block of THREADS_PER_ROW threads takes one row. Rows may begin anywhere: elements before the first and after the
 // last whole 16 bytes are taken one by one.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int VECTOR = 16 / sizeof(TYPE);
 static constexpr int WARPS = THREADS_PER_ROW / WARP;
@@ -14,7 +14,7 @@ static constexpr float LOG2E = 1.4426950408889634f;
 static constexpr double LOG_OF_2 = 1.0 / LOG2E;
 static constexpr float LOWEST = -3.4028234663852886e38f;
 
-typedef Elements<TYPE, VECTOR> Chunk;
+typedef Packet<TYPE, VECTOR> Chunk;
 
 // The part of a row in whole 16 bytes: `chunks` of them from element `head` on.
 struct Body
@@ -59,7 +59,7 @@ struct Body
 
         for (int64 i = threadIdx.x; i < classes - chunks * VECTOR; i += THREADS_PER_ROW)
         {
-            use(Elements<TYPE, 1>::load(row + outside(i)), outside(i));
+            use(Packet<TYPE, 1>::load(row + outside(i)), outside(i));
         }
     }
 };
@@ -72,7 +72,7 @@ struct SoftmaxSum
     float sum = 0.f;
 
     template <int Count>
-    DEVICE void add(const Elements<TYPE, Count>& logits)
+    DEVICE void add(const Packet<TYPE, Count>& logits)
     {
         float top = logits[0];
 #pragma unroll
@@ -166,8 +166,8 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
         if (!accumulate)
         {
             body.for_each(row, classes, [&](const auto& elements, int64 first) {
-                float zeros[sizeof(elements) / sizeof(TYPE)] = {};
-                put_elements(to + first, zeros, false);
+                float zeros[decltype(size_of(elements))::value] = {};
+                put_packet(to + first, zeros, false);
             });
         }
 
@@ -178,7 +178,7 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
     float shift = statistics[2 * n];
     float scale = factor * statistics[2 * n + 1];
     body.for_each(row, classes, [&](const auto& elements, int64 first) {
-        constexpr int count = sizeof(elements) / sizeof(TYPE);
+        constexpr int count = decltype(size_of(elements))::value;
         float values[count];
 #pragma unroll
         for (int k = 0; k < count; k++)
@@ -196,6 +196,6 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
             }
         }
 
-        put_elements(to + first, values, accumulate != 0);
+        put_packet(to + first, values, accumulate != 0);
     });
 }

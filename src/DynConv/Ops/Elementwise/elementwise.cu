@@ -1,7 +1,7 @@
 // Sums, products and multiples, element by element. See element_walk.cuh for how the work is split.
 #include "element_walk.cuh"
 
-typedef Elements<TYPE, VECTOR> Chunk;
+typedef Packet<TYPE, VECTOR> Chunk;
 
 struct Add
 {
@@ -48,7 +48,7 @@ struct Multiply
             values[i] = in.a[i] * in.b[i];
         }
 
-        put_elements(product + at[2], values, accumulate);
+        put_packet(product + at[2], values, accumulate);
     }
 };
 
@@ -73,7 +73,7 @@ struct Scale
             values[i] = in[i] * factor;
         }
 
-        put_elements(scaled + at[1], values, accumulate);
+        put_packet(scaled + at[1], values, accumulate);
     }
 };
 

@@ -1,10 +1,10 @@
 // Rows of a table picked by ids: a thread copies VECTOR elements of a row.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int EMBEDDING_THREADS = 256;
 
-typedef Elements<TABLE, VECTOR> TableChunk;
-typedef Elements<TYPE, VECTOR> Chunk;
+typedef Packet<TABLE, VECTOR> TableChunk;
+typedef Packet<TYPE, VECTOR> Chunk;
 
 // y[n, :] = table[ids[n], :], and NaN where there is no such row.
 extern "C" __global__ void __launch_bounds__(EMBEDDING_THREADS) embedding_forward(

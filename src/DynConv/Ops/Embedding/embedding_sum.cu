@@ -2,7 +2,7 @@
 //
 // Block (n, p) works if token n speaks for its id, and on columns [p * COLUMNS, (p + 1) * COLUMNS): warp w sums tokens w,
 // w + 8, ... of the stretch, and the warps' sums add up in order.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int WARPS = 8;
 static constexpr int COLUMNS = WARP * VECTOR;
@@ -10,7 +10,7 @@ static constexpr int COLUMNS = WARP * VECTOR;
 // Rows that a warp fetches before it adds the first.
 static constexpr int BATCH = 4;
 
-typedef Elements<TYPE, VECTOR> Upstream;
+typedef Packet<TYPE, VECTOR> Upstream;
 
 extern "C" __global__ void __launch_bounds__(WARPS * WARP) embedding_sum(
     const __grid_constant__ RowStrides layout,
@@ -87,5 +87,5 @@ extern "C" __global__ void __launch_bounds__(WARPS * WARP) embedding_sum(
         }
     }
 
-    put_elements(target + id * target_stride + column, sum, true);
+    put_packet(target + id * target_stride + column, sum, true);
 }

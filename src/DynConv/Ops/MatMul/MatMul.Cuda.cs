@@ -23,7 +23,7 @@ public static partial class MatMul
             return;
         }
 
-        CudaMatMul library = c.Device.Context.MatMul;
+        CudaMatMul library = c.Device.Context.MatrixProducts;
         if (BatchStride(a) is { } strideOfA && BatchStride(b) is { } strideOfB && BatchStride(c) is { } strideOfC)
         {
             library.Multiply(m, n, k, batch, Matrix(a, strideOfA), Matrix(b, strideOfB), Matrix(c, strideOfC), accumulate);

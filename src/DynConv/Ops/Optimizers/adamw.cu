@@ -2,8 +2,8 @@
 // work is split.
 #include "element_walk.cuh"
 
-typedef Elements<float, VECTOR> State;
-typedef Elements<GRADIENT, VECTOR> Fresh;
+typedef Packet<float, VECTOR> State;
+typedef Packet<GRADIENT, VECTOR> Fresh;
 
 struct Factors
 {

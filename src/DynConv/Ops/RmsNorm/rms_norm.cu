@@ -2,14 +2,14 @@
 //
 // GROUP threads (a power of two from 8 to 512) share a row and keep CHUNKS chunks of VECTOR elements of it each in
 // registers; what is left of a longer row is read again from the caches. A block has GROUPS groups.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int BLOCK = GROUP > 256 ? GROUP : 256;
 static constexpr int GROUPS = BLOCK / GROUP;
 static constexpr int WARPS = BLOCK / WARP;
 
-typedef Elements<TYPE, VECTOR> Chunk;
-typedef Elements<WEIGHT, VECTOR> Weights;
+typedef Packet<TYPE, VECTOR> Chunk;
+typedef Packet<WEIGHT, VECTOR> Weights;
 
 // The sum of a value over the threads of the group; all threads of the block take part. Where a group has several warps
 // they meet in `scratch`; calls with another half of it may follow one another without a barrier.
@@ -222,7 +222,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
                 values[k] = fused_multiply_add(xs[k], share, dys[k] * w[k] * inverse);
             }
 
-            put_elements(dx + at[2] + i * VECTOR, values, accumulate != 0);
+            put_packet(dx + at[2] + i * VECTOR, values, accumulate != 0);
         };
 #pragma unroll
         for (int c = 0; c < CHUNKS; c++)

@@ -1,12 +1,12 @@
 // Rotary position embedding: turns elements i and i + K/2 of each head by the angle of its position, backwards by its
 // opposite. A thread turns VECTOR pairs; threads follow one another along the half head, the heads, the tokens, the
 // sequences.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int ROPE_THREADS = 256;
 
-typedef Elements<TYPE, VECTOR> Chunk;
-typedef Pack<float, VECTOR> Angles;
+typedef Packet<TYPE, VECTOR> Chunk;
+typedef Packet<float, VECTOR> Angles;
 
 // [sequences, tokens, heads, 2 * half], and the distances of neighbours in x and y; the last ones are 1.
 struct RopeShape
@@ -51,11 +51,11 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
 #pragma unroll
     for (int k = 0; k < VECTOR; k++)
     {
-        float sine = sines.at[k] * direction;
-        turned_first[k] = fused_multiply_add(first[k], cosines.at[k], -(second[k] * sine));
-        turned_second[k] = fused_multiply_add(second[k], cosines.at[k], first[k] * sine);
+        float sine = sines[k] * direction;
+        turned_first[k] = fused_multiply_add(first[k], cosines[k], -(second[k] * sine));
+        turned_second[k] = fused_multiply_add(second[k], cosines[k], first[k] * sine);
     }
 
-    put_elements(to, turned_first, accumulate != 0);
-    put_elements(to + shape.half, turned_second, accumulate != 0);
+    put_packet(to, turned_first, accumulate != 0);
+    put_packet(to + shape.half, turned_second, accumulate != 0);
 }

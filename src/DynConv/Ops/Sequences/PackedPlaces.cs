@@ -6,8 +6,11 @@ namespace DynConv.Ops;
 /// <summary>What kernels of one device read of packed sequences.</summary>
 internal sealed unsafe class PackedPlaces : IDisposable
 {
-    /// <summary>MOST_BEFORE of convolution.cuh.</summary>
-    private const int MostBefore = ConvolutionCall.LargestWidth - 1;
+    /// <summary>
+    /// Tokens before a token of its own sequence are counted up to this for kernels that look back no further: MOST_BEFORE of
+    /// convolution.cuh.
+    /// </summary>
+    public const int MostBefore = 15;
 
     private const int Threads = 256;
 

@@ -1,3 +1,5 @@
+using DynConv.Cpu;
+
 namespace DynConv.Ops;
 
 /// <summary>The rows of a <c>[B, T, C]</c> tensor with inner stride 1, by token.</summary>
@@ -39,15 +41,18 @@ internal readonly unsafe struct TokenRows
     public Strided BackFrom(long token, ChannelBlock block) => new(this[token] + block.Start, -TimeStride);
 
     /// <summary>
-    /// Whether writing past the caches pays, and can be done: the rows together are too large to stay in a cache, and
-    /// all are aligned to the widest vector.
+    /// Whether writing past the caches pays, and can be done: a vector fills a line of the cache, so that none waits half
+    /// written while a walk over tokens begins others (with narrower ones a pass took four times as long), the rows
+    /// together are too large to stay in a cache, and all are aligned.
     /// </summary>
     public bool SuitsNonTemporalStores(long tokens, long channels)
     {
         const long LargestCached = 8 << 20;
         const long Line = 64;
         long strides = (TimeStride | _batchStride) * sizeof(float);
-        return tokens * channels * sizeof(float) > LargestCached && (((long)_first | strides) & (Line - 1)) == 0;
+        return CpuSettings.VectorBits == Line * 8
+            && tokens * channels * sizeof(float) > LargestCached
+            && (((long)_first | strides) & (Line - 1)) == 0;
     }
 
     public float* this[long token]
@@ -83,3 +88,6 @@ internal readonly unsafe record struct Strided(nint Address, long Stride)
 
     public float* this[long row] => First + (row * Stride);
 }
+
+/// <summary>Channels <c>Start .. Start + Count - 1</c> that a kernel works on at a time.</summary>
+internal readonly record struct ChannelBlock(long Start, long Count);

@@ -78,11 +78,11 @@ DEVICE void add_up(const PartialRows& job, int64 quad)
 #pragma unroll 8
     for (int64 part = 0; part < job.parts; part++)
     {
-        Pack<float, QUAD> values = Pack<float, QUAD>::load(from + part * size);
+        Packet<float, QUAD> values = Packet<float, QUAD>::load(from + part * size);
 #pragma unroll
         for (int i = 0; i < QUAD; i++)
         {
-            sums[i] += values.at[i];
+            sums[i] += values[i];
         }
     }
 

@@ -2,7 +2,7 @@
 //
 // tensor_sums: a block sums BLOCK_ELEMENTS elements of one tensor. A thread adds at most 64 of them in float; from there
 // on sums are double, and the 256 of a block add up as a tree. tensor_sums_total: one block adds the blocks' sums.
-#include "elements.cuh"
+#include "row_strides.cuh"
 
 static constexpr int SUM_THREADS = 256;
 static constexpr int TOTAL_THREADS = 1024;
@@ -76,7 +76,7 @@ extern "C" __global__ void __launch_bounds__(SUM_THREADS)
         int i = first_of_turn + threadIdx.x * VECTOR;
         if (i < whole)
         {
-            auto chunk = Elements<TYPE, VECTOR>::load(x + i);
+            auto chunk = Packet<TYPE, VECTOR>::load(x + i);
 #pragma unroll
             for (int k = 0; k < VECTOR; k++)
             {

@@ -1,7 +1,7 @@
 // y = silu(gate) up and its gradients, element by element. See element_walk.cuh for how the work is split.
 #include "element_walk.cuh"
 
-typedef Elements<TYPE, VECTOR> Chunk;
+typedef Packet<TYPE, VECTOR> Chunk;
 
 // 1 / (1 + e^-z) in four instructions: at some 10 an element the memory stays the slower part. The exponent's rounding
 // grows with |z|, up to a relative error of 6e-6 at -80, where z sigmoid(z) is long below what a float beside it can hold.
@@ -73,12 +73,12 @@ struct Backward
 
         if (dgate != nullptr)
         {
-            put_elements(dgate + at[3], gates, add_gate);
+            put_packet(dgate + at[3], gates, add_gate);
         }
 
         if (dup != nullptr)
         {
-            put_elements(dup + at[4], ups, add_up);
+            put_packet(dup + at[4], ups, add_up);
         }
     }
 };

@@ -13,14 +13,21 @@ public sealed class BatchedTests : OpTests<BatchedTests>, IOpCases
         from transposeA in new[] { false, true }
         from transposeB in new[] { false, true }
         let batch = shape.Leading.Count
-        select new OpCase(
+        select OpCase.Of(
             $"batched {shape.Leading} {shape.M}x{shape.K}x{shape.N}{(transposeA ? " transposed a" : "")}{(transposeB ? " transposed b" : "")}",
+            MatMul.BatchedDescription,
             [
-                new("a", [.. shape.Leading, .. transposeA ? (long[])[shape.K, shape.M] : [shape.M, shape.K]]),
-                new("b", [.. shape.Leading, .. transposeB ? (long[])[shape.N, shape.K] : [shape.K, shape.N]]),
+                [.. shape.Leading, .. transposeA ? (long[])[shape.K, shape.M] : [shape.M, shape.K]],
+                [.. shape.Leading, .. transposeB ? (long[])[shape.N, shape.K] : [shape.K, shape.N]],
             ],
-            x => [MatMul.Batched(x[0], x[1], transposeA, transposeB)],
-            x => [Reference(x[0], x[1], batch, shape.M, shape.N, shape.K, transposeA, transposeB)]);
+            x => [Reference(x[0], x[1], batch, shape.M, shape.N, shape.K, transposeA, transposeB)]) with
+        {
+            Settings = new Dictionary<string, string>
+            {
+                ["transpose_a"] = transposeA ? "true" : "false",
+                ["transpose_b"] = transposeB ? "true" : "false",
+            },
+        };
 
     [Fact]
     public void Without_depth_the_products_are_zero()

@@ -12,10 +12,10 @@ public sealed class LinearTests : OpTests<LinearTests>, IOpCases
             ([0], 4, 3), ([2, 3], 4, 0),
         }
         let rows = shape.Leading.Count
-        select new OpCase(
+        select OpCase.Of(
             $"linear {shape.Leading} {shape.K} to {shape.N}",
-            [new("x", [.. shape.Leading, shape.K]), new("weight", [shape.N, shape.K]) { IsParameter = true }],
-            x => [MatMul.Linear(x[0], x[1])],
+            MatMul.LinearDescription,
+            [[.. shape.Leading, shape.K], [shape.N, shape.K]],
             x => [Reference(x[0], x[1], rows, shape.N, shape.K)]);
 
     [Fact]

@@ -1,23 +1,14 @@
 using System.Globalization;
+using DynConv.Diagnostics;
+using DynConv.Modules;
 using DynConv.Ops;
 
 namespace DynConv.Tests.Ops.ShortConvolutions;
 
-/// <summary>The three kinds of filter.</summary>
-public enum FilterKind
-{
-    Static,
-    HeadWise,
-    LowRank,
-}
-
 /// <summary>One way to call one of the short convolutions, and the naive float64 reference of all.</summary>
-public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, long Channels, int Width)
+public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long Time, long Channels, int Width)
 {
-    // One object for all runs of the case, since a card keeps its copy of the bounds as long as the object lives.
-    private PackedSequences? _packed;
-
-    public bool HasStatic { get; init; } = Kind == FilterKind.Static;
+    public bool HasStatic { get; init; } = Kind == ShortConvolutionKind.Static;
 
     public bool Residual { get; init; }
 
@@ -40,8 +31,8 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
         {
             string own = Kind switch
             {
-                FilterKind.HeadWise => $" H{Heads}",
-                FilterKind.LowRank => $" R{Rank}",
+                ShortConvolutionKind.HeadWise => $" H{Heads}",
+                ShortConvolutionKind.LowRank => $" R{Rank}",
                 _ => "",
             };
             string packed = CuSeqlens is null
@@ -52,75 +43,37 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
         }
     }
 
-    /// <summary>In this order: x, filters of the kind, static weight, initial state.</summary>
-    public OpInput[] Inputs
+    public OpCase ToOpCase()
     {
-        get
+        OpDescription op = OpCatalogue.Find(Kind.Name())!;
+        var settings = new Dictionary<string, string>
         {
-            List<OpInput> inputs = [new("x", [Batch, Time, Channels])];
-            if (Kind == FilterKind.HeadWise)
-            {
-                inputs.Add(new("weight", [Batch, Time, Heads, Width]));
-            }
-
-            if (Kind == FilterKind.LowRank)
-            {
-                inputs.Add(new("z", [Batch, Time, Rank]));
-                inputs.Add(new("u", [Rank, Width * Channels]) { IsParameter = true });
-            }
-
-            if (HasStatic)
-            {
-                inputs.Add(new("s", [Width, Channels]) { IsParameter = true });
-            }
-
-            if (HasState)
-            {
-                inputs.Add(new("state", [Sequences, Width - 1, Channels]));
-            }
-
-            return [.. inputs];
-        }
-    }
-
-    public OpCase ToOpCase() => new(Name, Inputs, Run, Reference);
-
-    public Tensor[] Run(Tensor[] inputs)
-    {
-        int next = 1;
-        Tensor? own = Kind == FilterKind.Static ? null : inputs[next++];
-        Tensor? basis = Kind == FilterKind.LowRank ? inputs[next++] : null;
-        Tensor? constant = HasStatic ? inputs[next++] : null;
-        var options = new ShortConvolutionOptions
-        {
-            Residual = Residual,
-            InitialState = HasState ? inputs[next] : null,
-            Packed = CuSeqlens is null ? null : _packed ??= new PackedSequences(CuSeqlens),
+            ["residual"] = Residual ? "true" : "false",
+            ["final_state"] = ReturnsState ? "true" : "false",
         };
-        if (!ReturnsState)
+        if (CuSeqlens is not null)
         {
-            return [Kind switch
-            {
-                FilterKind.Static => StaticConvolution.Apply(inputs[0], constant!, options),
-                FilterKind.HeadWise => HeadWiseConvolution.Apply(inputs[0], own!, constant, options),
-                _ => LowRankConvolution.Apply(inputs[0], own!, basis!, constant, options),
-            }];
+            settings["cu_seqlens"] = string.Join(' ', CuSeqlens);
         }
 
-        (Tensor y, Tensor final) = Kind switch
-        {
-            FilterKind.Static => StaticConvolution.ApplyWithState(inputs[0], constant!, options),
-            FilterKind.HeadWise => HeadWiseConvolution.ApplyWithState(inputs[0], own!, constant, options),
-            _ => LowRankConvolution.ApplyWithState(inputs[0], own!, basis!, constant, options),
-        };
-        return [y, final];
+        return OpCase.Of(Name, op, [.. op.Inputs.Select(input => ShapeOf(input.Name))], Reference) with { Settings = settings };
     }
+
+    private Shape? ShapeOf(string input) => input switch
+    {
+        "x" => [Batch, Time, Channels],
+        "weight" => [Batch, Time, Heads, Width],
+        "z" => [Batch, Time, Rank],
+        "u" => [Rank, Width * Channels],
+        "static_w" => HasStatic ? [Width, Channels] : null,
+        _ => HasState ? [Sequences, Width - 1, Channels] : null,
+    };
 
     public double[][] Reference(double[][] inputs)
     {
         int next = 1;
-        double[]? own = Kind == FilterKind.Static ? null : inputs[next++];
-        double[]? basis = Kind == FilterKind.LowRank ? inputs[next++] : null;
+        double[]? own = Kind == ShortConvolutionKind.Static ? null : inputs[next++];
+        double[]? basis = Kind == ShortConvolutionKind.LowRank ? inputs[next++] : null;
         double[]? constant = HasStatic ? inputs[next++] : null;
         double[]? state = HasState ? inputs[next] : null;
         double[] x = inputs[0];
@@ -167,13 +120,13 @@ public sealed record ConvolutionCase(FilterKind Kind, long Batch, long Time, lon
     {
         var filters = new double[Width * Channels];
         constant?.CopyTo(filters, 0);
-        for (long i = 0; Kind == FilterKind.HeadWise && i < filters.Length; i++)
+        for (long i = 0; Kind == ShortConvolutionKind.HeadWise && i < filters.Length; i++)
         {
             (long w, long d) = (i / Channels, i % Channels);
             filters[i] += own![(((token * Heads) + (d / (Channels / Heads))) * Width) + w];
         }
 
-        for (long r = 0; Kind == FilterKind.LowRank && r < Rank; r++)
+        for (long r = 0; Kind == ShortConvolutionKind.LowRank && r < Rank; r++)
         {
             Vectors.AddScaled(own![(token * Rank) + r], basis.AsSpan((int)r * filters.Length, filters.Length), filters);
         }

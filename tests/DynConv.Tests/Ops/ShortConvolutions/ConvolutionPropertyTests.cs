@@ -1,3 +1,4 @@
+using DynConv.Modules;
 using FsCheck;
 using FsCheck.Fluent;
 
@@ -7,7 +8,7 @@ namespace DynConv.Tests.Ops.ShortConvolutions;
 public sealed class ConvolutionPropertyTests
 {
     private static readonly Gen<ConvolutionCase> Cases =
-        from kind in Gen.Elements(Enum.GetValues<FilterKind>())
+        from kind in Gen.Elements(Enum.GetValues<ShortConvolutionKind>())
         from batch in Gen.Choose(1, 4)
         from time in Gen.Choose(1, 50)
         from headSize in Gen.Choose(1, 20)
@@ -21,7 +22,7 @@ public sealed class ConvolutionPropertyTests
         {
             Heads = heads,
             Rank = rank,
-            HasStatic = kind == FilterKind.Static || (flags & 1) != 0,
+            HasStatic = kind == ShortConvolutionKind.Static || (flags & 1) != 0,
             Residual = (flags & 2) != 0,
             HasState = (flags & 4) != 0,
             ReturnsState = true,

@@ -12,14 +12,14 @@ public sealed class ConvolutionSequenceTests
     private const int Rank = 6;
     private const int Heads = 8;
 
-    public static TheoryData<FilterKind, string> Kinds => new(
+    public static TheoryData<ShortConvolutionKind, string> Kinds => new(
         from device in TestDevices.Float32Names
-        from kind in Enum.GetValues<FilterKind>()
+        from kind in Enum.GetValues<ShortConvolutionKind>()
         select (kind, device));
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Two_halves_equal_the_whole_bit_for_bit(FilterKind kind, string device)
+    public void Two_halves_equal_the_whole_bit_for_bit(ShortConvolutionKind kind, string device)
     {
         using var scope = new TensorScope();
         var one = new Convolution(kind, 2, 37, TestDevices.Get(device));
@@ -36,7 +36,7 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Gradients_flow_through_the_state_between_two_halves(FilterKind kind, string device)
+    public void Gradients_flow_through_the_state_between_two_halves(ShortConvolutionKind kind, string device)
     {
         using var scope = new TensorScope();
         var one = new Convolution(kind, 2, 23, TestDevices.Get(device));
@@ -62,7 +62,7 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Steps_equal_the_full_pass_bit_for_bit(FilterKind kind, string device)
+    public void Steps_equal_the_full_pass_bit_for_bit(ShortConvolutionKind kind, string device)
     {
         using var scope = new TensorScope();
         var one = new Convolution(kind, 3, 9, TestDevices.Get(device));
@@ -78,7 +78,7 @@ public sealed class ConvolutionSequenceTests
 
     [Theory]
     [MemberData(nameof(Kinds))]
-    public void Packed_sequences_equal_separate_ones(FilterKind kind, string device)
+    public void Packed_sequences_equal_separate_ones(ShortConvolutionKind kind, string device)
     {
         using var scope = new TensorScope();
         long[] bounds = [0, 2, 2, 19, 20, 41];
@@ -174,7 +174,7 @@ public sealed class ConvolutionSequenceTests
         Assert.All(wanted.Zip(got), pair => Assert.InRange(pair.Second, pair.First - limit, pair.First + limit));
     }
 
-    private sealed class Convolution(FilterKind kind, long batch, long time, Device device)
+    private sealed class Convolution(ShortConvolutionKind kind, long batch, long time, Device device)
     {
         private readonly Tensor _heads = new RandomSource(2).Normal([batch, time, Heads, Width], 1).To(device);
         private readonly Tensor _z = new RandomSource(3).Normal([batch, time, Rank], 1).To(device);
@@ -189,8 +189,8 @@ public sealed class ConvolutionSequenceTests
             Tensor x = X.Slice(1, start, length);
             return kind switch
             {
-                FilterKind.Static => StaticConvolution.ApplyWithState(x, _s, options),
-                FilterKind.HeadWise => HeadWiseConvolution.ApplyWithState(x, _heads.Slice(1, start, length), _s, options),
+                ShortConvolutionKind.Static => StaticConvolution.ApplyWithState(x, _s, options),
+                ShortConvolutionKind.HeadWise => HeadWiseConvolution.ApplyWithState(x, _heads.Slice(1, start, length), _s, options),
                 _ => LowRankConvolution.ApplyWithState(x, _z.Slice(1, start, length), _u, _s, options),
             };
         }
@@ -200,8 +200,8 @@ public sealed class ConvolutionSequenceTests
             Tensor x = X.Slice(1, t, 1).Reshape(batch, Channels);
             return kind switch
             {
-                FilterKind.Static => StaticConvolution.Step(x, _s, state, residual: true),
-                FilterKind.HeadWise => HeadWiseConvolution.Step(
+                ShortConvolutionKind.Static => StaticConvolution.Step(x, _s, state, residual: true),
+                ShortConvolutionKind.HeadWise => HeadWiseConvolution.Step(
                     x, _heads.Slice(1, t, 1).Reshape(batch, Heads, Width), _s, state, residual: true),
                 _ => LowRankConvolution.Step(x, _z.Slice(1, t, 1).Reshape(batch, Rank), _u, _s, state, residual: true),
             };

@@ -1,17 +1,19 @@
+using DynConv.Modules;
+
 namespace DynConv.Tests.Ops.ShortConvolutions;
 
 /// <summary>Shapes, options and their combinations that every kind goes through.</summary>
 internal static class ConvolutionCaseTable
 {
-    public static IEnumerable<OpCase> Of(FilterKind kind) => Cases(kind).Select(one => one.ToOpCase());
+    public static IEnumerable<OpCase> Of(ShortConvolutionKind kind) => Cases(kind).Select(one => one.ToOpCase());
 
-    private static IEnumerable<ConvolutionCase> Cases(FilterKind kind)
+    private static IEnumerable<ConvolutionCase> Cases(ShortConvolutionKind kind)
     {
         // Every width, with the static part and the residual in turn.
         foreach (int width in new[] { 1, 2, 3, 4, 5, 8, 16 })
         {
             yield return Sized(new(kind, 2, 18, 20, width) { HasStatic = true, Residual = width % 2 == 0 });
-            yield return Sized(new(kind, 1, 19, 36, width) { HasStatic = kind == FilterKind.Static, Residual = width % 2 == 1 });
+            yield return Sized(new(kind, 1, 19, 36, width) { HasStatic = kind == ShortConvolutionKind.Static, Residual = width % 2 == 1 });
             yield return Sized(new(kind, 2, 9, 20, width) { HasState = width > 1, ReturnsState = true, HasStatic = true });
         }
 
@@ -24,7 +26,7 @@ internal static class ConvolutionCaseTable
             yield return Sized(new(kind, b, t, d, 4) { HasStatic = true, Residual = true });
             yield return Sized(new(kind, b, t, d, 4)
             {
-                HasStatic = kind == FilterKind.Static,
+                HasStatic = kind == ShortConvolutionKind.Static,
                 HasState = true,
                 ReturnsState = true,
             });
@@ -58,11 +60,11 @@ public sealed class StaticConvolutionTests : OpTests<StaticConvolutionTests>, IO
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        .. ConvolutionCaseTable.Of(FilterKind.Static),
+        .. ConvolutionCaseTable.Of(ShortConvolutionKind.Static),
 
         // Several parts of a sequence, packed and not, and rows that fill a card's widest accesses.
-        new ConvolutionCase(FilterKind.Static, 3, 45, 512, 4) { Residual = true }.ToOpCase(),
-        new ConvolutionCase(FilterKind.Static, 1, 45, 264, 3) { HasState = true, CuSeqlens = [0, 2, 16, 17, 45] }.ToOpCase(),
+        new ConvolutionCase(ShortConvolutionKind.Static, 3, 45, 512, 4) { Residual = true }.ToOpCase(),
+        new ConvolutionCase(ShortConvolutionKind.Static, 1, 45, 264, 3) { HasState = true, CuSeqlens = [0, 2, 16, 17, 45] }.ToOpCase(),
     ];
 }
 
@@ -70,13 +72,13 @@ public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        .. ConvolutionCaseTable.Of(FilterKind.HeadWise),
+        .. ConvolutionCaseTable.Of(ShortConvolutionKind.HeadWise),
         .. from heads in new long[] { 1, 2, 3, 12, 36, 576 }
-           select new ConvolutionCase(FilterKind.HeadWise, 2, 11, 576, 3) { Heads = heads, HasStatic = heads > 2 }.ToOpCase(),
+           select new ConvolutionCase(ShortConvolutionKind.HeadWise, 2, 11, 576, 3) { Heads = heads, HasStatic = heads > 2 }.ToOpCase(),
 
         // Rows of whole and of started groups of a card's lanes, heads of one lane, of several, and more than a warp has.
         .. from heads in new long[] { 1, 2, 5, 20, 40, 80, 160, 320 }
-           select new ConvolutionCase(FilterKind.HeadWise, 2, 27, 320, 4)
+           select new ConvolutionCase(ShortConvolutionKind.HeadWise, 2, 27, 320, 4)
            {
                Heads = heads,
                HasStatic = heads % 20 == 0,
@@ -84,7 +86,7 @@ public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>
                HasState = heads < 20,
            }.ToOpCase(),
         .. from heads in new long[] { 16, 64 }
-           select new ConvolutionCase(FilterKind.HeadWise, 1, 40, 512, 5)
+           select new ConvolutionCase(ShortConvolutionKind.HeadWise, 1, 40, 512, 5)
            {
                Heads = heads,
                HasStatic = true,
@@ -99,9 +101,9 @@ public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, 
 {
     public static IEnumerable<OpCase> Cases =>
     [
-        .. ConvolutionCaseTable.Of(FilterKind.LowRank),
+        .. ConvolutionCaseTable.Of(ShortConvolutionKind.LowRank),
         .. from rank in new long[] { 1, 2, 15, 16, 17, 40 }
-           select new ConvolutionCase(FilterKind.LowRank, 2, 37, 100, 4) { Rank = rank, HasStatic = rank % 2 == 1, Residual = true }.ToOpCase(),
+           select new ConvolutionCase(ShortConvolutionKind.LowRank, 2, 37, 100, 4) { Rank = rank, HasStatic = rank % 2 == 1, Residual = true }.ToOpCase(),
         .. Tiles().Select(one => one.ToOpCase()),
     ];
 
@@ -110,25 +112,25 @@ public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, 
     {
         foreach (long rank in new long[] { 1, 15, 16, 17, 31, 32, 40, 64 })
         {
-            yield return new(FilterKind.LowRank, 2, 37, 40, 4) { Rank = rank, HasStatic = rank % 2 == 0, Residual = rank % 3 == 0 };
+            yield return new(ShortConvolutionKind.LowRank, 2, 37, 40, 4) { Rank = rank, HasStatic = rank % 2 == 0, Residual = rank % 3 == 0 };
         }
 
         foreach (int width in new[] { 1, 2, 3, 5, 6, 8 })
         {
-            yield return new(FilterKind.LowRank, 1, 44, 24, width)
+            yield return new(ShortConvolutionKind.LowRank, 1, 44, 24, width)
             {
                 Rank = 4 * width,
                 HasStatic = true,
                 HasState = width > 1,
                 ReturnsState = width > 1,
             };
-            yield return new(FilterKind.LowRank, 1, 70, 16, width) { Rank = 16, CuSeqlens = [0, 1, 3, 30, 30, 41, 70], Residual = true };
+            yield return new(ShortConvolutionKind.LowRank, 1, 70, 16, width) { Rank = 16, CuSeqlens = [0, 1, 3, 30, 30, 41, 70], Residual = true };
         }
 
         foreach ((long t, long d) in new (long, long)[] { (8, 8), (31, 264), (130, 136), (257, 16) })
         {
-            yield return new(FilterKind.LowRank, 1, t, d, 4) { Rank = 16, HasStatic = true };
-            yield return new(FilterKind.LowRank, 2, t, d, 4) { Rank = 16, HasState = true, ReturnsState = true, Residual = true };
+            yield return new(ShortConvolutionKind.LowRank, 1, t, d, 4) { Rank = 16, HasStatic = true };
+            yield return new(ShortConvolutionKind.LowRank, 2, t, d, 4) { Rank = 16, HasState = true, ReturnsState = true, Residual = true };
         }
     }
 }
@@ -137,7 +139,7 @@ public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, 
 public sealed class ConvolutionLoopTests : OpTests<ConvolutionLoopTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
-        from kind in Enum.GetValues<FilterKind>()
+        from kind in Enum.GetValues<ShortConvolutionKind>()
         from width in new[] { 1, 2, 3, 4, 6 }
         select new ConvolutionCase(kind, 2, 14, 91, width)
         {

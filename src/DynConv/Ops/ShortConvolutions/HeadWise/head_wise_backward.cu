@@ -108,7 +108,7 @@ DEVICE void store_heads(ELEMENT* to, const float (&dy)[CHANNELS], const Taps& wi
             sums[i] = values[i];
         }
 
-        put<SUM_PACK>(to + first, sums, accumulate);
+        put_packet_streaming<SUM_PACK>(to + first, sums, accumulate);
     }
 }
 #endif
@@ -150,7 +150,7 @@ struct PendingRows
             to -= gradients.x.time_stride;
             if (w <= reach && i - w < part.length)
             {
-                put<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
+                put_packet_streaming<CHANNELS>(to, sums[w], gradients.accumulate_x != 0);
             }
         }
     }
@@ -255,7 +255,7 @@ struct BackwardPass
         ELEMENT* to = input_gradients.next();
         if (pending.wanted && i >= PAST && position >= PAST)
         {
-            put<CHANNELS>(to, pending.sums[PAST], gradients.accumulate_x != 0);
+            put_packet_streaming<CHANNELS>(to, pending.sums[PAST], gradients.accumulate_x != 0);
         }
     }
 

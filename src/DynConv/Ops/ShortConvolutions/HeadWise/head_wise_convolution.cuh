@@ -59,7 +59,7 @@ struct StaticTaps
     DEVICE float at(int w, int c) const
     {
         float residual = RESIDUAL && w == 0 ? 1.f : 0.f;
-        return !HAS_STATIC ? residual : RESIDUAL && w == 0 ? residual + rows[w].at(c) : rows[w].at(c);
+        return !HAS_STATIC ? residual : RESIDUAL && w == 0 ? residual + rows[w][c] : rows[w][c];
     }
 };
 
@@ -84,7 +84,7 @@ DEVICE float tap(float static_weight, const HeadRow& heads, int w, int c)
     }
     else
     {
-        float own = heads.at(c * HEADS / CHANNELS * WIDTH + w);
+        float own = heads[c * HEADS / CHANNELS * WIDTH + w];
         return HAS_STATIC || (RESIDUAL && w == 0) ? own + static_weight : own;
     }
 }

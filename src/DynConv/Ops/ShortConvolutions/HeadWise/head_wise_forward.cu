@@ -28,11 +28,11 @@ DEVICE Row convolve(const StaticTaps& static_weight, const HeadRow& heads, const
 #pragma unroll
     for (int c = 0; c < CHANNELS; c++)
     {
-        sums[c] = tap(static_weight.at(0, c), heads, 0, c) * rows[PAST + token].at(c);
+        sums[c] = tap(static_weight.at(0, c), heads, 0, c) * rows[PAST + token][c];
 #pragma unroll
         for (int w = 1; w < WIDTH; w++)
         {
-            sums[c] = fused_multiply_add(tap(static_weight.at(w, c), heads, w, c), rows[PAST + token - w].at(c), sums[c]);
+            sums[c] = fused_multiply_add(tap(static_weight.at(w, c), heads, w, c), rows[PAST + token - w][c], sums[c]);
         }
     }
 
@@ -108,7 +108,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
                 set_before(rows, i, before);
             }
 
-            convolve(static_weight, heads[i], rows, i).store(to);
+            convolve(static_weight, heads[i], rows, i).store_streaming(to);
         }
 
         to += y.time_stride;

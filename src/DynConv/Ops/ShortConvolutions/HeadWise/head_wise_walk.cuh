@@ -9,94 +9,23 @@
 // Of the compiler's options, besides those of head_wise_convolution.cuh: WARPS.
 #pragma once
 #include "head_wise_convolution.cuh"
+#include "queue.cuh"
 
 static constexpr int GROUP = WARP * CHANNELS;
 static constexpr int THREADS = WARP * WARPS;
 
 typedef float Taps[WIDTH][CHANNELS];
 
-// No copy of 2 bytes runs on its own: such elements wait in registers, whose slots have to be known at compile time.
-static constexpr bool ROWS_IN_REGISTERS = CHANNELS * sizeof(ELEMENT) < 4;
-static constexpr bool HEADS_IN_REGISTERS = HEADS > 0 && FILTER_PACK * sizeof(ELEMENT) < 4;
-static constexpr bool FIXED_SLOTS = ROWS_IN_REGISTERS || HEADS_IN_REGISTERS;
+// Whether elements wait in registers, too narrow for copies of their own (queue.cuh).
+static constexpr bool FIXED_SLOTS = CHANNELS * sizeof(ELEMENT) < 4 || (HEADS > 0 && FILTER_PACK * sizeof(ELEMENT) < 4);
 
 // Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for.
 static constexpr int TURN = 4;
 static constexpr int TOKEN_BYTES = (2 * CHANNELS + FILTERS) * sizeof(ELEMENT) * THREADS;
 static constexpr int AHEAD = !FIXED_SLOTS && 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
 
-// A lane's COUNT elements of the next AHEAD tokens of one tensor, PACK at a time, on their way through shared memory.
-template <int COUNT, int PACK, bool IN_REGISTERS>
-struct Queue
-{
-    static constexpr int PIECES = COUNT / PACK;
-    static constexpr int BYTES = PACK * sizeof(ELEMENT);
-
-    struct alignas(BYTES) Piece { ELEMENT at[PACK]; };
-
-    typedef Piece Memory[AHEAD][PIECES][THREADS];
-
-    Memory& memory;
-    uint32 address;
-
-    DEVICE Queue(Memory& memory) : memory(memory), address(shared_address(&memory[0][0][threadIdx.x])) {}
-
-    DEVICE void push(int slot, const ELEMENT* from)
-    {
-#pragma unroll
-        for (int i = 0; i < PIECES; i++)
-        {
-            copy_async<BYTES>(address + (slot * PIECES + i) * THREADS * BYTES, from + i * PACK);
-        }
-    }
-
-    DEVICE Packet<ELEMENT, COUNT> take(int slot) const
-    {
-        Packet<ELEMENT, COUNT> packet;
-#pragma unroll
-        for (int i = 0; i < PIECES; i++)
-        {
-            packet.template set<PACK>(i * PACK, memory[slot][i][threadIdx.x].at);
-        }
-
-        return packet;
-    }
-};
-
-// The same, waiting in registers.
-template <int COUNT, int PACK>
-struct Queue<COUNT, PACK, true>
-{
-    typedef char Memory;
-
-    Packet<ELEMENT, COUNT> packets[AHEAD];
-
-    DEVICE Queue(Memory&) {}
-
-    DEVICE void push(int slot, const ELEMENT* from)
-    {
-        packets[slot] = Packet<ELEMENT, COUNT>::template load<PACK>(from);
-    }
-
-    DEVICE Packet<ELEMENT, COUNT> take(int slot) const { return packets[slot]; }
-};
-
-typedef Queue<CHANNELS, CHANNELS, ROWS_IN_REGISTERS> RowQueue;
-
-#if HEADS > 0
-typedef Queue<FILTERS, FILTER_PACK, HEADS_IN_REGISTERS> HeadQueue;
-#else
-struct HeadQueue
-{
-    typedef char Memory;
-
-    DEVICE HeadQueue(Memory&) {}
-
-    DEVICE void push(int, const ELEMENT*) {}
-
-    DEVICE HeadRow take(int) const { return HeadRow{}; }
-};
-#endif
+typedef Queue<ELEMENT, CHANNELS, CHANNELS, AHEAD, THREADS> RowQueue;
+typedef Queue<ELEMENT, FILTERS, FILTER_PACK, AHEAD, THREADS> HeadQueue;
 
 // Where tokens of this warp begin and end, and its lane's channels.
 struct Part
@@ -145,7 +74,7 @@ DEVICE void unpack(float (&values)[CHANNELS], const Row& row)
 #pragma unroll
     for (int c = 0; c < CHANNELS; c++)
     {
-        values[c] = row.at(c);
+        values[c] = row[c];
     }
 }
 

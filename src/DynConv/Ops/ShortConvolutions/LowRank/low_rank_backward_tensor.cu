@@ -83,7 +83,7 @@ DEVICE constexpr int row_of(int i) { return (i + PAST_STEPS * STEP) % STEP; }
 
 // What a step's products are made of, for two chunks of channels: its rows of dy, and the rows of x that they meet, from FIRST
 // on. Two rows are read at a time.
-struct Operands
+struct ProductRows
 {
     uint32 x[(STEP - FIRST) / 2][4];
     uint32 dy[TILES][4];
@@ -139,8 +139,8 @@ DEVICE void add_weight_gradients(
 #pragma unroll
     for (int c = 0; c < CHUNKS; c += 2)
     {
-        Operands operands;
-        operands.load<true>(own, place, c, lane);
+        ProductRows rows;
+        rows.load<true>(own, place, c, lane);
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
@@ -155,13 +155,13 @@ DEVICE void add_weight_gradients(
                 for (int k = 0; k < 4; k++)
                 {
                     int i = 2 * m + k / 2;
-                    uint32 inputs = operands.input(i - w, k % 2);
+                    uint32 inputs = rows.input(i - w, k % 2);
                     if (NEAR_START)
                     {
                         inputs = select_pair(inputs, w <= low.at(i), w <= high.at(i));
                     }
 
-                    products[k] = multiply_bf16x2(operands.upstream(i, k % 2), inputs);
+                    products[k] = multiply_bf16x2(rows.upstream(i, k % 2), inputs);
                 }
 
 #pragma unroll
@@ -187,8 +187,8 @@ DEVICE void sum_factors(
 #pragma unroll
     for (int c = 0; c < CHUNKS; c += 2)
     {
-        Operands operands;
-        operands.load<false>(own, place, c, lane);
+        ProductRows rows;
+        rows.load<false>(own, place, c, lane);
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
@@ -208,13 +208,13 @@ DEVICE void sum_factors(
                 for (int k = 0; k < 4; k++)
                 {
                     int i = 2 * m + k % 2;
-                    uint32 pair = operands.input(i - w, k / 2);
+                    uint32 pair = rows.input(i - w, k / 2);
                     if (NEAR_START && w > positions.at(i))
                     {
                         pair = 0;
                     }
 
-                    products[k] = multiply_bf16x2(operands.upstream(i, k / 2), pair);
+                    products[k] = multiply_bf16x2(rows.upstream(i, k / 2), pair);
                 }
 
 #pragma unroll
@@ -252,8 +252,8 @@ DEVICE void correlate(
     for (int m = 0; m < TILES; m++)
     {
         uint32 factors[RANK_TILES][4];
-        uint32 dy[2][PAIRS];
-        uint32 dx[2][PAIRS];
+        LaneRow dy[2];
+        LaneRow dx[2];
 #pragma unroll
         for (int k = 0; k < RANK_TILES; k++)
         {
@@ -263,7 +263,7 @@ DEVICE void correlate(
 #pragma unroll
         for (int e = 0; e < 2; e++)
         {
-            own.steps[place].dy.own(dy[e], 2 * m + e, filters.lane);
+            dy[e] = own.steps[place].dy.own(2 * m + e, filters.lane);
             get(2 * m + e, dx[e]);
         }
 
@@ -286,7 +286,7 @@ DEVICE void correlate(
 #pragma unroll
                 for (int e = 0; e < 2; e++)
                 {
-                    uint32 pair = dy[e][j];
+                    uint32 pair = dy[e].words[j];
                     if (NEAR_START && w > positions.at(2 * m + e))
                     {
                         pair = 0;
@@ -303,11 +303,11 @@ DEVICE void correlate(
             {
                 if (ACCUMULATE)
                 {
-                    sums[e][0] += low_float(dx[e][j]);
-                    sums[e][1] += high_float(dx[e][j]);
+                    sums[e][0] += low_float(dx[e].words[j]);
+                    sums[e][1] += high_float(dx[e].words[j]);
                 }
 
-                dx[e][j] = pack_bf16(sums[e][0], sums[e][1]);
+                dx[e].words[j] = pack_bf16(sums[e][0], sums[e][1]);
             }
 
 #pragma unroll
@@ -484,18 +484,18 @@ struct InputGradients
             int at = step * STEP + i - PAST;
             return at >= 0 && at < end;
         };
-        auto get = [&](int i, uint32 (&row)[PAIRS])
+        auto get = [&](int i, LaneRow& row)
         {
             if (ACCUMULATE && is_written(i))
             {
-                load_pairs(row, to + i * a.dx.time_stride);
+                row = LaneRow::load(to + i * a.dx.time_stride);
             }
         };
-        auto put = [&](int i, const uint32 (&row)[PAIRS])
+        auto put = [&](int i, const LaneRow& row)
         {
             if (is_written(i))
             {
-                store_pairs(to + i * a.dx.time_stride, row);
+                row.store(to + i * a.dx.time_stride);
             }
         };
         if (PACKED && near_start)

@@ -40,11 +40,11 @@ DEVICE void mix(TokenFilters& filters, const Factors& factors, const LowRankConv
 #pragma unroll
         for (int i = 0; i < FACTOR_TOKENS; i += QUAD)
         {
-            Pack<float, QUAD> quad = Pack<float, QUAD>::load(&factors.of[r][i]);
+            Packet<float, QUAD> quad = Packet<float, QUAD>::load(&factors.of[r][i]);
 #pragma unroll
             for (int k = 0; k < QUAD; k++)
             {
-                z[i + k] = quad.at[k];
+                z[i + k] = quad[k];
             }
         }
 

@@ -78,15 +78,15 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_factors(const Low
 #pragma unroll 4
             for (int c = 0; c < CHANNELS; c += QUAD)
             {
-                Pack<float, QUAD> u = Pack<float, QUAD>::load(&memory.filters[rank][c]);
+                Packet<float, QUAD> u = Packet<float, QUAD>::load(&memory.filters[rank][c]);
 #pragma unroll
                 for (int i = 0; i < TOKENS_A_THREAD; i++)
                 {
-                    Pack<float, QUAD> p = Pack<float, QUAD>::load(&memory.products[token + i][c]);
+                    Packet<float, QUAD> p = Packet<float, QUAD>::load(&memory.products[token + i][c]);
 #pragma unroll
                     for (int k = 0; k < QUAD; k++)
                     {
-                        sums[i] = fused_multiply_add(p.at[k], u.at[k], sums[i]);
+                        sums[i] = fused_multiply_add(p[k], u[k], sums[i]);
                     }
                 }
             }

@@ -36,7 +36,7 @@ struct ForwardMemory
 // The rows that filters reach back to from the lane's first token, oldest first: tokens before the batch entry's first
 // come from the initial state, or are zeros.
 DEVICE void load_past(
-    uint32 (&rows)[PAST + STEP][PAIRS], const Rows<const bf16>& x, const Rows<const bf16>& state, const Runs& runs,
+    LaneRow (&rows)[PAST + STEP], const Rows<const bf16>& x, const Rows<const bf16>& state, const Runs& runs,
     int64 channel, int channels, int lane)
 {
     int64 token = runs.token(lane / 4);
@@ -44,15 +44,10 @@ DEVICE void load_past(
     for (int i = 0; i < PAST; i++)
     {
         int64 t = token - PAST + i;
-#pragma unroll
-        for (int j = 0; j < PAIRS; j++)
-        {
-            rows[i][j] = 0;
-        }
-
+        rows[i] = {};
         if (channel < channels && t < runs.end && (t >= 0 || (t >= -PAST && state.first != nullptr)))
         {
-            load_pairs(rows[i], (t >= 0 ? x.at(runs.batch, t) : state.at(runs.batch, PAST + t)) + channel);
+            rows[i] = LaneRow::load((t >= 0 ? x.at(runs.batch, t) : state.at(runs.batch, PAST + t)) + channel);
         }
     }
 }
@@ -74,7 +69,7 @@ DEVICE void load_factors(uint32 (&factors)[TILES][RANK_TILES][4], const FactorSt
 // The results of STEP tokens of each run: x in rows -PAST .. STEP - 1, counted from the step's first token.
 template <bool NEAR_START>
 DEVICE void convolve(
-    uint32 (&y)[STEP][PAIRS], const uint32 (&x)[PAST + STEP][PAIRS], const FactorStep& z, const FilterMixer<KEPT != 0>& filters,
+    LaneRow (&y)[STEP], const LaneRow (&x)[PAST + STEP], const FactorStep& z, const FilterMixer<KEPT != 0>& filters,
     const Positions& positions)
 {
     uint32 factors[TILES][RANK_TILES][4];
@@ -91,7 +86,7 @@ DEVICE void convolve(
 #pragma unroll
             for (int i = 0; i < STEP; i++)
             {
-                uint32 pair = x[PAST + i - w][j];
+                uint32 pair = x[PAST + i - w].words[j];
                 if (NEAR_START && w > positions.at(i))
                 {
                     pair = 0;
@@ -105,7 +100,7 @@ DEVICE void convolve(
 #pragma unroll
         for (int i = 0; i < STEP; i++)
         {
-            y[i][j] = pack_bf16(sums[i][0], sums[i][1]);
+            y[i].words[j] = pack_bf16(sums[i][0], sums[i][1]);
         }
     }
 }
@@ -145,7 +140,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     }
 
     int64 own_channel = channel + lane % 4 * LANE_CHANNELS;
-    uint32 x[PAST + STEP][PAIRS];
+    LaneRow x[PAST + STEP];
     load_past(x, a.x, a.state, runs, own_channel, a.channels, lane);
     fill_weights<THREADS, COLUMNS>(memory.learned, memory.static_tiles, nullptr, a.weights, first_channel, a.channels);
     block_barrier();
@@ -178,10 +173,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
 #pragma unroll
             for (int i = 0; i < STEP; i++)
             {
-                own.x[place].own(x[PAST + i], i, lane);
+                x[PAST + i] = own.x[place].own(i, lane);
             }
 
-            uint32 y[STEP][PAIRS];
+            LaneRow y[STEP];
             if (PACKED && positions.reach_behind())
             {
                 convolve<true>(y, x, own.z[place], filters, positions);
@@ -196,7 +191,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             {
                 if (i < left)
                 {
-                    store_pairs(to, y[i]);
+                    y[i].store(to);
                 }
 
                 to += a.y.time_stride;
@@ -205,11 +200,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
 #pragma unroll
             for (int i = 0; i < PAST; i++)
             {
-#pragma unroll
-                for (int j = 0; j < PAIRS; j++)
-                {
-                    x[i][j] = x[STEP + i][j];
-                }
+                x[i] = x[STEP + i];
             }
 
             left -= STEP;

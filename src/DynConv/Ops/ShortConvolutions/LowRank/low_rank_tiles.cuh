@@ -31,6 +31,7 @@
 //   INPUTS, ACCUMULATE      backward: 1 if dx is wanted; 1 if it is added to what is there
 #pragma once
 #include "convolution.cuh"
+#include "tiles.cuh"
 
 static constexpr int RUNS = 8;
 static constexpr int STEP = 4;                         // tokens of a run an iteration
@@ -47,33 +48,8 @@ static constexpr int PAST_STEPS = (PAST + STEP - 1) / STEP;
 static constexpr int NONE = -(1 << 30);                // tokens: fewer than any step reaches back
 static constexpr uint32 ONES = 0x3f803f80u;            // two bfloat16
 
-// Reads the lane's own channels of a token.
-DEVICE void load_pairs(uint32 (&pairs)[PAIRS], const bf16* from)
-{
-    if constexpr (PAIRS == 4)
-    {
-        Bits128 v = *reinterpret_cast<const Bits128*>(from);
-        pairs[0] = v.x, pairs[1] = v.y, pairs[2] = v.z, pairs[3] = v.w;
-    }
-    else
-    {
-        Bits64 v = *reinterpret_cast<const Bits64*>(from);
-        pairs[0] = v.x, pairs[1] = v.y;
-    }
-}
-
-// Writes the lane's own channels of a token.
-DEVICE void store_pairs(bf16* to, const uint32 (&pairs)[PAIRS])
-{
-    if constexpr (PAIRS == 4)
-    {
-        *reinterpret_cast<Bits128*>(to) = Bits128{pairs[0], pairs[1], pairs[2], pairs[3]};
-    }
-    else
-    {
-        *reinterpret_cast<Bits64*>(to) = Bits64{pairs[0], pairs[1]};
-    }
-}
+// The lane's own channels of a token: a pair a word.
+typedef Packet<bf16, LANE_CHANNELS> LaneRow;
 
 // STEP rows of a warp's channels for each run, in 16-byte chunks, so placed that neither the lanes' own reads nor
 // matrices of 8 runs by one chunk meet twice in a bank.
@@ -86,12 +62,12 @@ struct RowStep
     DEVICE static int place(int run, int chunk) { return run * CHUNKS + (chunk ^ ((run * CHUNKS / 8) % CHUNKS)); }
 
     // The lane's own channels of token i of its run.
-    DEVICE void own(uint32 (&pairs)[PAIRS], int i, int lane) const
+    DEVICE LaneRow own(int i, int lane) const
     {
         constexpr int lanes = CHUNK / LANE_CHANNELS;
         int t = lane % 4;
         const Bits128* chunk = &chunks[i * TOKEN + place(lane / 4, t / lanes)];
-        load_pairs(pairs, reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
+        return LaneRow::load(reinterpret_cast<const bf16*>(chunk) + t % lanes * LANE_CHANNELS);
     }
 
     // Tokens i and i + 1 of all runs in chunks c and c + 1, chunks of a token side by side: lane 4 g + t gets channels 2 t and
@@ -191,15 +167,19 @@ struct Weights
 };
 
 // Eight neighbouring channels of a learned filter as bfloat16; they lie at a multiple of 16 bytes.
-DEVICE Bits128 load_chunk(const bf16* from) { return *reinterpret_cast<const Bits128*>(from); }
+DEVICE Packet<bf16, CHUNK> load_chunk(const bf16* from) { return Packet<bf16, CHUNK>::load(from); }
 
-DEVICE Bits128 load_chunk(const float* from)
+DEVICE Packet<bf16, CHUNK> load_chunk(const float* from)
 {
-    Bits128 low = reinterpret_cast<const Bits128*>(from)[0];
-    Bits128 high = reinterpret_cast<const Bits128*>(from)[1];
-    return Bits128{
-        pack_bf16(float_of_bits(low.x), float_of_bits(low.y)), pack_bf16(float_of_bits(low.z), float_of_bits(low.w)),
-        pack_bf16(float_of_bits(high.x), float_of_bits(high.y)), pack_bf16(float_of_bits(high.z), float_of_bits(high.w))};
+    auto read = Packet<float, CHUNK>::load(from);
+    float values[CHUNK];
+#pragma unroll
+    for (int i = 0; i < CHUNK; i++)
+    {
+        values[i] = read[i];
+    }
+
+    return Packet<bf16, CHUNK>::of(values);
 }
 
 // Fills the filters of WARPS_FILLED warps, whose channels begin at `first` of `channels`; by_channel may be null.
@@ -214,7 +194,7 @@ DEVICE void fill_weights(
 #pragma unroll 1
     for (int start = threadIdx.x; start < count; start += BATCH * THREADS_FILLING)
     {
-        Bits128 read[BATCH];
+        Packet<bf16, CHUNK> read[BATCH];
 #pragma unroll
         for (int k = 0; k < BATCH; k++)
         {
@@ -222,7 +202,7 @@ DEVICE void fill_weights(
             int w = i / chunks % WIDTH;
             int r = i / chunks / WIDTH;
             int d = first + i % chunks * CHUNK;
-            read[k] = Bits128{0, 0, 0, 0};
+            read[k] = {};
             if (i < count && r < weights.rank && d < channels)
             {
                 read[k] = load_chunk(weights.u + r * weights.u_stride + (int64)w * channels + d);
@@ -239,17 +219,16 @@ DEVICE void fill_weights(
                 int chunk = i % CHUNKS;
                 int w = i / chunks % WIDTH;
                 int r = i / chunks / WIDTH;
-                uint32 words[4] = {read[k].x, read[k].y, read[k].z, read[k].w};
 #pragma unroll
                 for (int e = 0; e < 4; e++)
                 {
                     int pair = chunk * 4 + e; // of the warp's channels
-                    reinterpret_cast<uint32*>(&learned[warp].rows[w * PAIRS + e % PAIRS][r])[pair / PAIRS] = words[e];
+                    reinterpret_cast<uint32*>(&learned[warp].rows[w * PAIRS + e % PAIRS][r])[pair / PAIRS] = read[k].words[e];
                 }
 
                 if (by_channel != nullptr)
                 {
-                    by_channel[warp].rows[w * CHUNKS + chunk][r] = read[k];
+                    read[k].store(reinterpret_cast<bf16*>(&by_channel[warp].rows[w * CHUNKS + chunk][r]));
                 }
             }
         }
@@ -270,91 +249,76 @@ DEVICE void fill_weights(
     }
 }
 
-// Mixes the filters of a warp's channels as they are needed. What it mixes them from stays in registers where there is room
-// (IN_REGISTERS), and is read from shared memory each time where not.
-template <bool IN_REGISTERS>
-struct FilterMixer
+// Reads n-tile i of the filters: two registers for every 16 ranks, then the static weight's.
+struct ReadFilters
 {
-    static constexpr int KEPT_TILES = IN_REGISTERS ? FILTER_TILES : 1;
+    static constexpr int FILTER_WORDS = 2 * RANK_TILES + 1;
 
     const FilterTiles& tiles;
     const StaticTiles& static_tiles;
     int lane;
+
+    DEVICE void operator()(uint32 (&words)[FILTER_WORDS], int i) const
+    {
+        uint32 b[RANK_TILES][2];
+        tiles.by_rank(b, i, lane);
+#pragma unroll
+        for (int k = 0; k < RANK_TILES; k++)
+        {
+            words[2 * k] = b[k][0];
+            words[2 * k + 1] = b[k][1];
+        }
+
+        words[2 * RANK_TILES] = static_tiles.words[i / PAIRS][lane / 4][i % PAIRS];
+    }
+};
+
+// Mixes the filters of a warp's channels as they are needed. What it mixes them from stays in registers where there is room
+// (IN_REGISTERS).
+template <bool IN_REGISTERS>
+struct FilterMixer
+{
+    Operands<FILTER_TILES, ReadFilters::FILTER_WORDS, IN_REGISTERS, ReadFilters> filters;
+    int lane;
     uint32 ones[2]; // what lanes 4 g multiply the two summands of the static weight by
-    uint32 learned[KEPT_TILES][RANK_TILES][2];
-    uint32 static_words[KEPT_TILES];
 
     DEVICE FilterMixer(const FilterTiles& tiles, const StaticTiles& static_tiles, int lane)
-        : tiles(tiles), static_tiles(static_tiles), lane(lane)
+        : filters(ReadFilters{tiles, static_tiles, lane}), lane(lane)
     {
         // Two registers side by side, which a product wants, and not one that is copied each time.
         ones[0] = lane % 4 == 0 ? ONES : 0u;
         ones[1] = unknown(ones[0]);
-        if constexpr (IN_REGISTERS)
-        {
-#pragma unroll
-            for (int tile = 0; tile < FILTER_TILES; tile++)
-            {
-                read(learned[tile], static_words[tile], tile);
-            }
-        }
     }
 
     // d = the filters of n-tile (w, j), static weight included, for each m-tile.
     DEVICE void mix(float (&d)[TILES][4], const uint32 (&factors)[TILES][RANK_TILES][4], int w, int j) const
     {
-        uint32 own[RANK_TILES][2];
-        uint32 word;
-        get(own, word, w * PAIRS + j);
+        uint32 own[ReadFilters::FILTER_WORDS];
+        filters.get(own, w * PAIRS + j);
 #pragma unroll
         for (int m = 0; m < TILES; m++)
         {
-            mix(d[m], factors[m], own, word);
+            mix(d[m], factors[m], own);
         }
     }
 
     // The same for one.
     DEVICE void mix(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], int w, int j) const
     {
-        uint32 own[RANK_TILES][2];
-        uint32 word;
-        get(own, word, w * PAIRS + j);
-        mix(d, factors, own, word);
+        uint32 own[ReadFilters::FILTER_WORDS];
+        filters.get(own, w * PAIRS + j);
+        mix(d, factors, own);
     }
 
 private:
-    DEVICE void get(uint32 (&b)[RANK_TILES][2], uint32& word, int tile) const
-    {
-        if constexpr (IN_REGISTERS)
-        {
-            word = static_words[tile];
-#pragma unroll
-            for (int k = 0; k < RANK_TILES; k++)
-            {
-                b[k][0] = learned[tile][k][0];
-                b[k][1] = learned[tile][k][1];
-            }
-        }
-        else
-        {
-            read(b, word, tile);
-        }
-    }
-
-    DEVICE void read(uint32 (&b)[RANK_TILES][2], uint32& word, int tile) const
-    {
-        tiles.by_rank(b, tile, lane);
-        word = static_tiles.words[tile / PAIRS][lane / 4][tile % PAIRS];
-    }
-
-    DEVICE void mix(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], const uint32 (&b)[RANK_TILES][2], uint32 word) const
+    DEVICE void mix(float (&d)[4], const uint32 (&factors)[RANK_TILES][4], const uint32 (&own)[ReadFilters::FILTER_WORDS]) const
     {
         const float zero[4] = {0.f, 0.f, 0.f, 0.f};
-        multiply_tiles(d, ones, word, zero);
+        multiply_tiles(d, ones, own[2 * RANK_TILES], zero);
 #pragma unroll
         for (int k = 0; k < RANK_TILES; k++)
         {
-            multiply_tiles(d, factors[k], b[k][0], b[k][1], d);
+            multiply_tiles(d, factors[k], own[2 * k], own[2 * k + 1], d);
         }
     }
 };

@@ -84,9 +84,6 @@ internal sealed record ConvolutionBlocking
     }
 }
 
-/// <summary>Channels <c>Start .. Start + Count - 1</c> that a kernel works on at a time.</summary>
-internal readonly record struct ChannelBlock(long Start, long Count);
-
 /// <summary>Working memory of one block of work, handed out piece by piece and given back at once.</summary>
 internal sealed unsafe class ConvolutionScratch : IDisposable
 {

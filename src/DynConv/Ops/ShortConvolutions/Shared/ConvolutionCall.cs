@@ -5,7 +5,7 @@ namespace DynConv.Ops;
 /// <summary>The checked arguments that the three kinds share, as the CPU kernels see them.</summary>
 internal sealed unsafe class ConvolutionCall
 {
-    public const int LargestWidth = 16;
+    public const int LargestWidth = PackedPlaces.MostBefore + 1;
 
     // Of short sequences, as of one token each in decoding, several fit.
     private const int EdgesTogether = 8;

@@ -1,0 +1,51 @@
+using DynConv.Ops;
+
+namespace DynConv.Diagnostics;
+
+/// <summary>The descriptions of all ops.</summary>
+public static class OpCatalogue
+{
+    /// <summary>A copy of rows with their two dimensions exchanged; copies are no ops, but what tensors themselves do.</summary>
+    public static OpDescription TransposedCopy { get; } = new(
+        "copy_transposed",
+        [new("x", "[N, D]")],
+        [new("y", "[D, N]")],
+        static call => [call["x"].Transpose(0, 1).Clone()])
+    {
+        HasGradient = false,
+        CpuSizes = OpSizes.Parse("N=4096 D=1024"),
+        CudaSizes = OpSizes.Parse("N=16384 D=2048"),
+    };
+
+    /// <summary>All of them, in the order in which a benchmark shows them.</summary>
+    public static IReadOnlyList<OpDescription> All { get; } =
+    [
+        StaticConvolution.Description,
+        HeadWiseConvolution.Description,
+        LowRankConvolution.Description,
+        Attention.Description,
+        MatMul.LinearDescription,
+        MatMul.BatchedDescription,
+        RmsNorm.Description,
+        Rope.Description,
+        SwiGlu.Description,
+        Bias.Description,
+        Elementwise.AddDescription,
+        Elementwise.MultiplyDescription,
+        Elementwise.ScaleDescription,
+        Elementwise.SumDescription,
+        Embedding.Description,
+        CrossEntropy.Description,
+        TransposedCopy,
+        AdamW.Description,
+        GradientNorm.Description,
+    ];
+
+    /// <summary>The op of a name, or null.</summary>
+    /// <param name="name">As in conformance vectors.</param>
+    public static OpDescription? Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        return All.FirstOrDefault(op => op.Name == name);
+    }
+}
