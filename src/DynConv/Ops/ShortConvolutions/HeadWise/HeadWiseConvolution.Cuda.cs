@@ -27,11 +27,12 @@ public static partial class HeadWiseConvolution
     private static readonly KernelTable<HeadWiseKey> BackwardKernel =
         new("head_wise_backward.cu", "head_wise_backward", key => key.BackwardMacros, Examples);
 
-    private static readonly KernelTable<(DType Type, DType Static, int Width)> WeightGradientKernel = new(
-        "head_wise_gradients.cu", "head_wise_weight_gradient", SmallMacros, (DType.BFloat16, DType.Float32, 4));
-
-    private static readonly KernelTable<(DType Type, DType Static, int Width)> StateGradientKernel = new(
-        "head_wise_gradients.cu", "head_wise_state_gradient", SmallMacros, (DType.Float32, DType.Float32, 16));
+    private static readonly KernelTable<(DType Type, int Width)> WeightGradientKernel = new(
+        "head_wise_weight_gradient.cu",
+        "head_wise_weight_gradient",
+        key => [("ELEMENT", key.Type.CudaName()), ("WIDTH", key.Width)],
+        (DType.BFloat16, 4),
+        (DType.Float32, 16));
 
     /// <summary>Computes y.</summary>
     /// <param name="inputs">The convolution.</param>
@@ -82,10 +83,7 @@ public static partial class HeadWiseConvolution
             weightGradient.Tensor?.Clear();
         }
 
-        if (targets.State.Tensor is { Count: > 0 })
-        {
-            LaunchStateGradient(inputs, weight, targets);
-        }
+        ConvolutionState.AddInitialGradient(inputs, weight, null, null, targets.Dy, targets.State);
     }
 
     private static void LaunchBackward(ConvolutionInputs inputs, Tensor? weight, GradientRows weightGradient, ConvolutionTargets targets)
@@ -125,7 +123,7 @@ public static partial class HeadWiseConvolution
         var dy = new KernelRows(targets.Dy);
         var dk = new KernelRows(gradient.Tensor);
         var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
-        WeightGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
+        WeightGradientKernel[inputs.X.Device, (inputs.X.DType, inputs.Width)].Launch(
             CudaGrid.Covering(inputs.Sequences.Tokens * heads * 32, BlockThreads),
             KernelArgument.Of(in x),
             KernelArgument.Of(in state),
@@ -136,31 +134,6 @@ public static partial class HeadWiseConvolution
             inputs.Channels / heads,
             gradient.Accumulate ? 1 : 0);
     }
-
-    private static void LaunchStateGradient(ConvolutionInputs inputs, Tensor? weight, ConvolutionTargets targets)
-    {
-        var k = new KernelRows(weight);
-        var dy = new KernelRows(targets.Dy);
-        var dState = new KernelRows(targets.State.Tensor);
-        var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
-        StateGradientKernel[inputs.X.Device, SmallKey(inputs)].Launch(
-            CudaGrid.Covering(targets.State.Tensor!.Count, BlockThreads),
-            KernelArgument.Of(in k),
-            inputs.StaticWeight,
-            inputs.StaticWeight?.Strides[0] ?? 0,
-            KernelArgument.Of(in dy),
-            KernelArgument.Of(in dState),
-            KernelArgument.Of(in sequences),
-            inputs.Channels,
-            weight is null ? 1 : inputs.Channels / weight.Shape[2],
-            targets.State.Accumulate ? 1 : 0);
-    }
-
-    private static (DType Type, DType Static, int Width) SmallKey(ConvolutionInputs inputs) =>
-        (inputs.X.DType, inputs.StaticWeight?.DType ?? inputs.X.DType, inputs.Width);
-
-    private static (string Name, object Value)[] SmallMacros((DType Type, DType Static, int Width) key) =>
-        [("ELEMENT", key.Type.CudaName()), ("STATIC_WEIGHT", key.Static.CudaName()), ("WIDTH", key.Width)];
 }
 
 /// <summary><c>HeadWiseFilters</c> of head_wise_convolution.cuh.</summary>

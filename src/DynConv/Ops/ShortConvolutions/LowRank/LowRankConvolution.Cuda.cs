@@ -33,13 +33,6 @@ public static partial class LowRankConvolution
         (DType.Float32, 4, 16),
         (DType.BFloat16, 16, 4));
 
-    private static readonly KernelTable<(DType X, DType U, DType Static, int Width)> StateKernel = new(
-        "low_rank_state.cu",
-        "low_rank_state",
-        key => FilterMacros(key.X, key.U, key.Static, key.Width),
-        (DType.Float32, DType.Float32, DType.Float32, 4),
-        (DType.BFloat16, DType.Float32, DType.BFloat16, 16));
-
     private static void ForwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
     {
         if (y.Count > 0 && !LowRankTensorCores.Forward(inputs, z, u, y))
@@ -80,7 +73,7 @@ public static partial class LowRankConvolution
             AddWeights(inputs, z, dy, du, ds);
         }
 
-        AddState(inputs, z, u, dy, dState);
+        ConvolutionState.AddInitialGradient(inputs, null, z, u, dy, dState);
     }
 
     /// <summary>The convolution of <paramref name="from"/>, or the gradient of x from that of y.</summary>
@@ -174,30 +167,6 @@ public static partial class LowRankConvolution
             default);
     }
 
-    private static void AddState(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor dy, in GradientRows dState)
-    {
-        if (dState.Tensor is not { Count: > 0 } to)
-        {
-            return;
-        }
-
-        LowRankTypes types = LowRankTypes.Of(inputs, u);
-        StateArguments arguments = new()
-        {
-            Z = new(z),
-            Dy = new(dy),
-            Dstate = new(to),
-            Sequences = new(inputs.Sequences, to.Device),
-            Learned = new(u),
-            StaticWeight = new(inputs.StaticWeight, inputs.Residual),
-            Channels = inputs.Channels,
-            Accumulate = dState.Accumulate ? 1 : 0,
-        };
-        long blocks = DivideUp(inputs.Channels, Threads) * to.Shape[0] * to.Shape[1];
-        StateKernel[to.Device, (to.DType, types.U, types.Static, inputs.Width)].Launch(
-            new CudaGrid(blocks, Threads), KernelArgument.Of(in arguments));
-    }
-
     private static (string Name, object Value)[] FilterMacros(DType x, DType u, DType s, int width) =>
         [("ELEMENT", x.CudaName()), ("WEIGHT", u.CudaName()), ("STATIC_WEIGHT", s.CudaName()), ("WIDTH", width)];
 
@@ -250,38 +219,4 @@ public static partial class LowRankConvolution
         public long Channels;
         public long Part;
     }
-
-    [StructLayout(LayoutKind.Sequential)]
-    [CudaStruct("low_rank_state.cu", "LowRankState")]
-    private struct StateArguments
-    {
-        public KernelRows Z;
-        public KernelRows Dy;
-        public KernelRows Dstate;
-        public KernelSequences Sequences;
-        public KernelLearnedFilters Learned;
-        public KernelStaticWeight StaticWeight;
-        public long Channels;
-        public long Accumulate;
-    }
-}
-
-/// <summary><c>LearnedFilters</c> of low_rank_filters.cuh: the learned filters U.</summary>
-[StructLayout(LayoutKind.Sequential)]
-[CudaStruct("low_rank_filters.cuh", "LearnedFilters")]
-internal readonly struct KernelLearnedFilters(Tensor u)
-{
-    private readonly nint _u = u.Address;
-    private readonly long _stride = u.Strides[0];
-    private readonly long _rank = u.Shape[0];
-}
-
-/// <summary><c>StaticWeight</c> of low_rank_filters.cuh: the static weight s and the residual.</summary>
-[StructLayout(LayoutKind.Sequential)]
-[CudaStruct("low_rank_filters.cuh", "StaticWeight")]
-internal readonly struct KernelStaticWeight(Tensor? s, bool residual)
-{
-    private readonly nint _s = s?.Address ?? 0;
-    private readonly long _stride = s?.Strides[0] ?? 0;
-    private readonly long _residual = residual ? 1 : 0;
 }

@@ -5,7 +5,7 @@
 // A thread owns a channel and TOKENS tokens, whose filters it mixes in registers; a block owns THREADS channels. The
 // factors of its tokens pass through shared memory, PIECE ranks at a time. Macros besides: BACKWARD, TOKENS (a multiple
 // of 4).
-#include "low_rank_filters.cuh"
+#include "convolution_filters.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int PIECE = 16;
@@ -26,12 +26,12 @@ struct LowRankConvolution
     int64 accumulate; // whether the results are added to what is there
 };
 
-typedef float TokenFilters[TOKENS][WIDTH];
+typedef float OwnFilters[TOKENS][WIDTH];
 
 struct alignas(16) Factors { float of[PIECE][FACTOR_TOKENS]; };
 
 // Adds what PIECE ranks from `first` on give to the filters of channel d.
-DEVICE void mix(TokenFilters& filters, const Factors& factors, const LowRankConvolution& a, int64 first, int64 d)
+DEVICE void mix(OwnFilters& filters, const Factors& factors, const LowRankConvolution& a, int64 first, int64 d)
 {
     int ranks = (int)minimum((int64)PIECE, a.learned.rank - first);
     for (int r = 0; r < ranks; r++)
@@ -86,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_convolution(const
     int64 first = block % token_blocks * TOKENS;
     bool inside = d < a.channels;
 
-    TokenFilters filters;
+    OwnFilters filters;
 #pragma unroll
     for (int w = 0; w < WIDTH; w++)
     {

@@ -4,7 +4,7 @@
 // A block owns TOKENS tokens of a batch entry and RANKS ranks, a thread TOKENS_A_THREAD tokens and one rank. Channels
 // come CHANNELS at a time, taps one by one: the products dy x and the filters U pass through shared memory. Macro
 // besides: RANKS (a power of two up to 32).
-#include "low_rank_filters.cuh"
+#include "convolution_filters.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int TOKENS_A_THREAD = 4;

@@ -4,7 +4,7 @@
 //
 // A block owns THREADS channels, one a thread, RANKS ranks and a part of all tokens, b T + t in order; the sums stay in
 // registers. Macro besides: RANKS.
-#include "low_rank_filters.cuh"
+#include "convolution_filters.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int PIECE = 32; // tokens whose factors are in shared memory

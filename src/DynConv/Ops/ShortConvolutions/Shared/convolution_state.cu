@@ -1,7 +1,8 @@
-// The last WIDTH - 1 inputs of each sequence, final [N, W - 1, D], and the way back. A thread takes an element of it.
+// The last WIDTH - 1 inputs of each sequence, final [N, W - 1, D], the way back, and the gradient of the state that a sequence
+// begins with. A thread takes an element of a state.
 //
-// Macros: ELEMENT (float or bf16), WIDTH (W).
-#include "convolution.cuh"
+// Macros: those of convolution_filters.cuh.
+#include "convolution_filters.cuh"
 
 static constexpr int THREADS = 256;
 
@@ -73,4 +74,27 @@ extern "C" __global__ void __launch_bounds__(THREADS) final_state_gradient(
             put(dstate.at(place.n, WIDTH - 1 + place.t - place.begin) + place.c, value, true);
         }
     }
+}
+
+// The gradient of the initial state. Its row j, oldest first, meets tap W - 1 + m - j at the sequence's token m:
+//   dstate[n,j,d] = sum_{m <= j} f_{W-1+m-j}(m) dy[m,d].
+extern "C" __global__ void __launch_bounds__(THREADS) initial_state_gradient(
+    TokenFilters filters, Rows<const ELEMENT> dy, Rows<ELEMENT> dstate, Sequences sequences, int accumulate)
+{
+    after_earlier_launches();
+    StatePlace place(sequences, filters.channels);
+    if (place.n >= sequences.count)
+    {
+        return;
+    }
+
+    float sum = 0.f;
+    int64 end = place.t + (WIDTH - 1) - place.j;
+    for (int64 m = 0; m <= place.j && place.begin + m < end; m++)
+    {
+        float filter = filters.at(place.b, place.begin + m, (int)(WIDTH - 1 + m - place.j), place.c);
+        sum = fused_multiply_add(filter, to_float(dy.at(place.b, place.begin + m)[place.c]), sum);
+    }
+
+    put(dstate.at(place.n, place.j) + place.c, sum, accumulate != 0);
 }

@@ -11,22 +11,14 @@ public sealed partial class ConvolutionStep
     private const int MostFilters = 32; // taps of all sequences that a thread has registers for
     private const long MostBlocksAlongY = 65_535;
 
-    private static readonly KernelTable<StepKey> Kernel = new(
+    private static readonly KernelTable<(ConvolutionTypes Types, int Sequences)> Kernel = new(
         "convolution_step.cu",
         "convolution_step",
-        key =>
-        [
-            ("ELEMENT", key.Type.CudaName()),
-            ("WEIGHT", key.Learned.CudaName()),
-            ("STATIC_WEIGHT", key.Static.CudaName()),
-            ("WIDTH", key.Width),
-            ("CONVOLUTIONS", MostTogether),
-            ("SEQUENCES", key.Sequences),
-        ],
-        new(DType.Float32, DType.Float32, DType.Float32, 4, 1),
-        new(DType.BFloat16, DType.Float32, DType.BFloat16, 3, 8),
-        new(DType.BFloat16, DType.BFloat16, DType.Float32, 1, 2),
-        new(DType.BFloat16, DType.Float32, DType.Float32, 16, 2));
+        key => [.. KernelTokenFilters.Macros(key.Types), ("CONVOLUTIONS", MostTogether), ("SEQUENCES", key.Sequences)],
+        (new(DType.Float32, DType.Float32, DType.Float32, 4), 1),
+        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 3), 8),
+        (new(DType.BFloat16, DType.BFloat16, DType.Float32, 1), 2),
+        (new(DType.BFloat16, DType.Float32, DType.Float32, 16), 2));
 
     private static void RunCuda(ReadOnlySpan<ConvolutionStep> steps, Tensor[] results)
     {
@@ -53,7 +45,7 @@ public sealed partial class ConvolutionStep
         && _inputs.X.Shape[0] == other._inputs.X.Shape[0]
         && Key() == other.Key();
 
-    private StepKey Key()
+    private (ConvolutionTypes Types, int Sequences) Key()
     {
         int sequences = 1;
         while (sequences < _inputs.X.Shape[0] && 2 * sequences * _inputs.Width <= MostFilters && sequences < 8)
@@ -61,15 +53,12 @@ public sealed partial class ConvolutionStep
             sequences *= 2;
         }
 
-        DType? learned = _learned?.DType;
-        DType? fixedType = _inputs.StaticWeight?.DType;
-        return new(
-            _inputs.X.DType, learned ?? fixedType ?? DType.Float32, fixedType ?? learned ?? DType.Float32, _inputs.Width, sequences);
+        return (ConvolutionTypes.Of(_inputs, _learned), sequences);
     }
 
     private static void Launch(ReadOnlySpan<ConvolutionStep> steps, ReadOnlySpan<Tensor> results)
     {
-        StepKey key = steps[0].Key();
+        (ConvolutionTypes Types, int Sequences) key = steps[0].Key();
         var arguments = new StepArguments { Batch = results[0].Shape[0] };
         long blocks = 0;
         for (int i = 0; i < MostTogether; i++)
@@ -90,32 +79,20 @@ public sealed partial class ConvolutionStep
     {
         using var scope = new TensorScope();
         to.X = new(_inputs.X);
-        to.Heads = new(_weight);
-        to.Z = new(_factors);
         to.State = new(_inputs.InitialState);
         to.Y = new(y.Reshape(_inputs.X.Shape.Dimensions));
-        to.Learned = _learned is null ? default : new(_learned);
-        to.StaticWeight = new(_inputs.StaticWeight, _inputs.Residual);
-        to.Channels = _inputs.Channels;
-        to.HeadSize = _weight is null ? 1 : _inputs.Channels / _weight.Shape[2];
+        to.Filters = new(_inputs, _weight, _factors, _learned);
         to.FirstBlock = firstBlock;
     }
-
-    private readonly record struct StepKey(DType Type, DType Learned, DType Static, int Width, int Sequences);
 
     [StructLayout(LayoutKind.Sequential)]
     [CudaStruct("convolution_step.cu", "StepConvolution")]
     private struct StepConvolution
     {
         public KernelRows X;
-        public KernelRows Heads;
-        public KernelRows Z;
         public KernelRows State;
         public KernelRows Y;
-        public KernelLearnedFilters Learned;
-        public KernelStaticWeight StaticWeight;
-        public long Channels;
-        public long HeadSize;
+        public KernelTokenFilters Filters;
         public long FirstBlock;
     }
 

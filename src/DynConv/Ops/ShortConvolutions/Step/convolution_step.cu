@@ -1,29 +1,23 @@
 // One more token of each sequence through several short convolutions, whose states move on with it. The inputs of a layer's
 // convolutions come from one matrix product, and so all of them are one launch:
-//   y[b,d] = sum_w f_w x_w       with x_0 = x[b,d] and x_w = state[b, W-1-w, d] before the token,
-//   f_w = s[w,d] (+ 1 at w = 0) + k[b,head,w] + sum_r z[b,r] U[r,w,d], of which a convolution has what it has.
+//   y[b,d] = sum_w f_w x_w       with x_0 = x[b,d] and x_w = state[b, W-1-w, d] before the token.
 //
 // A thread owns a channel of SEQUENCES sequences: nobody else reads or writes that column of their states, which can move in
 // place, and what it reads of U serves them all. A block owns THREADS channels of one convolution.
 //
-// Macros: those of low_rank_filters.cuh, CONVOLUTIONS (the most of a launch), SEQUENCES.
-#include "low_rank_filters.cuh"
+// Macros: those of convolution_filters.cuh, CONVOLUTIONS (the most of a launch), SEQUENCES.
+#include "convolution_filters.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int PAST = WIDTH - 1;
 
-// x, z, k and y have one token a sequence; k and z are null and the rank 0 where the filters have no such part.
+// x, k, z and y have one token a sequence.
 struct StepConvolution
 {
     Rows<const ELEMENT> x;
-    Rows<const ELEMENT> heads; // k
-    Rows<const ELEMENT> z;
     Rows<ELEMENT> state;
     Rows<ELEMENT> y;
-    LearnedFilters learned;
-    StaticWeight static_weight;
-    int64 channels;
-    int64 head_size;
+    TokenFilters filters;
     int64 first_block; // behind the last of the launch where there is no convolution
 };
 
@@ -53,30 +47,28 @@ DEVICE void step(const StepConvolution& a, int64 batch, int64 first, int64 d)
 #pragma unroll
     for (int w = 0; w < WIDTH; w++)
     {
-        float static_weight = a.static_weight.at(w, d);
 #pragma unroll
         for (int i = 0; i < SEQUENCES; i++)
         {
-            float own = a.heads.first == nullptr ? 0.f : to_float(a.heads.at(sequences[i], 0)[d / a.head_size * WIDTH + w]);
-            filters[i][w] = own + static_weight;
+            filters[i][w] = a.filters.start(sequences[i], 0, w, d);
         }
     }
 
 #pragma unroll 4
-    for (int64 r = 0; r < a.learned.rank; r++)
+    for (int64 r = 0; r < a.filters.learned.rank; r++)
     {
         float z[SEQUENCES];
 #pragma unroll
         for (int i = 0; i < SEQUENCES; i++)
         {
-            z[i] = to_float(a.z.at(sequences[i], 0)[r]);
+            z[i] = to_float(a.filters.z.at(sequences[i], 0)[r]);
         }
 
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
         {
             // Rounded as tensor cores take it in the pass over whole sequences.
-            float u = to_float(from_float<ELEMENT>(a.learned.at(r, w, d, a.channels)));
+            float u = to_float(from_float<ELEMENT>(a.filters.learned.at(r, w, d, a.filters.channels)));
 #pragma unroll
             for (int i = 0; i < SEQUENCES; i++)
             {
@@ -121,7 +113,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) convolution_step(const Con
 
     const StepConvolution& own = a.convolutions[convolution];
     int64 d = (blockIdx.x - own.first_block) * THREADS + threadIdx.x;
-    for (int64 first = (int64)blockIdx.y * SEQUENCES; d < own.channels && first < a.batch; first += (int64)gridDim.y * SEQUENCES)
+    for (int64 first = (int64)blockIdx.y * SEQUENCES; d < own.filters.channels && first < a.batch; first += (int64)gridDim.y * SEQUENCES)
     {
         step(own, a.batch, first, d);
     }
