@@ -124,7 +124,7 @@ public static class OpBenchmark
 /// and additions at the rate of a large matrix product, whichever takes longer.
 /// </param>
 /// <param name="ForwardBackwardFloorUs">The same of both passes.</param>
-/// <param name="Bound">Which of the two it is: <c>memory</c> or <c>arithmetic</c>.</param>
+/// <param name="Bound">Which of the two takes longer, over both passes: <c>memory</c> or <c>arithmetic</c>.</param>
 /// <param name="CopyGbPerS">Copy bandwidth measured in the same run, bytes read and written, in 10⁹ a second.</param>
 /// <param name="ProductTflopPerS">A large matrix product's rate measured in the same run, in 10¹² a second.</param>
 public sealed record OpTiming(

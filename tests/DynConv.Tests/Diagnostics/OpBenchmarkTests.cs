@@ -85,7 +85,7 @@ public sealed class OpBenchmarkTests
     {
         OpDescription op = Embedding.Description;
         PassCosts bytes = op.Bytes(OpSizes.Parse("V=100 N=7 D=3"), op.Inputs, DType.Float32, DType.Float32);
-        Assert.Equal(4 * (21 + 21), bytes.Forward);
+        Assert.Equal(4 * (7 + 21 + 21), bytes.Forward);
         Assert.Equal(4 * (7 + 21 + 300), bytes.Backward);
     }
 

@@ -48,8 +48,11 @@ public sealed class OpRun
 
     public double[][] Values { get; }
 
-    /// <summary>Runs forward and backward; gradients are those of the differentiable inputs, in order.</summary>
-    public OpResult Execute(Layout inputs, Layout upstream, bool upstreamOnes = false, int uses = 1)
+    /// <summary>
+    /// Runs forward and backward; gradients are those of the differentiable inputs, in order, and zeros for those that are
+    /// not tracked; all are if nothing else is said.
+    /// </summary>
+    public OpResult Execute(Layout inputs, Layout upstream, bool upstreamOnes = false, int uses = 1, Func<int, bool>? isTracked = null)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
@@ -60,7 +63,7 @@ public sealed class OpRun
             OpInput input = _case.Inputs[i];
             (owners[i], tensors[i]) = input.Integers is { } integers
                 ? (null!, Tensor.From(integers, input.Shape, Device))
-                : Place(Floats(Values[i]), input.Shape, _types[i], inputs, track: true);
+                : Place(Floats(Values[i]), input.Shape, _types[i], inputs, track: isTracked?.Invoke(i) ?? true);
         }
 
         using var call = new OpCall(_case.Inputs.Zip(tensors, (input, tensor) => (input.Name, tensor)), _case.Settings);

@@ -101,6 +101,30 @@ public abstract class OpTests<TCases>
 
     [Theory]
     [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
+    public void A_gradient_does_not_depend_on_which_others_are_wanted(string name, string device)
+    {
+        OpRun run = Setup(name, device, out OpCase one);
+        OpResult all = run.Execute(Layout.Contiguous, Layout.Contiguous);
+        int[] inputs = [.. Enumerable.Range(0, one.Inputs.Length).Where(i => one.Inputs[i].IsDifferentiable)];
+        for (int k = 0; k < inputs.Length && inputs.Length > 1; k++)
+        {
+            int input = inputs[k];
+            OpResult alone = run.Execute(Layout.Contiguous, Layout.Contiguous, isTracked: i => i == input);
+            Compare(one, device, [alone.Gradients[k]], Doubles([all.Gradients[k]]), $"gradient of {one.Inputs[input].Name} alone");
+
+            OpResult others = run.Execute(Layout.Contiguous, Layout.Contiguous, isTracked: i => i != input);
+            int[] rest = [.. Enumerable.Range(0, inputs.Length).Where(i => i != k)];
+            Compare(
+                one,
+                device,
+                [.. rest.Select(i => others.Gradients[i])],
+                Doubles([.. rest.Select(i => all.Gradients[i])]),
+                $"without {one.Inputs[input].Name}: gradient");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Names), DisableDiscoveryEnumeration = true)]
     public void Any_number_of_threads_gives_the_same_bits(string name, string device)
     {
         OpRun run = Setup(name, device, out _);

@@ -1,5 +1,5 @@
-// What only the hardware can do: every line of inline assembly of the project stands here. Compilers without a GPU
-// (clang, and the emulator of the tests, which brings its own file of this name) need nothing else to follow.
+// What only the hardware can do, of compute capability 8.0 and newer: every line of inline assembly of the project stands here.
+// Clang compiles it as it is; the tests' emulator replaces this file alone.
 #pragma once
 
 #if defined(__clang__)
@@ -107,12 +107,12 @@ DEVICE float reciprocal_fast(float x)
 
 // The address so many bytes further on, as a sum that stays where it is: along a walk in an unrolled loop, compilers would
 // rather compute each address from the first, in more instructions.
-template <typename T>
-DEVICE T* advance(T* from, int64 bytes)
+template <typename Element>
+DEVICE Element* advance(Element* from, int64 bytes)
 {
     uint64 to;
     asm("add.s64 %0, %1, %2;" : "=l"(to) : "l"(from), "l"(bytes));
-    return reinterpret_cast<T*>(to);
+    return reinterpret_cast<Element*>(to);
 }
 
 // Waits for all threads of the block and makes their shared-memory writes seen.
@@ -205,7 +205,7 @@ DEVICE void write_streaming(uint16* to, uint16 v)
     asm volatile("st.global.cs.u16 [%0], %1;" ::"l"(to), "h"(v) : "memory");
 }
 
-// The same number, which compilers take for another one.
+// Returns its argument, and hides from the compiler that it is the same number.
 DEVICE uint32 unknown(uint32 value)
 {
     asm("mov.b32 %0, %0;" : "+r"(value));
@@ -240,16 +240,16 @@ DEVICE void copy_async16_cached(void* shared, const void* global, bool valid = t
 }
 
 // The same to an address of shared memory, 4, 8 or 16 bytes: for loops that would compute the address anew each time.
-template <int BYTES>
+template <int Bytes>
 DEVICE void copy_async(uint32 shared, const void* global)
 {
-    if constexpr (BYTES == 16)
+    if constexpr (Bytes == 16)
     {
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared), "l"(global) : "memory");
     }
     else
     {
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared), "l"(global), "n"(BYTES) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2;" ::"r"(shared), "l"(global), "n"(Bytes) : "memory");
     }
 }
 

@@ -6,8 +6,8 @@
 //   Row::of(values).store(to);             rounds 8 floats
 //
 // A packet lies in registers as it does in memory, bfloat16 in pairs, so that what waits for its use takes no more registers
-// than it has to. Addresses have to be a multiple of an access's size: where only Piece neighbouring elements lie so, say
-// load<Piece> and store<Piece>.
+// than it has to. Addresses must be multiples of the access size. Where only pieces of Piece elements are aligned, call
+// load<Piece> and store<Piece>. The ends of rows that no packet fills are the caller's.
 #pragma once
 
 // Words that move in one access.
@@ -97,31 +97,19 @@ struct Packet
     template <int Piece = Widest>
     DEVICE void store(Element* to) const
     {
-        static_assert(Count % Piece == 0 && Piece * Size <= 16, "an access has 16 bytes at most");
-#pragma unroll
-        for (int i = 0; i < Count; i += Piece)
-        {
-            if constexpr (Piece * Size >= 4)
-            {
-                Access<Word, Piece * Size / 4> written;
-#pragma unroll
-                for (int k = 0; k < Piece * Size / 4; k++)
-                {
-                    written.at[k] = words[i * Size / 4 + k];
-                }
-
-                *reinterpret_cast<Access<Word, Piece * Size / 4>*>(to + i) = written;
-            }
-            else
-            {
-                *reinterpret_cast<uint16*>(to + i) = half(i);
-            }
-        }
+        write<Piece, false>(to);
     }
 
-    // The same for what nobody reads soon.
+    // The same for what nobody reads soon: results larger than the caches.
     template <int Piece = Widest>
     DEVICE void store_streaming(Element* to) const
+    {
+        write<Piece, true>(to);
+    }
+
+private:
+    template <int Piece, bool Streaming>
+    DEVICE void write(Element* to) const
     {
         static_assert(Count % Piece == 0 && Piece * Size <= 16, "an access has 16 bytes at most");
 #pragma unroll
@@ -130,27 +118,35 @@ struct Packet
             const Word* from = words + i * Size / 4;
             if constexpr (Piece * Size == 16)
             {
-                write_streaming(
-                    reinterpret_cast<Bits128*>(to + i), Bits128{bits_of(from[0]), bits_of(from[1]), bits_of(from[2]), bits_of(from[3])});
+                put<Streaming>(to + i, Bits128{bits_of(from[0]), bits_of(from[1]), bits_of(from[2]), bits_of(from[3])});
             }
             else if constexpr (Piece * Size == 8)
             {
-                write_streaming(reinterpret_cast<Bits64*>(to + i), Bits64{bits_of(from[0]), bits_of(from[1])});
+                put<Streaming>(to + i, Bits64{bits_of(from[0]), bits_of(from[1])});
             }
             else if constexpr (Piece * Size == 4)
             {
-                write_streaming(reinterpret_cast<uint32*>(to + i), bits_of(from[0]));
+                put<Streaming>(to + i, bits_of(from[0]));
             }
             else
             {
-                write_streaming(reinterpret_cast<uint16*>(to + i), half(i));
+                put<Streaming>(to + i, (uint16)(i % 2 == 0 ? bits_of(words[i / 2]) : bits_of(words[i / 2]) >> 16));
             }
         }
     }
 
-private:
-    // Element i of bfloat16 as it lies in memory.
-    DEVICE uint16 half(int i) const { return (uint16)(i % 2 == 0 ? bits_of(words[i / 2]) : bits_of(words[i / 2]) >> 16); }
+    template <bool Streaming, typename Bits>
+    DEVICE static void put(Element* to, Bits bits)
+    {
+        if constexpr (Streaming)
+        {
+            write_streaming(reinterpret_cast<Bits*>(to), bits);
+        }
+        else
+        {
+            *reinterpret_cast<Bits*>(to) = bits;
+        }
+    }
 };
 
 // decltype(size_of(packet))::value is the number of a packet's elements where only the packet is known.
@@ -169,7 +165,7 @@ DEVICE void add_packet(float (&values)[Count], const Element* from)
     }
 }
 
-// Rounds values and writes them, or the sums of them and of what is there.
+// Rounds values and writes them, or the sums of them and of what is there, which then are in `values`, too.
 template <typename Element, int Count>
 DEVICE void put_packet(Element* to, float (&values)[Count], bool accumulate)
 {

@@ -1,5 +1,10 @@
 // What kernels share: element types, a few functions, sums over a warp and a block. Included by every kernel. Names in
-// capitals (T, W, ...) are left to the macros of kernels.
+// capitals of two letters and more are left to kernels and their macros.
+//
+//   packet.cuh   neighbouring elements that move together (included here)
+//   tiles.cuh    products of rows on tensor cores
+//   queue.cuh    elements that each lane fetches some steps before it uses them
+//   device.cuh   what only hardware can do, a function each (included here)
 #pragma once
 #include "device.cuh"
 
@@ -79,7 +84,7 @@ DEVICE float warp_maximum(float value)
     return value;
 }
 
-// Sum over a block of so many threads; every thread gets it. `scratch` has one float a warp of shared memory, and may
+// Sum over a block of so many threads, whole warps of one dimension that all take part; every thread gets it. `scratch` has one float a warp of shared memory, and may
 // be used again after the next barrier.
 template <int Threads>
 DEVICE float block_sum(float value, float* scratch)

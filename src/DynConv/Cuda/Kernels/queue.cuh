@@ -6,12 +6,14 @@
 //   rows.push(slot, from); copy_async_commit();                   AHEAD times before the first step
 //   copy_async_wait<AHEAD - 1>(); Packet<ELEMENT, 8> row = rows.take(slot);   then push the slot anew, and commit
 //
-// No lane reads what another copies, so that a walk needs no barrier.
+// No lane reads what another copies, so that a walk needs no barrier. `push` knows no bounds: what lies behind the end is not
+// pushed, but committed all the same, so that the count of groups under way stays right. `take` does not wait. `from` is a
+// multiple of an access's size.
 #pragma once
 #include "prelude.cuh"
 
-// Count elements a slot, Piece at a time, in Ahead slots. No copy of 2 bytes runs on its own: such elements wait in registers
-// (InRegisters), whose slots have to be known at compile time.
+// Count elements a slot, Piece at a time, in Ahead slots. There is no asynchronous copy of 2 bytes: such elements wait in
+// registers (InRegisters), and slots must be compile-time constants.
 template <typename Element, int Count, int Piece, int Ahead, int Threads, bool InRegisters = (Count > 0 && Piece * sizeof(Element) < 4)>
 struct Queue
 {

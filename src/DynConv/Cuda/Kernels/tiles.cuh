@@ -11,17 +11,27 @@
 //     row 8        lane 0    lane 1    lane 2    lane 3       d[2], d[3]
 //     ...
 //
-// and of the left operand the same elements of two such halves, columns 0-7 and 8-15, in pairs: a result that is rounded is a
-// left operand without any exchange (round_tiles).
+// The left operand has this layout twice, for columns 0-7 and 8-15, with two elements in a register: a rounded result is a left
+// operand as it stands (round_tiles).
 //
-// Rows in shared memory have Columns elements, a multiple of 16, and begin tile_pitch(Columns) elements apart.
+// Rows in shared memory have Columns elements, a multiple of 16, and begin tile_pitch(Columns) elements apart; tiles begin at
+// multiples of 16 bytes. A warp's part of x y^T, and of that times z, where y and z have 32 rows of 64 columns:
+//
+//   start_rows<32, 64, THREADS>(y_tile, y, y_stride, 0, rows, 64);      all threads of the block take part
+//   copy_async_commit(); copy_async_wait<0>(); block_barrier();
+//   LeftRows<1, 64, true> left(x_tile + warp * 16 * tile_pitch(64));
+//   float scores[1][4][4] = {}, sums[1][8][4] = {};
+//   multiply_rows<1, 32>(scores, left, y_tile);
+//   uint32 rounded[1][2][4];
+//   round_tiles<1, 32>(rounded, scores);
+//   add_weighted_rows<1, 32>(sums, rounded, z_tile);
 #pragma once
 #include "prelude.cuh"
 
 // An odd number of 16-byte pieces, so that the 8 rows that one matrix load reads lie in different banks.
 DEVICE constexpr int tile_pitch(int columns) { return columns + 8; }
 
-// The row, of 8, and the first of the two columns, of 8, that this lane holds.
+// This lane's first row, g, and the first of its two columns, 2 t.
 DEVICE int lane_row() { return threadIdx.x % WARP / 4; }
 DEVICE int lane_column() { return threadIdx.x % 4 * 2; }
 
@@ -87,6 +97,7 @@ struct LeftRows : Operands<M * (Columns / 16), 4, Kept, ReadLeft<Columns>>
 template <int M, int N, int Columns, bool Kept>
 DEVICE void multiply_rows(float (&d)[M][N / 8][4], const LeftRows<M, Columns, Kept>& left, const bf16* right)
 {
+    static_assert(N % 16 == 0 && Columns % 16 == 0, "tiles are read in pairs");
     constexpr int pitch = tile_pitch(Columns);
     constexpr int steps = Columns / 16;
     const bf16* lane = right + (threadIdx.x % WARP / 16 * 8 + threadIdx.x % 8) * pitch + threadIdx.x % 16 / 8 * 8;
@@ -119,6 +130,7 @@ DEVICE void multiply_rows(float (&d)[M][N / 8][4], const LeftRows<M, Columns, Ke
 template <int M, int Rows, int Eighths>
 DEVICE void add_weighted_rows(float (&sum)[M][Eighths][4], const uint32 (&weights)[M][Rows / 16][4], const bf16* rows)
 {
+    static_assert(Rows % 16 == 0 && Eighths % 2 == 0, "tiles are read in pairs");
     constexpr int pitch = tile_pitch(8 * Eighths);
     const bf16* lane = rows + threadIdx.x % 16 * pitch + threadIdx.x % WARP / 16 * 8;
 #pragma unroll
@@ -156,10 +168,11 @@ DEVICE void round_tiles(uint32 (&left)[M][N / 16][4], const float (&d)[M][N / 8]
 }
 
 // Starts to copy rows first .. first + Rows - 1 of a matrix to shared memory; rows from `end` on, and columns from `width` on,
-// a multiple of 8, become zeros.
+// a multiple of 8, become zeros. Rows begin at multiples of 16 bytes. They are there after a commit, a wait and a barrier.
 template <int Rows, int Columns, int Threads>
 DEVICE void start_rows(bf16* tile, const bf16* rows, int64 stride, int first, int end, int width)
 {
+    static_assert(Threads >= Columns / 8, "a row is copied at once");
     constexpr int pieces = Columns / 8;
     constexpr int rows_at_once = Threads / pieces;
     int row = threadIdx.x / pieces;

@@ -76,28 +76,23 @@ public static partial class Attention
             dy,
             DeltaCuda(call, g.Saved(3), dy, g.Saved(4), onTensorCores ? AttentionTensorCores.StatisticsUnit : 1f));
 
-        // Where q, k and v are views of the same elements, each gradient is there before the next adds to it.
-        using (GradientRows dq = GradientRows.Of(g, 0, innerDimensions: 1))
+        using var gradients = new GradientPlaces(g);
+        GradientRows dq = gradients.Rows(0, innerDimensions: 1);
+        if (dq.Tensor is { Count: > 0 })
         {
-            if (dq.Tensor is { Count: > 0 })
-            {
-                AttentionLaunch launch =
-                    onTensorCores ? AttentionTensorCores.QueryGradient(call) : AttentionScalar.QueryGradient(call);
-                launch.QueryGradient(call, inputs, dq);
-            }
+            AttentionLaunch launch =
+                onTensorCores ? AttentionTensorCores.QueryGradient(call) : AttentionScalar.QueryGradient(call);
+            launch.QueryGradient(call, inputs, dq);
         }
 
-        GradientRows dk = GradientRows.Of(g, 1, innerDimensions: 1);
-        GradientRows dv = GradientRows.Of(g, 2, innerDimensions: 1, first: dk);
+        GradientRows dk = gradients.Rows(1, innerDimensions: 1);
+        GradientRows dv = gradients.Rows(2, innerDimensions: 1);
         if (dk.Tensor is not null || dv.Tensor is not null)
         {
             AttentionLaunch launch =
                 onTensorCores ? AttentionTensorCores.KeyGradients(call) : AttentionScalar.KeyGradients(call);
             launch.KeyGradients(call, inputs, dk, dv);
         }
-
-        dk.Dispose();
-        dv.Dispose();
     }
 
     /// <summary>The statistics of <see cref="AttentionGradientInputs"/>, logarithms times <paramref name="unit"/>.</summary>

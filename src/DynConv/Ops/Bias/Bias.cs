@@ -40,7 +40,8 @@ public static partial class Bias
 
     private static void SumRows(BackwardContext g)
     {
-        using GradientRows dbias = GradientRows.Of(g, 1, innerDimensions: 1);
+        using var gradients = new GradientPlaces(g);
+        GradientRows dbias = gradients.Rows(1, innerDimensions: 1);
         if (dbias.Tensor is not { Count: > 0 } sum)
         {
             return;

@@ -40,7 +40,8 @@ public static partial class CrossEntropy
 
         return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics, inverseCount], g =>
         {
-            using GradientRows rows = GradientRows.Of(g, 0, innerDimensions: 1);
+            using var gradients = new GradientPlaces(g);
+            GradientRows rows = gradients.Rows(0, innerDimensions: 1);
             (Tensor logits, Tensor targets, Tensor statistics) = (g.Saved(0), g.Saved(1), g.Saved(2));
             (Tensor upstream, Tensor inverseCount) = (g.Gradient(0)!, g.Saved(3));
             if (logits.Device.IsCuda)

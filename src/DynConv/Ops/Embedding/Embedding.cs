@@ -44,12 +44,9 @@ public static partial class Embedding
         return scope.Keep(Tape.Record("embedding", y, [weight], [ids], static g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
-            using GradientRows gradient = GradientRows.Of(g, 0, innerDimensions: 1);
-            if (!gradient.Accumulate)
-            {
-                gradient.Tensor!.Clear();
-            }
-
+            using var gradients = new GradientPlaces(g);
+            GradientRows gradient = gradients.Rows(0, innerDimensions: 1);
+            gradient.ClearUndefined();
             if (dy.Device.IsCuda)
             {
                 BackwardCuda(dy, g.Saved(0), gradient.Tensor!);

@@ -44,8 +44,9 @@ public static partial class RmsNorm
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
             (Tensor x, Tensor weight, Tensor inverseRms) = (g.Saved(0), g.Saved(1), g.Saved(2));
-            using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
-            using GradientRows dweight = GradientRows.Of(g, 1, innerDimensions: 1, first: dx);
+            using var gradients = new GradientPlaces(g);
+            GradientRows dx = gradients.Rows(0, innerDimensions: 1);
+            GradientRows dweight = gradients.Rows(1, innerDimensions: 1);
             if (x.Device.IsCuda)
             {
                 BackwardCuda(dy, x, weight, inverseRms, dx, dweight);

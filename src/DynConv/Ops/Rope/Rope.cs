@@ -88,7 +88,8 @@ public static partial class Rope
         return scope.Keep(Tape.Record("rope", y, [x], [angles, positions], g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
-            using GradientRows dx = GradientRows.Of(g, 0, innerDimensions: 1);
+            using var gradients = new GradientPlaces(g);
+            GradientRows dx = gradients.Rows(0, innerDimensions: 1);
             Rotate(dy, g.Saved(0), position, g.SavedOrNull(1), dx.Tensor!, backwards: true, dx.Accumulate);
         }));
     }

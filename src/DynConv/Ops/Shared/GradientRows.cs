@@ -2,9 +2,9 @@ namespace DynConv.Ops;
 
 /// <summary>
 /// Where a kernel writes an input's gradient row by row: the tape's own place for it or, where that does not suit a
-/// kernel, a temporary that goes there when disposed.
+/// kernel, a temporary that goes there afterwards. <see cref="GradientPlaces"/> hands them out.
 /// </summary>
-internal readonly struct GradientRows : IDisposable
+internal readonly struct GradientRows
 {
     private readonly GradientTarget _place;
 
@@ -17,15 +17,16 @@ internal readonly struct GradientRows : IDisposable
     /// <summary>Whether to add to the values there; if not, they are undefined.</summary>
     public bool Accumulate { get; }
 
-    /// <summary>Asks the tape for the place.</summary>
-    /// <param name="g">The op's backward context.</param>
-    /// <param name="input">The input's place.</param>
-    /// <param name="innerDimensions">How many of the innermost dimensions have to be contiguous.</param>
-    /// <param name="first">
-    /// What the same kernel writes for another input, disposed before this one. Where both inputs are views of the same
-    /// elements, this one's gradient has to wait until that one's is there.
-    /// </param>
-    public static GradientRows Of(BackwardContext g, int input, int innerDimensions, GradientRows first = default)
+    /// <summary>Sets undefined values to zero, for a kernel that adds to them in any case.</summary>
+    public void ClearUndefined()
+    {
+        if (!Accumulate)
+        {
+            Tensor?.Clear();
+        }
+    }
+
+    internal static GradientRows Of(BackwardContext g, int input, int innerDimensions, List<GradientRows> earlier)
     {
         if (!g.Needs(input))
         {
@@ -34,15 +35,15 @@ internal readonly struct GradientRows : IDisposable
 
         GradientTarget place = g.Target(input);
         bool waits = place.Accumulate
-            && first.Tensor is not null
-            && ReferenceEquals(first._place.Tensor.Storage, place.Tensor.Storage);
+            && earlier.Exists(one => one.Tensor is not null && ReferenceEquals(one._place.Tensor.Storage, place.Tensor.Storage));
         Tensor rows = waits || !RowLayout.Has(place.Tensor, innerDimensions)
             ? Tensor.Empty(place.Tensor.Shape, place.Tensor.DType, place.Tensor.Device)
             : place.Tensor;
         return new GradientRows(rows, ReferenceEquals(rows, place.Tensor) && place.Accumulate, place);
     }
 
-    public void Dispose()
+    /// <summary>Brings the gradient to the tape.</summary>
+    internal void Deliver()
     {
         if (Tensor is null || ReferenceEquals(Tensor, _place.Tensor))
         {
@@ -56,6 +57,34 @@ internal readonly struct GradientRows : IDisposable
         else
         {
             StridedCopy.Copy(Tensor, _place.Tensor);
+        }
+    }
+}
+
+/// <summary>
+/// The places of the gradients that a rule's kernels write. Once disposed, all are where they belong, brought there in the
+/// order in which they were asked for: inputs may be views of the same elements, and then a later gradient waits in a
+/// temporary until the earlier one is there.
+/// </summary>
+internal readonly struct GradientPlaces(BackwardContext g) : IDisposable
+{
+    private readonly List<GradientRows> _rows = [];
+
+    /// <summary>The place of an input's gradient. Ask once.</summary>
+    /// <param name="input">The input's place.</param>
+    /// <param name="innerDimensions">How many of the innermost dimensions have to be contiguous.</param>
+    public GradientRows Rows(int input, int innerDimensions)
+    {
+        var rows = GradientRows.Of(g, input, innerDimensions, _rows);
+        _rows.Add(rows);
+        return rows;
+    }
+
+    public void Dispose()
+    {
+        foreach (GradientRows rows in _rows)
+        {
+            rows.Deliver();
         }
     }
 }

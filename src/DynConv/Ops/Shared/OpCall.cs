@@ -35,7 +35,7 @@ public sealed class OpCall : IDisposable
 
     /// <summary>A number.</summary>
     /// <param name="key">Which.</param>
-    /// <param name="usual">What it is where nobody gives it; without that it has to be given.</param>
+    /// <param name="usual">The default; null if the setting is required.</param>
     /// <exception cref="DynConvException">It is not given, or no number.</exception>
     public double Number(string key, double? usual = null)
     {

@@ -33,7 +33,7 @@ public sealed record OpDescription(
     public Func<OpSizes, PassCosts>? Operations { get; init; }
 
     /// <summary>
-    /// Elements that the forward pass reads of its inputs and does not find in a cache, where these are not all of them.
+    /// Elements that the forward pass reads of its first input, where these are not all of them.
     /// </summary>
     public Func<OpSizes, long>? ElementsRead { get; init; }
 
@@ -60,16 +60,11 @@ public sealed record OpDescription(
         foreach (OpTensor input in inputs)
         {
             long bytes = BytesOf(input);
-            forward += input.IsChanged ? 2 * bytes : bytes;
+            forward += input.IsChanged ? 2 * bytes : ReferenceEquals(input, Inputs[0]) ? BytesRead(bytes) : bytes;
             backward += (input.IsReadBackward ? bytes : 0) + (HasGradientOfItsOwn(input) ? bytes : 0);
         }
 
         bool readsUpstream = Inputs.Any(HasGradientOfItsOwn);
-
-        if (ElementsRead is not null)
-        {
-            forward = ElementsRead(sizes) * Inputs[0].TypeOf(dtype, parameterType).SizeInBytes();
-        }
 
         foreach (OpTensor result in Results.Where(static result => !result.IsOptional))
         {
@@ -81,6 +76,8 @@ public sealed record OpDescription(
         return new PassCosts(forward, HasGradient ? backward : 0);
 
         static bool HasGradientOfItsOwn(OpTensor input) => input is { IsDifferentiable: true, SharesGradient: false };
+
+        long BytesRead(long all) => ElementsRead is null ? all : ElementsRead(sizes) * Inputs[0].TypeOf(dtype, parameterType).SizeInBytes();
 
         long BytesOf(OpTensor tensor) => sizes.ShapeOf(tensor).Count * tensor.TypeOf(dtype, parameterType).SizeInBytes();
     }
@@ -109,8 +106,8 @@ public sealed record OpTensor(string Name, string Dimensions)
     public bool IsParameter { get; init; }
 
     /// <summary>
-    /// The letter that its elements are whole numbers below: V of token ids and targets. These have no gradient. Null where
-    /// it holds numbers of any kind.
+    /// The letter of the exclusive upper bound of integer elements: V for token ids. Such tensors have no gradient. Null for
+    /// real numbers.
     /// </summary>
     public string? IntegersBelow { get; init; }
 

@@ -31,8 +31,9 @@ public static partial class SwiGlu
             (Tensor gate, Tensor up) = (g.Saved(0), g.Saved(1));
 
             // Both gradients come out of one pass.
-            using GradientRows dgate = GradientRows.Of(g, 0, innerDimensions: 0);
-            using GradientRows dup = GradientRows.Of(g, 1, innerDimensions: 0, first: dgate);
+            using var gradients = new GradientPlaces(g);
+            GradientRows dgate = gradients.Rows(0, innerDimensions: 0);
+            GradientRows dup = gradients.Rows(1, innerDimensions: 0);
             if (gate.Device.IsCuda)
             {
                 BackwardCuda(g.Gradient(0)!, gate, up, dgate, dup);

@@ -74,6 +74,39 @@ public sealed class ConvolutionStepTests
 
     [Theory]
     [MemberData(nameof(Devices))]
+    public void Convolutions_without_channels_keep_none_from_stepping(string device)
+    {
+        using var scope = new TensorScope();
+        Tensor x = Draw(device, 1, [2, 8], isParameter: false);
+        Tensor s = Draw(device, 2, [Width, 8], isParameter: true);
+        Tensor[] states = [.. Enumerable.Range(0, 2).Select(_ => Draw(device, 3, [2, Width - 1, 8], isParameter: false))];
+        ConvolutionStep empty = ConvolutionStep.Static(
+            Draw(device, 4, [2, 0], isParameter: false),
+            Draw(device, 5, [Width, 0], isParameter: true),
+            Draw(device, 6, [2, Width - 1, 0], isParameter: false));
+        Tensor alone = ConvolutionStep.Run(ConvolutionStep.Static(x, s, states[0]))[0];
+        Assert.Equal(Values(alone), Values(ConvolutionStep.Run(empty, ConvolutionStep.Static(x, s, states[1]))[1]));
+        Assert.Equal(Values(states[0]), Values(states[1]));
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void States_that_steps_would_overwrite_for_one_another_are_refused(string device)
+    {
+        using var scope = new TensorScope();
+        Tensor x = Draw(device, 1, [2, 8], isParameter: false);
+        Tensor s = Draw(device, 2, [Width, 8], isParameter: true);
+        Tensor state = Draw(device, 3, [2, Width - 1, 8], isParameter: false);
+        float[] before = Values(state);
+        Assert.Contains("two steps", Assert.Throws<TensorException>(
+            () => ConvolutionStep.Run(ConvolutionStep.Static(x, s, state), ConvolutionStep.Static(x, s, state))).Message, StringComparison.Ordinal);
+        Assert.Contains("shares elements with x", Assert.Throws<TensorException>(
+            () => StaticConvolution.Step(state.Slice(1, 0, 1).Reshape(2, 8), s, state)).Message, StringComparison.Ordinal);
+        Assert.Equal(before, Values(state));
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
     public void Up_to_four_convolutions_are_one_launch(string device)
     {
         if (!TestDevices.Get(device).IsCuda)

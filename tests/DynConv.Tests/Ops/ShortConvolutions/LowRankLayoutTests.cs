@@ -48,26 +48,69 @@ public sealed class LowRankLayoutTests
         }
     }
 
+    // What tensor cores take, and what they do not: more taps, channels that no 8 divide.
+    public static TheoryData<string, int, int> Steps => new(
+        from device in TestDevices.Names
+        from shape in new[] { (Width, Channels), (9, Channels), (Width, 9) }
+        select (device, shape.Item1, shape.Item2));
+
     [Theory]
-    [MemberData(nameof(Devices))]
-    public void Steps_equal_the_full_pass_but_for_the_order_in_which_tensor_cores_add(string device)
+    [MemberData(nameof(Steps))]
+    public void Steps_equal_the_full_pass_but_for_the_order_in_which_tensor_cores_add(string device, int width, int channels)
     {
         using var scope = new TensorScope();
-        Tensor x = Draw(device, 1, [2, Tokens, Channels], isParameter: false);
+        Tensor x = Draw(device, 1, [2, Tokens, channels], isParameter: false);
         Tensor z = Draw(device, 2, [2, Tokens, Rank - 1], isParameter: false);
-        Tensor u = Draw(device, 3, [Rank - 1, Width * Channels], isParameter: true);
-        Tensor s = Draw(device, 4, [Width, Channels], isParameter: true);
-        Tensor state = Draw(device, 5, [2, Width - 1, Channels], isParameter: false);
+        Tensor u = Draw(device, 3, [Rank - 1, width * channels], isParameter: true);
+        Tensor s = Draw(device, 4, [width, channels], isParameter: true);
+        Tensor state = Draw(device, 5, [2, width - 1, channels], isParameter: false);
         (Tensor whole, Tensor final) = LowRankConvolution.ApplyWithState(
             x, z, u, s, new ShortConvolutionOptions { InitialState = state.Clone(), Residual = true });
         for (int t = 0; t < Tokens; t++)
         {
             Tensor y = LowRankConvolution.Step(
-                x.Slice(1, t, 1).Reshape(2, Channels), z.Slice(1, t, 1).Reshape(2, Rank - 1), u, s, state, residual: true);
+                x.Slice(1, t, 1).Reshape(2, channels), z.Slice(1, t, 1).Reshape(2, Rank - 1), u, s, state, residual: true);
             AssertSame(device, Values(whole.Slice(1, t, 1)), Values(y));
         }
 
         Assert.Equal(Values(final), Values(state));
+    }
+
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void Inputs_that_are_views_of_the_same_elements_both_add_to_their_gradient(string device)
+    {
+        using var scope = new TensorScope();
+        Tensor values = Draw(device, 1, [2, 5, 9], isParameter: false);
+        Tensor u = Draw(device, 2, [3, 4 * 5], isParameter: true);
+        Tensor dy = Draw(device, 3, [2, 9, 5], isParameter: false);
+        float[] one = Gradient(values.Clone(), values.Clone());
+        Tensor both = values.Clone();
+        float[] shared = Gradient(both, both);
+
+        // bfloat16 rounds each of the two before they meet, and their sum: by 2^-8 of the largest, about.
+        float limit = one.Max(Math.Abs) * (TestDevices.TypeOf(device, isParameter: false) == DType.BFloat16 ? 1e-2f : 1e-6f);
+        Assert.All(one.Zip(shared), pair => Assert.InRange(pair.Second, pair.First - limit, pair.First + limit));
+
+        float[] Gradient(Tensor forX, Tensor forZ)
+        {
+            using var tape = new Tape();
+            forX.RequireGradient();
+            forZ.RequireGradient();
+
+            // Channels last and not in one piece: gradients go through temporaries.
+            Tensor y = LowRankConvolution.Apply(forX.Transpose(1, 2), forZ.Transpose(1, 2).Slice(-1, 0, 3), u);
+            tape.Backward(y, dy);
+            float[] sum = Values(forX.Gradient!);
+            if (!ReferenceEquals(forX, forZ))
+            {
+                sum = [.. sum.Zip(Values(forZ.Gradient!), (a, b) => a + b)];
+                forZ.ClearGradient();
+            }
+
+            forX.ClearGradient();
+            return sum;
+        }
     }
 
     // Sums in float32 that differ in their last bits only may round to neighbouring bfloat16, 2^-7 of the smaller one apart

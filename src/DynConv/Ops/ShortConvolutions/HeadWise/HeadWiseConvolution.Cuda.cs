@@ -78,9 +78,9 @@ public static partial class HeadWiseConvolution
         {
             LaunchBackward(inputs, weight, weightGradient, targets);
         }
-        else if (!weightGradient.Accumulate)
+        else
         {
-            weightGradient.Tensor?.Clear();
+            weightGradient.ClearUndefined();
         }
 
         ConvolutionState.AddInitialGradient(inputs, weight, null, null, targets.Dy, targets.State);

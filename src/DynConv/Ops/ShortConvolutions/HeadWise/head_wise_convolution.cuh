@@ -12,10 +12,10 @@ static constexpr int PAST = WIDTH - 1;
 
 #ifdef STATIC_WEIGHT
 static constexpr bool HAS_STATIC = true;
-typedef STATIC_WEIGHT StaticWeight;
+typedef STATIC_WEIGHT StaticElement;
 #else
 static constexpr bool HAS_STATIC = false;
-typedef float StaticWeight;
+typedef float StaticElement;
 #define STATIC_PACK 1
 #endif
 
@@ -26,7 +26,7 @@ typedef Packet<ELEMENT, FILTERS == 0 ? 1 : FILTERS> HeadRow;
 struct HeadWiseFilters
 {
     Rows<const ELEMENT> heads;
-    const StaticWeight* static_weight;
+    const StaticElement* static_weight;
     int64 static_stride;
     int64 head_size;
 
@@ -41,7 +41,7 @@ struct HeadWiseFilters
 // packed until it is needed.
 struct StaticTaps
 {
-    Packet<StaticWeight, CHANNELS> rows[WIDTH];
+    Packet<StaticElement, CHANNELS> rows[WIDTH];
 
     DEVICE void load(const HeadWiseFilters& filters, int64 channel)
     {
@@ -50,8 +50,8 @@ struct StaticTaps
 #pragma unroll
             for (int w = 0; w < WIDTH; w++)
             {
-                const StaticWeight* from = filters.static_weight + w * filters.static_stride + channel;
-                rows[w] = Packet<StaticWeight, CHANNELS>::template load<STATIC_PACK>(from);
+                const StaticElement* from = filters.static_weight + w * filters.static_stride + channel;
+                rows[w] = Packet<StaticElement, CHANNELS>::template load<STATIC_PACK>(from);
             }
         }
     }

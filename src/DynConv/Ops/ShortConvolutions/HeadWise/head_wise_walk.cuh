@@ -108,7 +108,7 @@ DEVICE int position_inside(const Sequences& sequences, const Part& part, int i)
     return PACKED ? sequences.positions[part.begin + i] : MOST_BEFORE;
 }
 
-// Takes every token of the part, whose rows lie in a slot of the queues. The slot of the token after the part.
+// Takes every token of the part from its slot. Returns the slot of the token after the part.
 template <typename Pass>
 DEVICE int walk(Pass& pass, const Part& part)
 {

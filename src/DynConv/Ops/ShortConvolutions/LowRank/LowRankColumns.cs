@@ -240,39 +240,10 @@ internal static unsafe partial class LowRankColumns
     {
         TVector current = TSimd.Load(x);
         TVector sum = TSimd.Multiply(f0, current);
-        if (TTaps.Count > 1)
-        {
-            sum = TSimd.MultiplyAdd(f1, TSimd.Load(x + step), sum);
-        }
-
-        if (TTaps.Count > 2)
-        {
-            sum = TSimd.MultiplyAdd(f2, TSimd.Load(x + (2 * step)), sum);
-        }
-
-        if (TTaps.Count > 3)
-        {
-            sum = TSimd.MultiplyAdd(f3, TSimd.Load(x + (3 * step)), sum);
-        }
-
-        if ((mode & ConvolveMode.Residual) != 0)
-        {
-            sum = TSimd.Add(sum, current);
-        }
-
-        if ((mode & ConvolveMode.Accumulate) != 0)
-        {
-            sum = TSimd.Add(sum, TSimd.Load(y));
-        }
-
-        if ((mode & ConvolveMode.NonTemporal) != 0)
-        {
-            TSimd.StoreNonTemporal(y, sum);
-        }
-        else
-        {
-            TSimd.Store(y, sum);
-        }
+        sum = TTaps.Count > 1 ? TSimd.MultiplyAdd(f1, TSimd.Load(x + step), sum) : sum;
+        sum = TTaps.Count > 2 ? TSimd.MultiplyAdd(f2, TSimd.Load(x + (2 * step)), sum) : sum;
+        sum = TTaps.Count > 3 ? TSimd.MultiplyAdd(f3, TSimd.Load(x + (3 * step)), sum) : sum;
+        ConvolutionColumns.Finish<TSimd, TVector>(y, sum, current, mode);
     }
 
     private readonly struct One : IRows

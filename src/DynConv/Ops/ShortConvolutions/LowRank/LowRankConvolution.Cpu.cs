@@ -23,15 +23,15 @@ public static partial class LowRankConvolution
         Tensor? zPartials = g.Needs(FactorInput) ? Tensor.Empty([blocking.Groups, tokens, rank]) : null;
         Tensor? uPartials = g.Needs(LearnedInput) ? Tensor.Empty([blocking.Parts, rank, u.Shape[1]]) : null;
         var filter = new Filter(inputs, z, u, zPartials, uPartials, blocking);
-        using (var gradients = new ConvolutionTargets(inputs, g))
+        using (var targets = new ConvolutionTargets(inputs, g))
         {
-            ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), filter, blocking);
+            ConvolutionBackward.Run(inputs.Call(null), targets.Cpu(blocking), filter, blocking);
         }
 
         if (zPartials is not null)
         {
-            using GradientRows target = GradientRows.Of(g, FactorInput, innerDimensions: 1);
-            PartialSums.Store(zPartials, target);
+            using var gradients = new GradientPlaces(g);
+            PartialSums.Store(zPartials, gradients.Rows(FactorInput, innerDimensions: 1));
         }
 
         if (uPartials is not null)

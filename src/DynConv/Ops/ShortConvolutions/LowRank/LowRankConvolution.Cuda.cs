@@ -44,19 +44,17 @@ public static partial class LowRankConvolution
     private static void BackwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, BackwardContext g)
     {
         Tensor dy = RowLayout.Of(g.Gradient(0)!);
-        using GradientRows dx = GradientRows.Of(g, ConvolutionInputs.XInput, innerDimensions: 1);
-        using GradientRows dState = GradientRows.Of(g, ConvolutionInputs.StateInput, innerDimensions: 1);
-        using GradientRows dz = GradientRows.Of(g, FactorInput, innerDimensions: 1);
-        using GradientRows du = GradientRows.Of(g, LearnedInput, innerDimensions: 1);
-        using GradientRows ds = GradientRows.Of(g, ConvolutionInputs.StaticInput, innerDimensions: 1);
+        using var gradients = new GradientPlaces(g);
+        GradientRows dx = gradients.Rows(ConvolutionInputs.XInput, innerDimensions: 1);
+        GradientRows dState = gradients.Rows(ConvolutionInputs.StateInput, innerDimensions: 1);
+        GradientRows dz = gradients.Rows(FactorInput, innerDimensions: 1);
+        GradientRows du = gradients.Rows(LearnedInput, innerDimensions: 1);
+        GradientRows ds = gradients.Rows(ConvolutionInputs.StaticInput, innerDimensions: 1);
         if (inputs.X.Count == 0)
         {
             foreach (GradientRows gradient in (GradientRows[])[dx, dState, dz, du, ds])
             {
-                if (!gradient.Accumulate)
-                {
-                    gradient.Tensor?.Clear();
-                }
+                gradient.ClearUndefined();
             }
 
             return;

@@ -7,7 +7,7 @@ namespace DynConv.Ops;
 /// <param name="RankTiles">Ranks / 16, padded to a power of two.</param>
 /// <param name="Pairs">Pairs of channels that a lane owns.</param>
 /// <param name="Warps">Warps of a block.</param>
-/// <param name="Columns">Warps' widths of channels of a block.</param>
+/// <param name="Columns">Warps side by side along a block's channels.</param>
 /// <param name="WarpsTogether">Warps that share channels and tokens; the others take further tokens.</param>
 /// <param name="Ahead">Steps that loads run ahead of their use.</param>
 internal readonly record struct LowRankTiling(
@@ -76,7 +76,7 @@ internal readonly record struct LowRankTiling(
     /// </summary>
     public static LowRankTiling? Backward(int width, long rank, int sharedBytes)
     {
-        // A warp keeps 256 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 128 registers at most, or with
+        // A warp keeps 128 sums for each tap, pair of channels and tile of ranks: 64 of a lane's 128 registers at most, or with
         // half as many warps 128 of 255.
         const int MostSums = 16;
         int rankTiles = rank > TileRanks && width * 4 <= MostSums ? 2 : 1;
@@ -126,12 +126,13 @@ internal readonly record struct LowRankTiling(
     /// <summary>The forward kernel's macros.</summary>
     public (string Name, object Value)[] ForwardMacros(LowRankTypes types)
     {
-        // Beside them, the rows of a step and the sums need some 120 of a lane's 255 registers, and what a step of packed
-        // sequences has in two forms more.
+        // The rows of a step and the sums need about 120 of a lane's 255 registers. Packed sequences compile the step twice
+        // and need more: they keep no filters.
         const int MostKept = 48;
         return
         [
             .. Macros(types),
+            ("SHARED_BYTES", ForwardBytes),
             ("WARPS", Warps),
             ("COLUMNS", Columns),
             ("KEPT", !types.IsPacked && Width * Pairs * 2 * RankTiles <= MostKept ? 1 : 0),
@@ -140,7 +141,7 @@ internal readonly record struct LowRankTiling(
 
     /// <summary>The backward kernel's macros.</summary>
     public (string Name, object Value)[] BackwardMacros(LowRankTypes types, bool inputs, bool accumulate) =>
-        [.. Macros(types), ("COLUMNS", Columns), ("INPUTS", inputs ? 1 : 0), ("ACCUMULATE", accumulate ? 1 : 0)];
+        [.. Macros(types), ("SHARED_BYTES", BackwardBytes), ("COLUMNS", Columns), ("INPUTS", inputs ? 1 : 0), ("ACCUMULATE", accumulate ? 1 : 0)];
 
     private (string Name, object Value)[] Macros(LowRankTypes types) =>
     [

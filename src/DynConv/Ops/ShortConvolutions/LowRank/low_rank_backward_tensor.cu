@@ -57,6 +57,8 @@ struct BackwardMemory
     alignas(16) FactorSums sums[2][COLUMNS];
 };
 
+static_assert(sizeof(BackwardMemory) == SHARED_BYTES, "LowRankTiling.cs asks for another amount of memory");
+
 // Sums over the tokens of the runs. Tiles of products come in pairs, whose channels are the 16 rows of a tensor core's tile;
 // columns are ranks. For ds the columns are pairs: each has one of its own.
 struct Sums
@@ -233,9 +235,7 @@ DEVICE void sum_factors(
 #pragma unroll
         for (int h = 0; h < HALVES; h++)
         {
-            *reinterpret_cast<Bits128*>(to.quads[m][h][lane]) = Bits128{
-                bits_of_float(sums[m][h][0]), bits_of_float(sums[m][h][1]), bits_of_float(sums[m][h][2]),
-                bits_of_float(sums[m][h][3])};
+            Packet<float, 4>::of(sums[m][h]).store(to.quads[m][h][lane]);
         }
     }
 }
@@ -368,18 +368,14 @@ struct FactorSumming
             int token = lane / 4 * run + 2 * m + piece % 2;
             if ((PIECES % PRODUCT_THREADS == 0 || piece < PIECES) && token < end)
             {
-                float low = 0.f;
-                float high = 0.f;
+                float pair[2] = {};
 #pragma unroll
                 for (int column = 0; column < COLUMNS; column++)
                 {
-                    Bits64 pair = reinterpret_cast<const Bits64*>(&sums[column])[piece];
-                    low += float_of_bits(pair.x);
-                    high += float_of_bits(pair.y);
+                    add_packet<2>(pair, reinterpret_cast<const float*>(&sums[column]) + 2 * piece);
                 }
 
-                float* at = to + (int64)token * RANKS + half * 8 + lane % 4 * 2;
-                *reinterpret_cast<Bits64*>(at) = Bits64{bits_of_float(low), bits_of_float(high)};
+                Packet<float, 2>::of(pair).store(to + (int64)token * RANKS + half * 8 + lane % 4 * 2);
             }
         }
 
@@ -498,7 +494,7 @@ struct InputGradients
                 row.store(to + i * a.dx.time_stride);
             }
         };
-        if (PACKED && near_start)
+        if (near_start)
         {
             correlate<true>(carried, own, place, filters, positions, get, put);
         }
@@ -566,7 +562,7 @@ struct ParameterGradients
 
         Positions positions = position_stream.take();
         bool near_start = PACKED && positions.reach_behind();
-        if (PACKED && near_start)
+        if (near_start)
         {
             add_weight_gradients<true>(sums, own, place, positions, lane);
         }
@@ -583,7 +579,7 @@ struct ParameterGradients
         }
 
         FactorSums& to = block.sums[step % 2][column];
-        if (PACKED && near_start)
+        if (near_start)
         {
             sum_factors<true>(to, own, block.by_channel[column], place, positions, lane);
         }
@@ -631,16 +627,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_backward_tenso
 
     // Channels first: blocks that run together read whole rows.
     int64 channel_blocks = (a.channels + COLUMNS * WARP_CHANNELS - 1) / (COLUMNS * WARP_CHANNELS);
-    int64 token_blocks = (a.sequences.time + (int64)RUNS * a.run - 1) / ((int64)RUNS * a.run);
+    int64 token_blocks = (a.sequences.time + (int64)RUNS * a.run - 1) / ((int64)RUNS * a.run); // of a batch entry
     int64 channel_block = blockIdx.x % channel_blocks;
-    int64 token_block = blockIdx.x / channel_blocks;
+    int64 token_block = blockIdx.x / channel_blocks; // of all batch entries
     int first_channel = (int)channel_block * (COLUMNS * WARP_CHANNELS);
     int steps = a.run / STEP;
-    Runs runs;
-    runs.batch = token_block / token_blocks;
-    runs.run = a.run;
-    runs.first = token_block % token_blocks * RUNS * a.run;
-    runs.end = a.sequences.time;
+    Runs runs(token_block / token_blocks, token_block % token_blocks * RUNS, a.run, a.sequences);
     int column = warp % COLUMNS;
     int64 channel = first_channel + column * WARP_CHANNELS;
     if (warp < COLUMNS)

@@ -33,6 +33,8 @@ struct ForwardMemory
     WarpMemory warps[WARPS];
 };
 
+static_assert(sizeof(ForwardMemory) == SHARED_BYTES, "LowRankTiling.cs asks for another amount of memory");
+
 // The rows that filters reach back to from the lane's first token, oldest first: tokens before the batch entry's first
 // come from the initial state, or are zeros.
 DEVICE void load_past(
@@ -121,11 +123,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
     int64 block = blockIdx.x;
     int first_channel = (int)(block % channel_blocks) * (COLUMNS * WARP_CHANNELS);
     block /= channel_blocks;
-    Runs runs;
-    runs.batch = block / token_blocks;
-    runs.run = a.run;
-    runs.first = ((block % token_blocks) * (WARPS / COLUMNS) + warp / COLUMNS) * RUNS * a.run;
-    runs.end = a.sequences.time;
+    Runs runs(block / token_blocks, (block % token_blocks * (WARPS / COLUMNS) + warp / COLUMNS) * RUNS, a.run, a.sequences);
     int64 channel = first_channel + column * WARP_CHANNELS;
 
     WarpMemory& own = memory.warps[warp];

@@ -17,10 +17,12 @@
 //
 // Of the result lane 4 g + t gets rows g and g + 8 of columns 2 t and 2 t + 1: the filters of just the tokens and channels
 // that it owns (its j-th pair of channels), without any exchange. So filters never leave registers, and a lane moves its
-// channels of x and y in one vector a row. What a new width changes: WIDTH n-tiles more or fewer for each pair of channels.
+// channels of x and y in one vector a row. Each further tap adds one n-tile for each pair of channels. Above 4 taps the backward
+// kernel halves PAIRS; above 8 other kernels take over (LowRankTiling.cs).
 //
 // Macros of the forward and the backward kernel, which LowRankTiling.cs sets:
 //   WIDTH          taps, W
+//   SHARED_BYTES   what the launch asks for, which has to be what the kernel lays out
 //   RANK_TILES     ranks / 16, rounded up to a power of two
 //   PAIRS          pairs of channels that a lane owns, 2 or 4
 //   COLUMNS        warps side by side along the channels in a block
@@ -331,13 +333,20 @@ struct Runs
     int64 end; // of the batch entry
     int run;
 
+    // The runs from number `index` on of a batch entry's, of which there are as many as cover its tokens.
+    DEVICE Runs(int64 batch, int64 index, int run, const Sequences& sequences)
+        : batch(batch), first(index * run), end(sequences.time), run(run)
+    {
+    }
+
     DEVICE int64 token(int run_index) const { return first + (int64)run_index * run; }
 
-    // Tokens from one on, as far as 32 bits count; less than none behind the end.
+    // Tokens from `token` to the end, clamped to 32 bits; negative behind the end.
     DEVICE int tokens_left(int64 token) const { return (int)maximum((int64)NONE, minimum((int64)-NONE, end - token)); }
 };
 
-// Copies rows of the warp's channels. Held through the whole walk: what the launch's parameters give is not kept.
+// Copies rows of the warp's channels. It lives through the whole walk, so it refers to the launch's parameters instead of
+// copying them.
 struct RowStream
 {
     static constexpr int APART = STEP / CHUNKS; // tokens between the rows that a lane copies in a step

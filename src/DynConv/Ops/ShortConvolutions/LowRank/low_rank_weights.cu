@@ -30,7 +30,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_weights(const Low
     after_earlier_launches();
     __shared__ Factors factors;
     int64 channel_blocks = (a.channels + THREADS - 1) / THREADS;
-    int64 rank_blocks = (a.rank + RANKS - 1) / RANKS;
+    int64 rank_blocks = maximum((int64)1, (a.rank + RANKS - 1) / RANKS); // of rank 0 where U's gradient is not wanted
     int64 d = blockIdx.x % channel_blocks * THREADS + threadIdx.x;
     int64 first_rank = blockIdx.x / channel_blocks % rank_blocks * RANKS;
     int64 part = blockIdx.x / channel_blocks / rank_blocks;

@@ -80,28 +80,12 @@ internal static unsafe class ConvolutionColumns
         where TVector : struct
         where TTaps : struct, ITaps
     {
-        bool residual = (mode & ConvolveMode.Residual) != 0;
-        bool accumulate = (mode & ConvolveMode.Accumulate) != 0;
-        bool nonTemporal = (mode & ConvolveMode.NonTemporal) != 0;
         long c = 0;
         for (; c + TSimd.Width <= channels; c += TSimd.Width)
         {
-            TVector v1 = default, v2 = default, v3 = default;
-            if (TTaps.Count > 1)
-            {
-                v1 = TSimd.Load(from[-1] + c);
-            }
-
-            if (TTaps.Count > 2)
-            {
-                v2 = TSimd.Load(from[-2] + c);
-            }
-
-            if (TTaps.Count > 3)
-            {
-                v3 = TSimd.Load(from[-3] + c);
-            }
-
+            TVector v1 = TTaps.Count > 1 ? TSimd.Load(from[-1] + c) : default;
+            TVector v2 = TTaps.Count > 2 ? TSimd.Load(from[-2] + c) : default;
+            TVector v3 = TTaps.Count > 3 ? TSimd.Load(from[-3] + c) : default;
             long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
             float* f = filter.First + c;
             float* x = from.First + c;
@@ -111,40 +95,10 @@ internal static unsafe class ConvolutionColumns
                 Prefetch(x + ahead);
                 TVector v0 = TSimd.Load(x);
                 TVector sum = TSimd.Multiply(TSimd.Load(f), v0);
-                if (TTaps.Count > 1)
-                {
-                    sum = TSimd.MultiplyAdd(TSimd.Load(f + tapStride), v1, sum);
-                }
-
-                if (TTaps.Count > 2)
-                {
-                    sum = TSimd.MultiplyAdd(TSimd.Load(f + (2 * tapStride)), v2, sum);
-                }
-
-                if (TTaps.Count > 3)
-                {
-                    sum = TSimd.MultiplyAdd(TSimd.Load(f + (3 * tapStride)), v3, sum);
-                }
-
-                if (residual)
-                {
-                    sum = TSimd.Add(sum, v0);
-                }
-
-                if (accumulate)
-                {
-                    sum = TSimd.Add(sum, TSimd.Load(y));
-                }
-
-                if (nonTemporal)
-                {
-                    TSimd.StoreNonTemporal(y, sum);
-                }
-                else
-                {
-                    TSimd.Store(y, sum);
-                }
-
+                sum = TTaps.Count > 1 ? TSimd.MultiplyAdd(TSimd.Load(f + tapStride), v1, sum) : sum;
+                sum = TTaps.Count > 2 ? TSimd.MultiplyAdd(TSimd.Load(f + (2 * tapStride)), v2, sum) : sum;
+                sum = TTaps.Count > 3 ? TSimd.MultiplyAdd(TSimd.Load(f + (3 * tapStride)), v3, sum) : sum;
+                Finish<TSimd, TVector>(y, sum, v0, mode);
                 v3 = v2;
                 v2 = v1;
                 v1 = v0;
@@ -175,23 +129,10 @@ internal static unsafe class ConvolutionColumns
         long c = 0;
         for (; c + TSimd.Width <= channels; c += TSimd.Width)
         {
-            TVector v1 = default, v2 = default, v3 = default;
+            TVector v1 = TTaps.Count > 1 ? TSimd.Load(from[-1] + c) : default;
+            TVector v2 = TTaps.Count > 2 ? TSimd.Load(from[-2] + c) : default;
+            TVector v3 = TTaps.Count > 3 ? TSimd.Load(from[-3] + c) : default;
             TVector s0 = default, s1 = default, s2 = default, s3 = default;
-            if (TTaps.Count > 1)
-            {
-                v1 = TSimd.Load(from[-1] + c);
-            }
-
-            if (TTaps.Count > 2)
-            {
-                v2 = TSimd.Load(from[-2] + c);
-            }
-
-            if (TTaps.Count > 3)
-            {
-                v3 = TSimd.Load(from[-3] + c);
-            }
-
             long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
             long factorAhead = Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
             float* x = from.First + c;
@@ -239,6 +180,24 @@ internal static unsafe class ConvolutionColumns
                 new(from.First + c, from.Stride),
                 rows,
                 channels - c);
+        }
+    }
+
+    /// <summary>Stores a convolution's sum with what the mode adds to it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Finish<TSimd, TVector>(float* y, TVector sum, TVector current, ConvolveMode mode)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        sum = (mode & ConvolveMode.Residual) != 0 ? TSimd.Add(sum, current) : sum;
+        sum = (mode & ConvolveMode.Accumulate) != 0 ? TSimd.Add(sum, TSimd.Load(y)) : sum;
+        if ((mode & ConvolveMode.NonTemporal) != 0)
+        {
+            TSimd.StoreNonTemporal(y, sum);
+        }
+        else
+        {
+            TSimd.Store(y, sum);
         }
     }
 

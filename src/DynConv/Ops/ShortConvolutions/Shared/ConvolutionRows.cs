@@ -68,21 +68,9 @@ internal static unsafe class ConvolutionRows
         for (; c + TSimd.Width <= channels; c += TSimd.Width)
         {
             TVector sum = TSimd.Multiply(TSimd.Load(f0 + c), TSimd.Load(v0 + c));
-            if (TTaps.Count > 1)
-            {
-                sum = TSimd.MultiplyAdd(TSimd.Load(f1 + c), TSimd.Load(v1 + c), sum);
-            }
-
-            if (TTaps.Count > 2)
-            {
-                sum = TSimd.MultiplyAdd(TSimd.Load(f2 + c), TSimd.Load(v2 + c), sum);
-            }
-
-            if (TTaps.Count > 3)
-            {
-                sum = TSimd.MultiplyAdd(TSimd.Load(f3 + c), TSimd.Load(v3 + c), sum);
-            }
-
+            sum = TTaps.Count > 1 ? TSimd.MultiplyAdd(TSimd.Load(f1 + c), TSimd.Load(v1 + c), sum) : sum;
+            sum = TTaps.Count > 2 ? TSimd.MultiplyAdd(TSimd.Load(f2 + c), TSimd.Load(v2 + c), sum) : sum;
+            sum = TTaps.Count > 3 ? TSimd.MultiplyAdd(TSimd.Load(f3 + c), TSimd.Load(v3 + c), sum) : sum;
             TSimd.Store(destination + c, TSimd.Add(sum, TSimd.Load(initial + c)));
         }
 

@@ -37,18 +37,11 @@ public static partial class ConvolutionState
 
     private static void FinalGradient(ConvolutionInputs inputs, BackwardContext g)
     {
-        GradientRows x = GradientRows.Of(g, XInput, innerDimensions: 1);
-        GradientRows state = GradientRows.Of(g, StateInput, innerDimensions: 1, first: x);
-        if (!x.Accumulate)
-        {
-            x.Tensor?.Clear();
-        }
-
-        if (!state.Accumulate)
-        {
-            state.Tensor?.Clear();
-        }
-
+        using var gradients = new GradientPlaces(g);
+        GradientRows x = gradients.Rows(XInput, innerDimensions: 1);
+        GradientRows state = gradients.Rows(StateInput, innerDimensions: 1);
+        x.ClearUndefined();
+        state.ClearUndefined();
         Tensor dFinal = RowLayout.Of(g.Gradient(0)!);
         if (dFinal.Device.IsCuda)
         {
@@ -58,8 +51,5 @@ public static partial class ConvolutionState
         {
             FinalBackwardCpu(inputs, dFinal, x.Tensor, state.Tensor);
         }
-
-        x.Dispose();
-        state.Dispose();
     }
 }

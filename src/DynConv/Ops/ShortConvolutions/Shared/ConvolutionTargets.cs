@@ -5,16 +5,17 @@ internal sealed class ConvolutionTargets : IDisposable
 {
     private readonly BackwardContext _context;
     private readonly ConvolutionInputs _inputs;
+    private readonly GradientPlaces _places;
     private Tensor? _staticPartials;
-    private GradientRows _own;
 
     public ConvolutionTargets(ConvolutionInputs inputs, BackwardContext g)
     {
         _context = g;
         _inputs = inputs;
         Dy = RowLayout.Of(g.Gradient(0)!);
-        X = GradientRows.Of(g, ConvolutionInputs.XInput, innerDimensions: 1);
-        State = GradientRows.Of(g, ConvolutionInputs.StateInput, innerDimensions: 1, first: X);
+        _places = new GradientPlaces(g);
+        X = _places.Rows(ConvolutionInputs.XInput, innerDimensions: 1);
+        State = _places.Rows(ConvolutionInputs.StateInput, innerDimensions: 1);
     }
 
     /// <summary>Of the result, with inner stride 1.</summary>
@@ -27,8 +28,7 @@ internal sealed class ConvolutionTargets : IDisposable
     public GradientRows State { get; }
 
     /// <summary>Where the kernel writes the gradient of an input that only this kind has.</summary>
-    public GradientRows Own(int input, int innerDimensions) =>
-        _own = GradientRows.Of(_context, input, innerDimensions, first: X);
+    public GradientRows Own(int input, int innerDimensions) => _places.Rows(input, innerDimensions);
 
     /// <summary>
     /// Where the kernel leaves sums for the static weight's gradient, float32 <c>[parts, W, D]</c>: it fills them all. Null
@@ -41,26 +41,21 @@ internal sealed class ConvolutionTargets : IDisposable
     /// <summary>As the CPU kernels see them; those add to the initial state's gradient.</summary>
     public ConvolutionGradients Cpu(ConvolutionBlocking blocking)
     {
-        if (!State.Accumulate)
-        {
-            State.Tensor?.Clear();
-        }
-
+        State.ClearUndefined();
         return new(Dy, X.Tensor, X.Accumulate, State.Tensor, StaticPartials(blocking.Parts));
     }
 
     public void Dispose()
     {
-        X.Dispose();
-        State.Dispose();
-        _own.Dispose();
+        _places.Dispose();
         if (!_context.Needs(ConvolutionInputs.StaticInput))
         {
             return;
         }
 
         // Where there are no tokens, there are no parts.
-        using GradientRows target = GradientRows.Of(_context, ConvolutionInputs.StaticInput, innerDimensions: 2);
+        using var own = new GradientPlaces(_context);
+        GradientRows target = own.Rows(ConvolutionInputs.StaticInput, innerDimensions: 2);
         PartialSums.SumInto(_staticPartials ?? StaticPartials(0)!, target.Tensor!, target.Accumulate);
     }
 }

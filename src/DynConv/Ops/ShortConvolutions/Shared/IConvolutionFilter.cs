@@ -11,7 +11,7 @@ namespace DynConv.Ops;
 /// <remarks>A kernel works on a copy of its own, so that an implementation may keep the state of one block.</remarks>
 internal unsafe interface IConvolutionFilter
 {
-    /// <summary>Channels that consist of whole vectors, so that none reaches from one head into the next; 0 if any may.</summary>
+    /// <summary>Channels of a head, which no vector crosses; 0 without heads.</summary>
     long HeadSize { get; }
 
     /// <summary>Whether the gradient of what the filters are made of is wanted.</summary>

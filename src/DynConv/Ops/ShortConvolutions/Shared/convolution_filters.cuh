@@ -9,7 +9,11 @@ struct LearnedFilters
     int64 stride;
     int64 rank;
 
-    DEVICE float at(int64 r, int w, int64 d, int64 channels) const { return to_float(u[r * stride + w * channels + d]); }
+    // Rounded as tensor cores take it, so that a token's result does not depend on the kernel.
+    DEVICE float at(int64 r, int w, int64 d, int64 channels) const
+    {
+        return to_float(from_float<ELEMENT>(to_float(u[r * stride + w * channels + d])));
+    }
 };
 
 // The part of the filters that is the same for all tokens: s, if there is one, and the residual's 1.

@@ -31,7 +31,7 @@ public sealed partial class ConvolutionStep
                 count++;
             }
 
-            if (results[first] is { Device.IsCuda: true, Count: > 0 })
+            if (results[first].Device.IsCuda)
             {
                 Launch(steps.Slice(first, count), results.AsSpan(first, count));
             }
@@ -69,6 +69,11 @@ public sealed partial class ConvolutionStep
                 steps[i].Describe(ref arguments.Convolutions[i], results[i], blocks);
                 blocks += (results[i].Shape[1] + Threads - 1) / Threads;
             }
+        }
+
+        if (blocks == 0 || arguments.Batch == 0)
+        {
+            return;
         }
 
         long along = Math.Min(MostBlocksAlongY, (arguments.Batch + key.Sequences - 1) / key.Sequences);

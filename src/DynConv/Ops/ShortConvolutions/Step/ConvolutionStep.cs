@@ -6,6 +6,7 @@ namespace DynConv.Ops;
 /// </summary>
 public sealed partial class ConvolutionStep
 {
+    private readonly string _op;
     private readonly ConvolutionInputs _inputs;
     private readonly Tensor _state;
     private readonly Tensor? _weight;
@@ -30,7 +31,12 @@ public sealed partial class ConvolutionStep
             throw new TensorException(op, "the state's strides make one element stand for several, which cannot move on.", state);
         }
 
-        _state = state;
+        if (Overlap.Between(state, token))
+        {
+            throw new TensorException(op, "the state shares elements with x, which would change while it is read.", token, state);
+        }
+
+        (_op, _state) = (op, state);
         _weight = weight is null ? null : RowLayout.Of(weight, innerDimensions: 2);
         _factors = factors is null ? null : RowLayout.Of(factors);
         _learned = learned is null ? null : RowLayout.Of(learned);
@@ -92,7 +98,7 @@ public sealed partial class ConvolutionStep
 
     /// <summary>Convolves the tokens and moves the states on; records no gradient.</summary>
     /// <param name="steps">
-    /// Convolutions with states of their own. Those of as many sequences, as wide and of the same types share a launch, up to
+    /// Convolutions with states of their own, each once. Those of as many sequences, as wide and of the same types share a launch, up to
     /// four.
     /// </param>
     /// <returns>
@@ -102,6 +108,7 @@ public sealed partial class ConvolutionStep
     /// </returns>
     public static Tensor[] Run(params ReadOnlySpan<ConvolutionStep> steps)
     {
+        CheckStates(steps);
         using IDisposable pause = Tape.Pause();
         Tensor[] results = new Tensor[steps.Length];
         for (int i = 0; i < steps.Length; i++)
@@ -122,6 +129,21 @@ public sealed partial class ConvolutionStep
         }
 
         return results;
+    }
+
+    private static void CheckStates(ReadOnlySpan<ConvolutionStep> steps)
+    {
+        for (int i = 1; i < steps.Length; i++)
+        {
+            for (int k = 0; k < i; k++)
+            {
+                if (Overlap.Between(steps[i]._state, steps[k]._state))
+                {
+                    throw new TensorException(
+                        steps[i]._op, "two steps of one run share elements of their states; each convolution has a state of its own.", steps[i]._state);
+                }
+            }
+        }
     }
 
     // A state with strides that kernels do not read has moved on in a copy.

@@ -67,8 +67,7 @@ DEVICE void step(const StepConvolution& a, int64 batch, int64 first, int64 d)
 #pragma unroll
         for (int w = 0; w < WIDTH; w++)
         {
-            // Rounded as tensor cores take it in the pass over whole sequences.
-            float u = to_float(from_float<ELEMENT>(a.filters.learned.at(r, w, d, a.filters.channels)));
+            float u = a.filters.learned.at(r, w, d, a.filters.channels);
 #pragma unroll
             for (int i = 0; i < SEQUENCES; i++)
             {
