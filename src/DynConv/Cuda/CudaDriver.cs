@@ -7,7 +7,6 @@ internal static unsafe partial class CudaDriver
 {
     public const int Success = 0;
     public const int OutOfMemory = 2;
-    public const int NotReady = 600;
     public const uint EventWithoutTiming = 2;
 
     static CudaDriver() => CudaLibraries.Register();
@@ -67,9 +66,6 @@ internal static unsafe partial class CudaDriver
 
     [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuMemHostAlloc(nint* address, nuint bytes, uint flags);
-
-    [LibraryImport(CudaLibraries.Driver)]
-    public static partial int cuMemFreeHost(nint address);
 
     [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuMemcpyHtoDAsync_v2(nint to, void* from, nuint bytes, nint stream);

@@ -97,19 +97,32 @@ struct Packet
     template <int Piece = Widest>
     DEVICE void store(Element* to) const
     {
-        write<Piece, false>(to);
+        static_assert(Count % Piece == 0 && Piece * Size <= 16, "an access has 16 bytes at most");
+#pragma unroll
+        for (int i = 0; i < Count; i += Piece)
+        {
+            if constexpr (Piece * Size >= 4)
+            {
+                // As an array: NVRTC splits the same store of a Bits128 made of words into four.
+                Access<Word, Piece * Size / 4> written;
+#pragma unroll
+                for (int k = 0; k < Piece * Size / 4; k++)
+                {
+                    written.at[k] = words[i * Size / 4 + k];
+                }
+
+                *reinterpret_cast<Access<Word, Piece * Size / 4>*>(to + i) = written;
+            }
+            else
+            {
+                *reinterpret_cast<uint16*>(to + i) = half(i);
+            }
+        }
     }
 
     // The same for what nobody reads soon: results larger than the caches.
     template <int Piece = Widest>
     DEVICE void store_streaming(Element* to) const
-    {
-        write<Piece, true>(to);
-    }
-
-private:
-    template <int Piece, bool Streaming>
-    DEVICE void write(Element* to) const
     {
         static_assert(Count % Piece == 0 && Piece * Size <= 16, "an access has 16 bytes at most");
 #pragma unroll
@@ -118,35 +131,27 @@ private:
             const Word* from = words + i * Size / 4;
             if constexpr (Piece * Size == 16)
             {
-                put<Streaming>(to + i, Bits128{bits_of(from[0]), bits_of(from[1]), bits_of(from[2]), bits_of(from[3])});
+                write_streaming(
+                    reinterpret_cast<Bits128*>(to + i), Bits128{bits_of(from[0]), bits_of(from[1]), bits_of(from[2]), bits_of(from[3])});
             }
             else if constexpr (Piece * Size == 8)
             {
-                put<Streaming>(to + i, Bits64{bits_of(from[0]), bits_of(from[1])});
+                write_streaming(reinterpret_cast<Bits64*>(to + i), Bits64{bits_of(from[0]), bits_of(from[1])});
             }
             else if constexpr (Piece * Size == 4)
             {
-                put<Streaming>(to + i, bits_of(from[0]));
+                write_streaming(reinterpret_cast<uint32*>(to + i), bits_of(from[0]));
             }
             else
             {
-                put<Streaming>(to + i, (uint16)(i % 2 == 0 ? bits_of(words[i / 2]) : bits_of(words[i / 2]) >> 16));
+                write_streaming(reinterpret_cast<uint16*>(to + i), half(i));
             }
         }
     }
 
-    template <bool Streaming, typename Bits>
-    DEVICE static void put(Element* to, Bits bits)
-    {
-        if constexpr (Streaming)
-        {
-            write_streaming(reinterpret_cast<Bits*>(to), bits);
-        }
-        else
-        {
-            *reinterpret_cast<Bits*>(to) = bits;
-        }
-    }
+private:
+    // Element i of bfloat16 as it lies in memory.
+    DEVICE uint16 half(int i) const { return (uint16)(i % 2 == 0 ? bits_of(words[i / 2]) : bits_of(words[i / 2]) >> 16); }
 };
 
 // decltype(size_of(packet))::value is the number of a packet's elements where only the packet is known.

@@ -13,7 +13,7 @@ public static partial class Bias
         "bias_forward",
         Macros,
         (DType.Float32, DType.Float32, ElementLaunch.Wide),
-        (DType.BFloat16, DType.Float32, ElementLaunch.Wide),
+        (DType.BFloat16, DType.Float32, ElementLaunch.Narrow),
         (DType.BFloat16, DType.BFloat16, ElementLaunch.Narrow),
         (DType.BFloat16, DType.BFloat16, ElementLaunch.Single));
 

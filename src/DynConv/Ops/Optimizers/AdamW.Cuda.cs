@@ -9,7 +9,7 @@ public static partial class AdamW
         "adamw_step",
         key => [("GRADIENT", key.Gradient.CudaName()), .. ElementLaunch.Macros(key.Vector)],
         (DType.Float32, ElementLaunch.Wide),
-        (DType.BFloat16, ElementLaunch.Wide),
+        (DType.BFloat16, ElementLaunch.Narrow),
         (DType.Float32, ElementLaunch.Single));
 
     private static void StepCuda(

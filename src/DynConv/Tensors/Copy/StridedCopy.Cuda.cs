@@ -12,7 +12,7 @@ internal static partial class StridedCopy
         Macros,
         (DType.Float32, DType.Float32, ElementLaunch.Wide),
         (DType.BFloat16, DType.BFloat16, ElementLaunch.Narrow),
-        (DType.BFloat16, DType.Float32, ElementLaunch.Wide),
+        (DType.BFloat16, DType.Float32, ElementLaunch.Narrow),
         (DType.Float32, DType.BFloat16, ElementLaunch.Single));
 
     private static readonly KernelTable<(DType Source, DType Target, int Vector)> AddKernel = new(

@@ -8,10 +8,10 @@ namespace DynConv;
 /// </summary>
 internal static class ElementLaunch
 {
-    /// <summary>Elements of a chunk where all tensors hold bfloat16.</summary>
+    /// <summary>Elements of a chunk where a tensor holds bfloat16: one access of it, two of float32 beside it.</summary>
     public const int Narrow = 8;
 
-    /// <summary>Elements of a chunk where a tensor holds float32.</summary>
+    /// <summary>Elements of a chunk where all tensors hold float32.</summary>
     public const int Wide = 4;
 
     /// <summary>Elements of a chunk where strides or addresses forbid accesses of 16 bytes.</summary>
@@ -50,29 +50,29 @@ internal static class ElementLaunch
         }
     }
 
-    /// <summary>The elements that can move at a time in all tensors: 16 bytes of the widest type, or one.</summary>
+    /// <summary>The elements that can move at a time in all tensors: 16 bytes of the narrowest type, or one.</summary>
     /// <param name="walk">Over the tensors.</param>
     /// <param name="tensors">In the order of the walk.</param>
     public static int VectorOf(RowWalk walk, ReadOnlySpan<Tensor> tensors)
     {
-        int size = 1;
+        int size = AccessBytes;
         foreach (Tensor tensor in tensors)
         {
-            size = Math.Max(size, tensor.DType.SizeInBytes());
+            size = Math.Min(size, tensor.DType.SizeInBytes());
         }
 
         int vector = AccessBytes / size;
-        return walk.IsDense && walk.Length >= vector && AreAligned(walk, tensors, vector) ? vector : Single;
+        return walk.IsDense && walk.Length >= vector && AreAligned(walk, tensors) ? vector : Single;
     }
 
-    private static bool AreAligned(RowWalk walk, ReadOnlySpan<Tensor> tensors, int vector)
+    private static bool AreAligned(RowWalk walk, ReadOnlySpan<Tensor> tensors)
     {
         for (int t = 0; t < tensors.Length; t++)
         {
-            bool aligned = tensors[t].Address % (vector * tensors[t].DType.SizeInBytes()) == 0;
+            bool aligned = tensors[t].Address % AccessBytes == 0;
             for (int d = 0; d < walk.OuterDimensions.Length; d++)
             {
-                aligned &= walk.OuterStride(d, t) % vector == 0;
+                aligned &= walk.OuterStride(d, t) % (AccessBytes / tensors[t].DType.SizeInBytes()) == 0;
             }
 
             if (!aligned)

@@ -1,8 +1,8 @@
 // What ops share that take each element by itself, over tensors of one shape and any strides.
 //
-// VECTOR elements make a chunk: 16 bytes of the widest tensor, moved in one access, or a single element where strides or
-// addresses forbid that. A block of ELEMENT_THREADS threads handles ELEMENT_THREADS * ITEMS chunks that follow one
-// another; a thread reads all its chunks before it writes the first.
+// VECTOR elements make a chunk: 16 bytes of the narrowest tensor, moved in one access, or two of a wider one; a single element
+// where strides or addresses forbid that. A block of ELEMENT_THREADS threads handles ELEMENT_THREADS * ITEMS chunks that follow
+// one another; a thread reads all its chunks before it writes the first.
 #pragma once
 #include "row_strides.cuh"
 

@@ -44,25 +44,25 @@ internal static unsafe class HeadWiseColumns
     }
 
     /// <summary>
-    /// <c>gradient[i, w] = Σ_c factor[i, c] · from[i - w, c]</c> over the channels c of each head, and
-    /// <c>sums[w] += Σ_i factor[i] · from[i - w]</c> where wanted; null where not.
+    /// <c>gradient[i, w] = Σ_c dy[i, c] · from[i - w, c]</c> over the channels c of each head, and
+    /// <c>sums[w] += Σ_i dy[i] · from[i - w]</c> where wanted; null where not.
     /// </summary>
     /// <param name="gradient">Gradients of the heads' numbers by row.</param>
     /// <param name="accumulate">Whether gradients are added to what is there.</param>
     /// <param name="sums">Sums over rows by tap, or null rows.</param>
-    /// <param name="factor">Gradients of the results.</param>
+    /// <param name="dy">Gradients of the results.</param>
     /// <param name="from">Inputs; rows before the first are read, too.</param>
     /// <param name="taps">W.</param>
     /// <param name="rows">Rows to multiply.</param>
     /// <param name="channels">Channels of a row.</param>
     public static void Multiply<TSimd, TVector>(
-        HeadRows gradient, bool accumulate, Strided sums, Strided factor, Strided from, int taps, long rows, long channels)
+        HeadRows gradient, bool accumulate, Strided sums, Strided dy, Strided from, int taps, long rows, long channels)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         for (; taps > ITaps.Most; taps -= ITaps.Most)
         {
-            Multiply<TSimd, TVector, FourTaps>(gradient, accumulate, sums, factor, from, rows, channels);
+            Multiply<TSimd, TVector, FourTaps>(gradient, accumulate, sums, dy, from, rows, channels);
             from = new(from[-ITaps.Most], from.Stride);
             gradient = gradient.FromTap(ITaps.Most);
             sums = sums.First is null ? sums : new(sums[ITaps.Most], sums.Stride);
@@ -70,10 +70,10 @@ internal static unsafe class HeadWiseColumns
 
         switch (taps)
         {
-            case 1: Multiply<TSimd, TVector, OneTap>(gradient, accumulate, sums, factor, from, rows, channels); break;
-            case 2: Multiply<TSimd, TVector, TwoTaps>(gradient, accumulate, sums, factor, from, rows, channels); break;
-            case 3: Multiply<TSimd, TVector, ThreeTaps>(gradient, accumulate, sums, factor, from, rows, channels); break;
-            default: Multiply<TSimd, TVector, FourTaps>(gradient, accumulate, sums, factor, from, rows, channels); break;
+            case 1: Multiply<TSimd, TVector, OneTap>(gradient, accumulate, sums, dy, from, rows, channels); break;
+            case 2: Multiply<TSimd, TVector, TwoTaps>(gradient, accumulate, sums, dy, from, rows, channels); break;
+            case 3: Multiply<TSimd, TVector, ThreeTaps>(gradient, accumulate, sums, dy, from, rows, channels); break;
+            default: Multiply<TSimd, TVector, FourTaps>(gradient, accumulate, sums, dy, from, rows, channels); break;
         }
     }
 
@@ -180,7 +180,7 @@ internal static unsafe class HeadWiseColumns
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TSimd, TVector, TTaps>(
-        HeadRows gradient, bool accumulate, Strided sums, Strided factor, Strided from, long rows, long channels)
+        HeadRows gradient, bool accumulate, Strided sums, Strided dy, Strided from, long rows, long channels)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TTaps : struct, ITaps
@@ -202,30 +202,30 @@ internal static unsafe class HeadWiseColumns
             TVector v3 = TTaps.Count > 3 ? TSimd.Load(from[-3] + c) : default;
             TVector s0 = default, s1 = default, s2 = default, s3 = default;
             long ahead = ConvolutionColumns.Lookahead(c, channels, rows, from.Stride, TTaps.Count);
-            long factorAhead = ConvolutionColumns.Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
+            long dyAhead = ConvolutionColumns.Lookahead(c, channels, rows, dy.Stride, TTaps.Count);
             float* x = from.First + c;
-            float* g = factor.First + c;
+            float* g = dy.First + c;
             long gradientAhead = Lookahead(gradient, c, channels, rows, TTaps.Count);
             float* to = head;
-            for (long row = 0; row < rows; row++, x += from.Stride, g += factor.Stride, to += gradient.RowStride)
+            for (long row = 0; row < rows; row++, x += from.Stride, g += dy.Stride, to += gradient.RowStride)
             {
                 ConvolutionColumns.Prefetch(x + ahead);
-                ConvolutionColumns.Prefetch(g + factorAhead);
+                ConvolutionColumns.Prefetch(g + dyAhead);
                 ConvolutionColumns.Prefetch(to + gradientAhead);
                 TVector v0 = TSimd.Load(x);
-                TVector dy = TSimd.Load(g);
+                TVector upstream = TSimd.Load(g);
                 StoreSums<TSimd, TVector>(
                     to,
                     TTaps.Count,
                     add,
-                    TSimd.Multiply(dy, v0),
-                    TSimd.Multiply(dy, v1),
-                    TSimd.Multiply(dy, v2),
-                    TSimd.Multiply(dy, v3));
-                s0 = TSimd.MultiplyAdd(dy, v0, s0);
-                s1 = TSimd.MultiplyAdd(dy, v1, s1);
-                s2 = TSimd.MultiplyAdd(dy, v2, s2);
-                s3 = TSimd.MultiplyAdd(dy, v3, s3);
+                    TSimd.Multiply(upstream, v0),
+                    TSimd.Multiply(upstream, v1),
+                    TSimd.Multiply(upstream, v2),
+                    TSimd.Multiply(upstream, v3));
+                s0 = TSimd.MultiplyAdd(upstream, v0, s0);
+                s1 = TSimd.MultiplyAdd(upstream, v1, s1);
+                s2 = TSimd.MultiplyAdd(upstream, v2, s2);
+                s3 = TSimd.MultiplyAdd(upstream, v3, s3);
                 v3 = TTaps.Count > 3 ? v2 : default;
                 v2 = TTaps.Count > 2 ? v1 : default;
                 v1 = TTaps.Count > 1 ? v0 : default;

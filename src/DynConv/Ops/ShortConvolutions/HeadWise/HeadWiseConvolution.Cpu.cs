@@ -98,19 +98,19 @@ public static partial class HeadWiseConvolution
                 to, from, Heads(_weight, token).Back(), _staticRows, _width, rows, _block.Count, mode);
 
         public readonly void Multiply<TSimd, TVector>(
-            Strided sums, Strided factor, Strided from, long token, long rows)
+            Strided sums, Strided dy, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             if (NeedsProducts)
             {
                 HeadWiseColumns.Multiply<TSimd, TVector>(
-                    Heads(_gradient, token), Accumulates, sums, factor, from, _width, rows, _block.Count);
+                    Heads(_gradient, token), Accumulates, sums, dy, from, _width, rows, _block.Count);
             }
             else
             {
                 ConvolutionColumns.Multiply<TSimd, TVector>(
-                    default, sums.First, sums.Stride, factor, from, _width, rows, _block.Count);
+                    default, sums.First, sums.Stride, dy, from, _width, rows, _block.Count);
             }
         }
 

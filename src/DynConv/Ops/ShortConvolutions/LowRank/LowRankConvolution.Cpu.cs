@@ -169,20 +169,20 @@ public static partial class LowRankConvolution
         }
 
         public readonly void Multiply<TSimd, TVector>(
-            Strided sums, Strided factor, Strided from, long token, long rows)
+            Strided sums, Strided dy, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             if (NeedsProducts && InRegisters)
             {
                 LowRankColumns.Multiply<TSimd, TVector>(
-                    factor, from, FactorRows(token), FactorSums(token, rows), Panel, sums.First, _laneSums, _width, rows);
+                    dy, from, FactorRows(token), FactorSums(token, rows), Panel, sums.First, _laneSums, _width, rows);
                 return;
             }
 
             Strided products = NeedsProducts ? new(_tile, TileStride) : default;
             ConvolutionColumns.Multiply<TSimd, TVector>(
-                products, sums.First, sums.Stride, factor, from, _width, rows, _block.Count);
+                products, sums.First, sums.Stride, dy, from, _width, rows, _block.Count);
             if (NeedsProducts)
             {
                 Reduce<TSimd, TVector>(token, rows, _tile);

@@ -48,17 +48,17 @@ internal static unsafe class ConvolutionColumns
     }
 
     /// <summary>
-    /// <c>products[i, w] = factor[i] · from[i - w]</c> where wanted, and <c>sums[w] += Σ_i factor[i] · from[i - w]</c>
+    /// <c>products[i, w] = dy[i] · from[i - w]</c> where wanted, and <c>sums[w] += Σ_i dy[i] · from[i - w]</c>
     /// where wanted; null where not.
     /// </summary>
     public static void Multiply<TSimd, TVector>(
-        Strided products, float* sums, long tapStride, Strided factor, Strided from, int taps, long rows, long channels)
+        Strided products, float* sums, long tapStride, Strided dy, Strided from, int taps, long rows, long channels)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
         for (; taps > ITaps.Most; taps -= ITaps.Most)
         {
-            Multiply<TSimd, TVector, FourTaps>(products, sums, tapStride, factor, from, rows, channels);
+            Multiply<TSimd, TVector, FourTaps>(products, sums, tapStride, dy, from, rows, channels);
             from = new(from[-ITaps.Most], from.Stride);
             products = products.First is null ? products : new(products.First + (ITaps.Most * tapStride), products.Stride);
             sums = sums is null ? null : sums + (ITaps.Most * tapStride);
@@ -66,10 +66,10 @@ internal static unsafe class ConvolutionColumns
 
         switch (taps)
         {
-            case 1: Multiply<TSimd, TVector, OneTap>(products, sums, tapStride, factor, from, rows, channels); break;
-            case 2: Multiply<TSimd, TVector, TwoTaps>(products, sums, tapStride, factor, from, rows, channels); break;
-            case 3: Multiply<TSimd, TVector, ThreeTaps>(products, sums, tapStride, factor, from, rows, channels); break;
-            default: Multiply<TSimd, TVector, FourTaps>(products, sums, tapStride, factor, from, rows, channels); break;
+            case 1: Multiply<TSimd, TVector, OneTap>(products, sums, tapStride, dy, from, rows, channels); break;
+            case 2: Multiply<TSimd, TVector, TwoTaps>(products, sums, tapStride, dy, from, rows, channels); break;
+            case 3: Multiply<TSimd, TVector, ThreeTaps>(products, sums, tapStride, dy, from, rows, channels); break;
+            default: Multiply<TSimd, TVector, FourTaps>(products, sums, tapStride, dy, from, rows, channels); break;
         }
     }
 
@@ -120,7 +120,7 @@ internal static unsafe class ConvolutionColumns
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Multiply<TSimd, TVector, TTaps>(
-        Strided products, float* sums, long tapStride, Strided factor, Strided from, long rows, long channels)
+        Strided products, float* sums, long tapStride, Strided dy, Strided from, long rows, long channels)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
         where TTaps : struct, ITaps
@@ -134,14 +134,14 @@ internal static unsafe class ConvolutionColumns
             TVector v3 = TTaps.Count > 3 ? TSimd.Load(from[-3] + c) : default;
             TVector s0 = default, s1 = default, s2 = default, s3 = default;
             long ahead = Lookahead(c, channels, rows, from.Stride, TTaps.Count);
-            long factorAhead = Lookahead(c, channels, rows, factor.Stride, TTaps.Count);
+            long dyAhead = Lookahead(c, channels, rows, dy.Stride, TTaps.Count);
             float* x = from.First + c;
-            float* g = factor.First + c;
+            float* g = dy.First + c;
             float* p = products.First + c;
-            for (long row = 0; row < rows; row++, x += from.Stride, g += factor.Stride, p += products.Stride)
+            for (long row = 0; row < rows; row++, x += from.Stride, g += dy.Stride, p += products.Stride)
             {
                 Prefetch(x + ahead);
-                Prefetch(g + factorAhead);
+                Prefetch(g + dyAhead);
                 TVector v0 = TSimd.Load(x);
                 TVector gradient = TSimd.Load(g);
                 if (keep)
@@ -176,7 +176,7 @@ internal static unsafe class ConvolutionColumns
                 keep ? new(products.First + c, products.Stride) : products,
                 sums is null ? null : sums + c,
                 tapStride,
-                new(factor.First + c, factor.Stride),
+                new(dy.First + c, dy.Stride),
                 new(from.First + c, from.Stride),
                 rows,
                 channels - c);

@@ -47,10 +47,10 @@ internal unsafe interface IConvolutionFilter
         where TVector : struct;
 
     /// <summary>
-    /// Adds what the products <c>factor[i] · from[i - w]</c> of rows whose windows are whole give to the gradients, and
+    /// Adds what the products <c>dy[i] · from[i - w]</c> of rows whose windows are whole give to the gradients, and
     /// their sums over the rows to <paramref name="sums"/>, by tap, unless that is null.
     /// </summary>
-    void Multiply<TSimd, TVector>(Strided sums, Strided factor, Strided from, long token, long rows)
+    void Multiply<TSimd, TVector>(Strided sums, Strided dy, Strided from, long token, long rows)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct;
 

@@ -56,10 +56,10 @@ public static partial class StaticConvolution
             where TVector : struct => Convolve<TSimd, TVector>(to, from, token, rows, mode);
 
         public readonly void Multiply<TSimd, TVector>(
-            Strided sums, Strided factor, Strided from, long token, long rows)
+            Strided sums, Strided dy, Strided from, long token, long rows)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct => ConvolutionColumns.Multiply<TSimd, TVector>(
-                default, sums.First, sums.Stride, factor, from, _width, rows, _block.Count);
+                default, sums.First, sums.Stride, dy, from, _width, rows, _block.Count);
 
         public readonly void Reduce<TSimd, TVector>(long token, long rows, float* products)
             where TSimd : struct, ISimd<TVector>
