@@ -56,7 +56,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("", "train, eval, generate")]
     [InlineData("tokenizer", "train")]
-    [InlineData("bench", "conv, matmul")]
+    [InlineData("bench", "conv, ops, matmul")]
     public void A_missing_command_shows_the_help_and_is_wrong_usage(string command, string choices)
     {
         CommandRun run = CommandRun.Of(Words(command)).Failed(2, "A command is missing", choices, $"'{$"dynconv {command}".TrimEnd()} --help'");

@@ -45,6 +45,10 @@ public sealed class UsageTests
         { "params --data a", "--data" },
         { "verify", "PATH" },
         { "bench matmul --device tpu", "--device is 'tpu'" },
+        { "bench ops --op tanh", "--op is 'tanh'; it can be some of static" },
+        { "bench ops --op bias --sizes K=3", "--sizes: bias has no K; its sizes are N=4096 D=1024" },
+        { "bench ops --op bias --sizes N", "--sizes: Sizes are written as in B=4 T=4096, not as N." },
+        { "bench ops --op bias --sizes N=99999999999", "--sizes: N=99999999999: sizes go up to 2147483647." },
         { "info more", "'more'" },
     };
 
@@ -64,7 +68,7 @@ public sealed class UsageTests
     public void Wrong_usage_is_one_line_that_names_the_problem_and_the_help(string arguments, string problem)
     {
         string[] words = arguments.Split(' ');
-        string command = words[0] is "tokenizer" or "bench" && words[1] is "train" or "matmul" ? $"{words[0]} {words[1]}" : words[0];
+        string command = words[0] is "tokenizer" or "bench" && words[1] is "train" or "matmul" or "ops" ? $"{words[0]} {words[1]}" : words[0];
         CommandRun run = CommandRun.Of(words).Failed(2, problem, "See 'dynconv", "--help'.");
         if (!problem.Contains("is not a", StringComparison.Ordinal))
         {

@@ -122,6 +122,25 @@ public sealed class LanguageModelTests
     }
 
     [Fact]
+    public void A_token_after_a_state_trains_what_it_passes_through()
+    {
+        using var scope = new TensorScope();
+        using LanguageModel model = TinyModels.Random("static all");
+        using ModelState state = model.CreateState(1, 8);
+        model.Forward(TinyModels.Ids(1, 2, 3), state);
+        using var tape = new Tape();
+        Tensor logits = model.Forward(TinyModels.Ids(4), state);
+        tape.Backward(logits, logits.Detach());
+        Assert.All(
+            model.NamedParameters().Where(named => named.Key.Contains("up_", StringComparison.Ordinal) || named.Key.Contains("q_", StringComparison.Ordinal)),
+            named => Assert.NotNull(named.Value.Gradient));
+        foreach ((_, Parameter parameter) in model.NamedParameters())
+        {
+            parameter.Tensor.ClearGradient();
+        }
+    }
+
+    [Fact]
     public void A_sequence_longer_than_the_cache_is_refused()
     {
         using var scope = new TensorScope();

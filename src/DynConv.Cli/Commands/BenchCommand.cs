@@ -74,17 +74,44 @@ internal static class BenchCommand
         {
             string[] names = parsed.GetValue(ops) ?? [];
             OpDescription[] wanted = [.. OpCatalogue.All.Where(op => names.Length == 0 || names.Contains(op.Name))];
-            string? changed = parsed.GetValue(sizes);
+            OpSizes? changed = Sizes(parsed.GetValue(sizes), wanted, device);
             OpReport.Run(
                 context,
                 OpBenchmark.Run(
                     device,
                     ComputeTypes.Parse(parsed.GetValue(dtype), device),
                     wanted,
-                    changed is null ? null : OpSizes.Parse(changed)),
+                    changed),
                 device,
                 json);
         });
+    }
+
+    private static OpSizes? Sizes(string? text, OpDescription[] ops, Device device)
+    {
+        if (text is null)
+        {
+            return null;
+        }
+
+        try
+        {
+            var sizes = OpSizes.Parse(text);
+            foreach (OpDescription op in ops)
+            {
+                OpSizes own = device.IsCuda ? op.CudaSizes : op.CpuSizes;
+                if (sizes.Letters.FirstOrDefault(letter => !own.Letters.Contains(letter)) is { } unknown)
+                {
+                    throw new UsageException($"--sizes: {op} has no {unknown}; its sizes are {own}. Choose ops that have it with --op.");
+                }
+            }
+
+            return sizes;
+        }
+        catch (DynConvException exception)
+        {
+            throw new UsageException($"--sizes: {exception.Message}");
+        }
     }
 
     private static Command Products(CliContext context) => Create(context, "matmul", MatMulHelp, [], (_, device, json) =>

@@ -202,7 +202,7 @@ internal static class CommonOptions
     }
 
     private static string[] Words(ArgumentResult result) =>
-        result.Tokens[0].Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+        [.. result.Tokens.SelectMany(static token => token.Value.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
 
     private static T? ParseNumber<T>(string name, string text, ArgumentResult result, T? least)
         where T : struct, INumber<T>, IMinMaxValue<T>

@@ -33,7 +33,7 @@ internal static class OpReport
         context.Out.WriteLine(device.IsCuda
             ? $"{device.Name}, driver for CUDA {CudaInfo.Read().DriverVersion}; {first.DType}; copy {first.CopyGbPerS:N0} GB/s, matrix products {first.ProductTflopPerS:N0} TFLOP/s"
             : $"{CpuSettings.Threads} threads, {CpuSettings.VectorBits}-bit vectors, {first.DType}; copy some {first.CopyGbPerS:0.0} GB/s, measured beside each row; matrix products {first.ProductTflopPerS * 1e3:N0} GFLOP/s");
-        context.Out.WriteLine("medians in us; floor: every tensor once at the copy's speed, or all arithmetic at a large matrix product's, whichever takes longer");
+        context.Out.WriteLine("medians in us; floor: about the least, every tensor once at the copy's speed or all arithmetic at a large matrix product's");
         context.Out.WriteLine();
         context.Out.WriteLine($"{"",-NameWidth} {"",-SizesWidth} {"forward",-26} forward + backward");
         context.Out.WriteLine(

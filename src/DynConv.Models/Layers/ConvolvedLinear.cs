@@ -178,7 +178,8 @@ public sealed class ConvolvedLinearState : IMixerState
     internal void Advance(ShortConvolution?[] convolutions, Tensor[] outputs, Tensor?[] features)
     {
         int[] convolved = [.. Enumerable.Range(0, outputs.Length).Where(i => convolutions[i] is not null)];
-        if (outputs[0].Shape[1] == 1)
+        // A step records no gradient.
+        if (outputs[0].Shape[1] == 1 && !Tape.IsRecording([.. outputs, .. features]))
         {
             Tensor[] tokens = ConvolutionStep.Run([.. convolved.Select(i => convolutions[i]!.NextStep(
                 WithoutTime(outputs[i]), features[i] is { } own ? WithoutTime(own) : null, _states[i]!))]);

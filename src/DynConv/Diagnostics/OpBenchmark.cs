@@ -40,8 +40,21 @@ public static class OpBenchmark
 
     private static OpWorkload Load(OpDescription op, Device device, DType dtype, OpSizes? sizes)
     {
+        // More than any machine holds; beyond that, counts of elements overflow.
+        const double MostBytes = 1L << 50;
         OpSizes usual = device.IsCuda ? op.CudaSizes : op.CpuSizes;
-        return new OpWorkload(op, sizes is null ? usual : usual.With(sizes), dtype, DType.Float32)
+        OpSizes wanted = sizes is null ? usual : usual.With(sizes);
+        if (wanted.Letters.FirstOrDefault(letter => wanted[letter] == 0) is { } empty)
+        {
+            throw new DynConvException($"{op}: {empty}=0 leaves nothing to measure; sizes are at least 1.");
+        }
+
+        if (op.Inputs.Concat(op.Results).Max(tensor => wanted.Elements(tensor)) * sizeof(float) > MostBytes)
+        {
+            throw new DynConvException($"{op}: tensors of {wanted} are larger than any machine's memory.");
+        }
+
+        return new OpWorkload(op, wanted, dtype, DType.Float32)
         {
             Optional = [.. op.Inputs.Select(static input => input.Name).Intersect(Given)],
         };
@@ -120,8 +133,9 @@ public static class OpBenchmark
 /// <param name="BackwardUs">That of the backward pass alone; null on the CPU, where it is not measured, and without one.</param>
 /// <param name="ForwardBackwardUs">That of both, gradients of all inputs; null for an op without gradients.</param>
 /// <param name="ForwardFloorUs">
-/// What the forward pass cannot be faster than: its bytes, each tensor once, at the copy bandwidth, or its multiplications
-/// and additions at the rate of a large matrix product, whichever takes longer.
+/// What the forward pass takes at least, about: its bytes, each tensor once, at the copy bandwidth, or its multiplications and
+/// additions at the rate of a large matrix product, whichever takes longer. Memory is read faster than it is copied, so that an
+/// op which writes little can be a little faster.
 /// </param>
 /// <param name="ForwardBackwardFloorUs">The same of both passes.</param>
 /// <param name="Bound">Which of the two takes longer, over both passes: <c>memory</c> or <c>arithmetic</c>.</param>

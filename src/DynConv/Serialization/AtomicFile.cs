@@ -9,7 +9,8 @@ namespace DynConv.Serialization;
 /// <remarks>
 /// Within an <see cref="AtomicFolder"/> that is being written the file goes to its name at once: the folder is temporary.
 /// Elsewhere the temporary file is called as the final one with <c>.tmp</c> after it. A failed write removes it; one that a killed
-/// process left is overwritten by the next write.
+/// process left is overwritten by the next write. A symbolic link stays one, and what it points to is replaced; what stands below
+/// <c>/dev</c> and <c>/proc</c>, such as <c>/dev/stdout</c>, is written to and never replaced.
 /// </remarks>
 public static class AtomicFile
 {
@@ -24,6 +25,13 @@ public static class AtomicFile
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(write);
+        if (IsDevice(path))
+        {
+            WriteInto(path, write);
+            return;
+        }
+
+        path = LinkTarget(path);
         bool covered = AtomicFolder.Covers(path);
         string temporary = covered ? path : path + TemporarySuffix;
         DiskFile stream = Create(path, temporary);
@@ -69,6 +77,29 @@ public static class AtomicFile
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(text);
         Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    }
+
+    private static bool IsDevice(string path)
+    {
+        string full = Path.GetFullPath(path);
+        bool isBelow = full.StartsWith("/dev/", StringComparison.Ordinal) || full.StartsWith("/proc/", StringComparison.Ordinal);
+        return isBelow && !full.StartsWith("/dev/shm/", StringComparison.Ordinal);
+    }
+
+    private static string LinkTarget(string path) =>
+        new FileInfo(path).LinkTarget is null ? path : File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path;
+
+    private static void WriteInto(string path, Action<Stream> write)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Open, FileAccess.Write);
+            write(stream);
+        }
+        catch (Exception exception) when (WriteFailure.IsFrom(exception))
+        {
+            throw WriteFailure.Explain(path, exception);
+        }
     }
 
     private static DiskFile Create(string path, string temporary)

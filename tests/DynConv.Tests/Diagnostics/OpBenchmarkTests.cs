@@ -100,6 +100,14 @@ public sealed class OpBenchmarkTests
         Assert.Equal("There is no size of T among B=2 W=4 D=6 R=5.", Message(() => sizes.ShapeOf(new OpTensor("x", "[B, T]"))));
         Assert.Equal("There is no T among B=2 W=4 D=6 R=5.", Message(() => sizes.With(OpSizes.Parse("T=1"))));
         Assert.Equal("Sizes are written as in B=4 T=4096, not as B:4.", Message(() => OpSizes.Parse("B:4")));
+        Assert.Equal("Sizes are written as in B=4 T=4096, not as =3.", Message(() => OpSizes.Parse("=3")));
+        Assert.Equal("B has two sizes in B=4 B=5.", Message(() => OpSizes.Parse("B=4 B=5")));
+        Assert.Equal(
+            "bias: N=0 leaves nothing to measure; sizes are at least 1.",
+            Message(() => OpBenchmark.Run(Device.Cpu, ops: [Bias.Description], sizes: OpSizes.Parse("N=0"))));
+        Assert.Equal(
+            "bias: tensors of N=2147483647 D=2147483647 are larger than any machine's memory.",
+            Message(() => OpBenchmark.Run(Device.Cpu, ops: [Bias.Description], sizes: OpSizes.Parse("N=2147483647 D=2147483647"))));
 
         static string Message(Action action) => Assert.Throws<DynConvException>(action).Message;
     }

@@ -18,6 +18,17 @@ public sealed class AtomicFileTests : IDisposable
     }
 
     [Fact]
+    public void A_link_stays_one_and_its_file_is_replaced()
+    {
+        AtomicFile.WriteAllText(_folder["a"], "first");
+        File.CreateSymbolicLink(_folder["link"], _folder["a"]);
+        AtomicFile.WriteAllText(_folder["link"], "second");
+        Assert.Equal(_folder["a"], new FileInfo(_folder["link"]).LinkTarget);
+        Assert.Equal("second", File.ReadAllText(_folder["a"]));
+        Assert.Equal(["a", "link"], _folder.Names.Order());
+    }
+
+    [Fact]
     public void A_write_that_throws_leaves_the_old_file_and_nothing_else()
     {
         AtomicFile.WriteAllText(_folder["a"], "old");

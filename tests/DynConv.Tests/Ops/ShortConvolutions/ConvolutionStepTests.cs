@@ -72,6 +72,21 @@ public sealed class ConvolutionStepTests
         Assert.Contains("strides", Assert.Throws<TensorException>(() => StaticConvolution.Step(x, s, repeated)).Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Nothing_is_left_alive_also_without_a_scope()
+    {
+        using Tensor x = Tensor.Zeros([2, 8]);
+        using Tensor z = Tensor.Zeros([2, 3]);
+        using Tensor u = Tensor.Zeros([3, 8 * Width]);
+        using Tensor state = Tensor.Zeros([2, Width - 1, 8]);
+        using Tensor weight = Tensor.Zeros([2, 4, Width]);
+        long before = Device.Cpu.Memory.LiveBuffers;
+        ConvolutionStep.Run(ConvolutionStep.LowRank(x, z, u, null, state))[0].Dispose();
+        ConvolutionStep.Run(ConvolutionStep.HeadWise(x, weight, null, state))[0].Dispose();
+        LowRankConvolution.Step(x, z, u, null, state).Dispose();
+        Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
+    }
+
     [Theory]
     [MemberData(nameof(Devices))]
     public void Convolutions_without_channels_keep_none_from_stepping(string device)
@@ -98,7 +113,7 @@ public sealed class ConvolutionStepTests
         Tensor s = Draw(device, 2, [Width, 8], isParameter: true);
         Tensor state = Draw(device, 3, [2, Width - 1, 8], isParameter: false);
         float[] before = Values(state);
-        Assert.Contains("two steps", Assert.Throws<TensorException>(
+        Assert.Contains("another step of the same run", Assert.Throws<TensorException>(
             () => ConvolutionStep.Run(ConvolutionStep.Static(x, s, state), ConvolutionStep.Static(x, s, state))).Message, StringComparison.Ordinal);
         Assert.Contains("shares elements with x", Assert.Throws<TensorException>(
             () => StaticConvolution.Step(state.Slice(1, 0, 1).Reshape(2, 8), s, state)).Message, StringComparison.Ordinal);
@@ -115,14 +130,15 @@ public sealed class ConvolutionStepTests
         }
 
         using var scope = new TensorScope();
-        (ConvolutionStep[] steps, _) = Layer(device, 2, Width);
+        ConvolutionStep[][] layers = [.. Enumerable.Range(0, 3).Select(_ => Layer(device, 2, Width).Steps)];
         var context = TestDevices.Get(device).Context;
-        ConvolutionStep.Run(steps);
+        ConvolutionStep.Run(layers[0]);
         long before = context.Launches;
-        ConvolutionStep.Run(steps.AsSpan(0, 4));
+        ConvolutionStep.Run(layers[1].AsSpan(0, 4));
         Assert.Equal(1, context.Launches - before);
-        ConvolutionStep.Run(steps);
+        ConvolutionStep.Run(layers[2]);
         Assert.Equal(1 + 2, context.Launches - before);
+        Assert.Contains("runs once", Assert.Throws<TensorException>(() => ConvolutionStep.Run(layers[2])).Message, StringComparison.Ordinal);
     }
 
     // Two of each kind, of different sizes, as q, k, v and more would be; the fifth and sixth need a launch of their own.

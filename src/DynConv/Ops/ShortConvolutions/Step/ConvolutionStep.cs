@@ -4,9 +4,15 @@ namespace DynConv.Ops;
 /// One more token of each sequence on its way through a short convolution, whose state moves on with it: what generation
 /// does with every token. <see cref="Run"/> takes all convolutions of a layer together, which on a GPU is one launch.
 /// </summary>
+/// <remarks>
+/// A step is made for one run, right before it. It changes the state in place: what a tape keeps of that state for a backward
+/// pass changes with it.
+/// </remarks>
 public sealed partial class ConvolutionStep
 {
     private readonly string _op;
+    private readonly Tensor[] _views;
+    private bool _hasRun;
     private readonly ConvolutionInputs _inputs;
     private readonly Tensor _state;
     private readonly Tensor? _weight;
@@ -36,7 +42,7 @@ public sealed partial class ConvolutionStep
             throw new TensorException(op, "the state shares elements with x, which would change while it is read.", token, state);
         }
 
-        (_op, _state) = (op, state);
+        (_op, _state, _views) = (op, state, [.. new[] { token, weight, factors }.OfType<Tensor>()]);
         _weight = weight is null ? null : RowLayout.Of(weight, innerDimensions: 2);
         _factors = factors is null ? null : RowLayout.Of(factors);
         _learned = learned is null ? null : RowLayout.Of(learned);
@@ -108,7 +114,7 @@ public sealed partial class ConvolutionStep
     /// </returns>
     public static Tensor[] Run(params ReadOnlySpan<ConvolutionStep> steps)
     {
-        CheckStates(steps);
+        Check(steps);
         using IDisposable pause = Tape.Pause();
         Tensor[] results = new Tensor[steps.Length];
         for (int i = 0; i < steps.Length; i++)
@@ -125,30 +131,43 @@ public sealed partial class ConvolutionStep
                 steps[i].RunCpu(results[i]);
             }
 
-            steps[i].ReturnState();
+            steps[i].End();
         }
 
         return results;
     }
 
-    private static void CheckStates(ReadOnlySpan<ConvolutionStep> steps)
+    private static void Check(ReadOnlySpan<ConvolutionStep> steps)
     {
-        for (int i = 1; i < steps.Length; i++)
+        foreach (ConvolutionStep step in steps)
         {
-            for (int k = 0; k < i; k++)
+            ArgumentNullException.ThrowIfNull(step, nameof(steps));
+            if (step._hasRun)
             {
-                if (Overlap.Between(steps[i]._state, steps[k]._state))
+                throw new TensorException(step._op, "a step runs once; make one for each token.", step._state);
+            }
+
+            foreach (ConvolutionStep other in steps)
+            {
+                if (!ReferenceEquals(step, other)
+                    && (Overlap.Between(step._state, other._state) || Overlap.Between(step._state, other._inputs.X)))
                 {
                     throw new TensorException(
-                        steps[i]._op, "two steps of one run share elements of their states; each convolution has a state of its own.", steps[i]._state);
+                        step._op, "a state of one step shares elements with another step of the same run, which would see it change.", step._state);
                 }
             }
         }
     }
 
-    // A state with strides that kernels do not read has moved on in a copy.
-    private void ReturnState()
+    private void End()
     {
+        _hasRun = true;
+        foreach (Tensor view in _views)
+        {
+            view.Dispose();
+        }
+
+        // A state with strides that kernels do not read has moved on in a copy.
         if (!ReferenceEquals(_inputs.InitialState, _state))
         {
             StridedCopy.Copy(_inputs.InitialState!, _state);
