@@ -109,8 +109,11 @@ public abstract class OpTests<TCases>
         for (int k = 0; k < inputs.Length && inputs.Length > 1; k++)
         {
             int input = inputs[k];
-            OpResult alone = run.Execute(Layout.Contiguous, Layout.Contiguous, isTracked: i => i == input);
-            Compare(one, device, [alone.Gradients[k]], Doubles([all.Gradients[k]]), $"gradient of {one.Inputs[input].Name} alone");
+            if (device == "cpu" || !TestDevices.IsSlow)
+            {
+                OpResult alone = run.Execute(Layout.Contiguous, Layout.Contiguous, isTracked: i => i == input);
+                Compare(one, device, [alone.Gradients[k]], Doubles([all.Gradients[k]]), $"gradient of {one.Inputs[input].Name} alone");
+            }
 
             OpResult others = run.Execute(Layout.Contiguous, Layout.Contiguous, isTracked: i => i != input);
             int[] rest = [.. Enumerable.Range(0, inputs.Length).Where(i => i != k)];

@@ -84,6 +84,14 @@ public sealed class ConvolutionStepTests
         ConvolutionStep.Run(ConvolutionStep.LowRank(x, z, u, null, state))[0].Dispose();
         ConvolutionStep.Run(ConvolutionStep.HeadWise(x, weight, null, state))[0].Dispose();
         LowRankConvolution.Step(x, z, u, null, state).Dispose();
+
+        // Strides that cost a copy.
+        using Tensor turned = Tensor.Zeros([8, Width - 1, 2]);
+        using Tensor strided = turned.Transpose(0, 2);
+        using Tensor columns = Tensor.Zeros([3, 2]);
+        using Tensor rows = columns.Transpose(0, 1);
+        before = Device.Cpu.Memory.LiveBuffers;
+        ConvolutionStep.Run(ConvolutionStep.LowRank(x, rows, u, null, strided))[0].Dispose();
         Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
     }
 
@@ -115,6 +123,8 @@ public sealed class ConvolutionStepTests
         float[] before = Values(state);
         Assert.Contains("another step of the same run", Assert.Throws<TensorException>(
             () => ConvolutionStep.Run(ConvolutionStep.Static(x, s, state), ConvolutionStep.Static(x, s, state))).Message, StringComparison.Ordinal);
+        ConvolutionStep one = ConvolutionStep.Static(x, s, state);
+        Assert.Contains("another step of the same run", Assert.Throws<TensorException>(() => ConvolutionStep.Run(one, one)).Message, StringComparison.Ordinal);
         Assert.Contains("shares elements with x", Assert.Throws<TensorException>(
             () => StaticConvolution.Step(state.Slice(1, 0, 1).Reshape(2, 8), s, state)).Message, StringComparison.Ordinal);
         Assert.Equal(before, Values(state));

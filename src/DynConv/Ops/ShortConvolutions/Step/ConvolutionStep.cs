@@ -11,13 +11,13 @@ namespace DynConv.Ops;
 public sealed partial class ConvolutionStep
 {
     private readonly string _op;
-    private readonly Tensor[] _views;
-    private bool _hasRun;
     private readonly ConvolutionInputs _inputs;
     private readonly Tensor _state;
     private readonly Tensor? _weight;
     private readonly Tensor? _factors;
     private readonly Tensor? _learned;
+    private readonly Tensor[] _own; // views and copies of the arguments
+    private bool _hasRun;
 
     private ConvolutionStep(
         string op,
@@ -42,10 +42,13 @@ public sealed partial class ConvolutionStep
             throw new TensorException(op, "the state shares elements with x, which would change while it is read.", token, state);
         }
 
-        (_op, _state, _views) = (op, state, [.. new[] { token, weight, factors }.OfType<Tensor>()]);
+        (_op, _state) = (op, state);
         _weight = weight is null ? null : RowLayout.Of(weight, innerDimensions: 2);
         _factors = factors is null ? null : RowLayout.Of(factors);
         _learned = learned is null ? null : RowLayout.Of(learned);
+        Tensor?[] made = [token, weight, factors, _inputs.X, _inputs.StaticWeight, _inputs.InitialState, _weight, _factors, _learned];
+        _own = [.. made.OfType<Tensor>().Where(tensor =>
+            !ReferenceEquals(tensor, state) && !ReferenceEquals(tensor, staticWeight) && !ReferenceEquals(tensor, learned))];
     }
 
     /// <summary>A token of a static convolution.</summary>
@@ -104,8 +107,8 @@ public sealed partial class ConvolutionStep
 
     /// <summary>Convolves the tokens and moves the states on; records no gradient.</summary>
     /// <param name="steps">
-    /// Convolutions with states of their own, each once. Those of as many sequences, as wide and of the same types share a launch, up to
-    /// four.
+    /// Convolutions with states of their own, each once. Those of as many sequences, as wide and of the same types share a
+    /// launch, up to four.
     /// </param>
     /// <returns>
     /// y of each, <c>[B, D]</c>: bit for bit what the whole pass gives for that token, except for a low-rank convolution in
@@ -139,18 +142,21 @@ public sealed partial class ConvolutionStep
 
     private static void Check(ReadOnlySpan<ConvolutionStep> steps)
     {
-        foreach (ConvolutionStep step in steps)
+        for (int i = 0; i < steps.Length; i++)
         {
+            ConvolutionStep step = steps[i];
             ArgumentNullException.ThrowIfNull(step, nameof(steps));
             if (step._hasRun)
             {
                 throw new TensorException(step._op, "a step runs once; make one for each token.", step._state);
             }
 
-            foreach (ConvolutionStep other in steps)
+            for (int k = 0; k < i; k++)
             {
-                if (!ReferenceEquals(step, other)
-                    && (Overlap.Between(step._state, other._state) || Overlap.Between(step._state, other._inputs.X)))
+                ConvolutionStep other = steps[k];
+                if (Overlap.Between(step._state, other._state)
+                    || Overlap.Between(step._state, other._inputs.X)
+                    || Overlap.Between(other._state, step._inputs.X))
                 {
                     throw new TensorException(
                         step._op, "a state of one step shares elements with another step of the same run, which would see it change.", step._state);
@@ -162,15 +168,16 @@ public sealed partial class ConvolutionStep
     private void End()
     {
         _hasRun = true;
-        foreach (Tensor view in _views)
-        {
-            view.Dispose();
-        }
 
         // A state with strides that kernels do not read has moved on in a copy.
         if (!ReferenceEquals(_inputs.InitialState, _state))
         {
             StridedCopy.Copy(_inputs.InitialState!, _state);
+        }
+
+        foreach (Tensor own in _own)
+        {
+            own.Dispose();
         }
     }
 
