@@ -120,6 +120,9 @@ internal static unsafe class HeadWiseColumns
         where TVector : struct
         where TTaps : struct, ITaps
     {
+        bool residual = (mode & ConvolveMode.Residual) != 0;
+        bool accumulate = (mode & ConvolveMode.Accumulate) != 0;
+        bool nonTemporal = (mode & ConvolveMode.NonTemporal) != 0;
         bool hasStatic = staticWeight.First is not null;
         long tapStride = weights.TapStride;
         float* head = weights.First;
@@ -170,7 +173,25 @@ internal static unsafe class HeadWiseColumns
                 sum = TTaps.Count > 1 ? TSimd.MultiplyAdd(f1, v1, sum) : sum;
                 sum = TTaps.Count > 2 ? TSimd.MultiplyAdd(f2, v2, sum) : sum;
                 sum = TTaps.Count > 3 ? TSimd.MultiplyAdd(f3, v3, sum) : sum;
-                ConvolutionColumns.Finish<TSimd, TVector>(y, sum, v0, mode);
+                if (residual)
+                {
+                    sum = TSimd.Add(sum, v0);
+                }
+
+                if (accumulate)
+                {
+                    sum = TSimd.Add(sum, TSimd.Load(y));
+                }
+
+                if (nonTemporal)
+                {
+                    TSimd.StoreNonTemporal(y, sum);
+                }
+                else
+                {
+                    TSimd.Store(y, sum);
+                }
+
                 v3 = v2;
                 v2 = v1;
                 v1 = v0;

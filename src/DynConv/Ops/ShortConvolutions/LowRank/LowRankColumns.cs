@@ -243,7 +243,24 @@ internal static unsafe partial class LowRankColumns
         sum = TTaps.Count > 1 ? TSimd.MultiplyAdd(f1, TSimd.Load(x + step), sum) : sum;
         sum = TTaps.Count > 2 ? TSimd.MultiplyAdd(f2, TSimd.Load(x + (2 * step)), sum) : sum;
         sum = TTaps.Count > 3 ? TSimd.MultiplyAdd(f3, TSimd.Load(x + (3 * step)), sum) : sum;
-        ConvolutionColumns.Finish<TSimd, TVector>(y, sum, current, mode);
+        if ((mode & ConvolveMode.Residual) != 0)
+        {
+            sum = TSimd.Add(sum, current);
+        }
+
+        if ((mode & ConvolveMode.Accumulate) != 0)
+        {
+            sum = TSimd.Add(sum, TSimd.Load(y));
+        }
+
+        if ((mode & ConvolveMode.NonTemporal) != 0)
+        {
+            TSimd.StoreNonTemporal(y, sum);
+        }
+        else
+        {
+            TSimd.Store(y, sum);
+        }
     }
 
     private readonly struct One : IRows
