@@ -14,6 +14,7 @@ public sealed class ConvolvedLinear : Module
     private readonly ComputeWeight _computeWeight;
     private readonly DType _computeType;
     private readonly Part[] _parts;
+    private readonly ShortConvolution?[] _convolutions;
 
     /// <summary>Makes the layers.</summary>
     /// <param name="factory">Makes the weights, <c>NAME_proj.weight</c>, <c>NAME_proj.bias</c> and <c>NAME_conv</c>.</param>
@@ -54,6 +55,8 @@ public sealed class ConvolvedLinear : Module
         {
             AddParameters(part, factory, writesResidual);
         }
+
+        _convolutions = [.. _parts.Select(part => part.Convolution)];
     }
 
     /// <summary>Output channels of all layers together.</summary>
@@ -75,17 +78,16 @@ public sealed class ConvolvedLinear : Module
         Tensor outputs = _bias is null ? fused : Bias.Add(fused.Slice(-1, 0, Outputs), _bias);
         Tensor[] results = [.. _parts.Select(part => outputs.Slice(-1, part.Start, part.Layer.Outputs))];
         Tensor?[] features = [.. _parts.Select(part => part.Features > 0 ? fused.Slice(-1, part.FeatureStart, part.Features) : null)];
-        ShortConvolution?[] convolutions = [.. _parts.Select(part => part.Convolution)];
         if (state is not null)
         {
-            state.Advance(convolutions, results, features);
+            state.Advance(_convolutions, results, features);
             return results;
         }
 
         var options = new ShortConvolutionOptions { Packed = packed };
         for (int i = 0; i < results.Length; i++)
         {
-            results[i] = convolutions[i]?.Apply(results[i], features[i], options) ?? results[i];
+            results[i] = _convolutions[i]?.Apply(results[i], features[i], options) ?? results[i];
         }
 
         return results;

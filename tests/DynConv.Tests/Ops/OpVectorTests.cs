@@ -6,7 +6,9 @@ namespace DynConv.Tests.Ops;
 [Trait("Uses", "compiler")]
 public sealed class OpVectorTests
 {
-    private static readonly string[] Files = [.. Directory.GetFiles(Folder(), "*.safetensors").Order()];
+    private static readonly string Folder = Path.Combine(Repository.Folder, "tests", "golden", "ops");
+
+    private static readonly string[] Files = [.. Directory.GetFiles(Folder, "*.safetensors").Order()];
 
     public static TheoryData<string, string> Vectors => new(
         from device in TestDevices.Names.Except([TestDevices.MixedCuda])
@@ -18,7 +20,7 @@ public sealed class OpVectorTests
     public void Results_and_gradients_conform(string name, string device)
     {
         ConformanceResult result = OpVector.Run(
-            Path.Combine(Folder(), $"{name}.safetensors"), TestDevices.Get(device), TestDevices.TypeOf(device, isParameter: false));
+            Path.Combine(Folder, $"{name}.safetensors"), TestDevices.Get(device), TestDevices.TypeOf(device, isParameter: false));
         Assert.SkipWhen(result.Outcome == ConformanceOutcome.Skipped, result.Detail);
         Assert.True(result.Outcome == ConformanceOutcome.Passed, $"{name} on {device}: {result}");
     }
@@ -28,16 +30,5 @@ public sealed class OpVectorTests
     {
         Assert.Equal(23, Files.Select(Path.GetFileName).Count(name => name!.Split('_')[0] is "static" or "headwise" or "lowrank"));
         Assert.Equal(10, Files.Select(Path.GetFileName).Count(name => name!.Split('_')[0] is "attention" or "rope" or "rms" or "swiglu" or "cross"));
-    }
-
-    private static string Folder()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(folder!.FullName, "DynConv.slnx")))
-        {
-            folder = folder.Parent;
-        }
-
-        return Path.Combine(folder.FullName, "tests", "golden", "ops");
     }
 }

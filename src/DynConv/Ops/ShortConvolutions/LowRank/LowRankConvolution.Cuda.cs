@@ -7,29 +7,29 @@ public static partial class LowRankConvolution
 {
     private const int Threads = 128;
 
-    private static readonly KernelTable<(DType X, DType U, DType Static, int Width, bool Backward)> ConvolutionKernel = new(
+    private static readonly KernelTable<(ConvolutionTypes Types, bool Backward)> ConvolutionKernel = new(
         "low_rank_convolution.cu",
         "low_rank_convolution",
         key =>
         [
-            .. FilterMacros(key.X, key.U, key.Static, key.Width),
-            ("TOKENS", TokensOfThread(key.Width)),
+            .. KernelTokenFilters.Macros(key.Types),
+            ("TOKENS", TokensOfThread(key.Types.Width)),
             ("BACKWARD", key.Backward ? 1 : 0),
         ],
-        (DType.Float32, DType.Float32, DType.Float32, 4, false),
-        (DType.BFloat16, DType.Float32, DType.BFloat16, 16, true));
+        (new(DType.Float32, DType.Float32, DType.Float32, 4), false),
+        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 16), true));
 
     private static readonly KernelTable<(DType X, DType U, int Width, int Ranks)> FactorsKernel = new(
         "low_rank_factors.cu",
         "low_rank_factors",
-        key => [.. FilterMacros(key.X, key.U, key.U, key.Width), ("RANKS", key.Ranks)],
+        key => [.. KernelTokenFilters.Macros(new(key.X, key.U, key.U, key.Width)), ("RANKS", key.Ranks)],
         (DType.Float32, DType.Float32, 4, 16),
         (DType.BFloat16, DType.Float32, 16, 32));
 
     private static readonly KernelTable<(DType X, int Width, int Ranks)> WeightsKernel = new(
         "low_rank_weights.cu",
         "low_rank_weights",
-        key => [.. FilterMacros(key.X, key.X, key.X, key.Width), ("RANKS", key.Ranks)],
+        key => [.. KernelTokenFilters.Macros(new(key.X, key.X, key.X, key.Width)), ("RANKS", key.Ranks)],
         (DType.Float32, 4, 16),
         (DType.BFloat16, 16, 4));
 
@@ -78,7 +78,6 @@ public static partial class LowRankConvolution
     internal static void Convolve(
         ConvolutionInputs inputs, Tensor z, Tensor u, Tensor from, Tensor to, bool backward, bool accumulate)
     {
-        LowRankTypes types = LowRankTypes.Of(inputs, u);
         ConvolutionArguments arguments = new()
         {
             X = new(from),
@@ -93,7 +92,7 @@ public static partial class LowRankConvolution
         };
         long blocks = DivideUp(inputs.Channels, Threads) * inputs.Sequences.Batch
             * DivideUp(inputs.Sequences.Time, TokensOfThread(inputs.Width));
-        ConvolutionKernel[to.Device, (to.DType, types.U, types.Static, inputs.Width, backward)].Launch(
+        ConvolutionKernel[to.Device, (ConvolutionTypes.Of(inputs, u), backward)].Launch(
             new CudaGrid(blocks, Threads), KernelArgument.Of(in arguments));
     }
 
@@ -164,9 +163,6 @@ public static partial class LowRankConvolution
             staticSums is null ? default : new PartialRows(staticSums, ds.Tensor!, ds.Accumulate),
             default);
     }
-
-    private static (string Name, object Value)[] FilterMacros(DType x, DType u, DType s, int width) =>
-        [("ELEMENT", x.CudaName()), ("WEIGHT", u.CudaName()), ("STATIC_WEIGHT", s.CudaName()), ("WIDTH", width)];
 
     /// <summary>Tokens whose filters a thread has registers for.</summary>
     private static int TokensOfThread(int width) => width <= 4 ? 16 : width <= 8 ? 8 : 4;
