@@ -1,6 +1,6 @@
 using System.Text.Json.Nodes;
 using DynConv.Models;
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 
 namespace DynConv.Cli.Tests;
 

@@ -1,7 +1,7 @@
 using DynConv.Cli.Display;
 using DynConv.Models;
 using DynConv.Training;
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 using DynConv.Training.Runs;
 using Spectre.Console.Testing;
 

@@ -1,4 +1,5 @@
 using System.Reflection;
+using DynConv.Experiments.Ablations;
 using DynConv.Models;
 using DynConv.Reports;
 using DynConv.Tests;
@@ -24,7 +25,7 @@ public sealed class PublicApiTests
         ],
     };
 
-    public static TheoryData<string> Assemblies => ["DynConv", "DynConv.Models", "DynConv.Training", "DynConv.Reports"];
+    public static TheoryData<string> Assemblies => ["DynConv", "DynConv.Models", "DynConv.Training", "DynConv.Experiments", "DynConv.Reports"];
 
     [Theory]
     [MemberData(nameof(Assemblies))]
@@ -35,6 +36,7 @@ public sealed class PublicApiTests
             "DynConv" => typeof(Tensor).Assembly,
             "DynConv.Models" => typeof(LanguageModel).Assembly,
             "DynConv.Training" => typeof(TrainingConfiguration).Assembly,
+            "DynConv.Experiments" => typeof(AblationGrid).Assembly,
             _ => typeof(Report).Assembly,
         };
         string actual = assembly.GeneratePublicApi(Options).ReplaceLineEndings("\n") + "\n";

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using DynConv.Cli.Display;
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 
 namespace DynConv.Cli.Commands;
 

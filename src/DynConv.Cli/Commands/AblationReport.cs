@@ -1,6 +1,6 @@
 using System.Globalization;
 using DynConv.Cli.Display;
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 
 namespace DynConv.Cli.Commands;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using DynConv.Cli.Display;
-using DynConv.Training.Recall;
+using DynConv.Experiments.Recall;
 
 namespace DynConv.Cli.Commands;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using DynConv.Cli.Display;
-using DynConv.Training.Scaling;
+using DynConv.Experiments.Scaling;
 
 namespace DynConv.Cli.Commands;
 

@@ -1,4 +1,4 @@
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Runs;
 

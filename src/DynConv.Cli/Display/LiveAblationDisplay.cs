@@ -1,4 +1,4 @@
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 using DynConv.Training.Runs;
 using Spectre.Console;
 using Spectre.Console.Rendering;

@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using DynConv.Training.Recall;
+using DynConv.Experiments.Recall;
 using Spectre.Console;
 
 namespace DynConv.Cli.Display;

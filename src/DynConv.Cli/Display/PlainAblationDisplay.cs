@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using DynConv.Training.Ablations;
+using DynConv.Experiments.Ablations;
 using DynConv.Training.Runs;
 
 namespace DynConv.Cli.Display;

@@ -1,4 +1,4 @@
-using DynConv.Training.Recall;
+using DynConv.Experiments.Recall;
 
 namespace DynConv.Cli.Display;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using DynConv.Training.Recall;
+using DynConv.Experiments.Recall;
 
 namespace DynConv.Cli.Display;
 
