@@ -1,3 +1,2 @@
-// Tests change the thread count and count live buffers, which belong to the whole process.
+// Tests count live buffers, which belong to the whole process.
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
-[assembly: AssemblyFixture(typeof(DynConv.Tests.PoisonedMemory))]

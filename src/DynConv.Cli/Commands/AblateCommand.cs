@@ -37,7 +37,7 @@ internal static class AblateCommand
         var command = new Command("ablate", Help) { file, output, table, data, valid, tokenizer, init, seeds, device, dtype, threads };
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             AblationGrid grid = AblationFile.Read(parsed.GetValue(file)!).With(configuration => configuration with
             {
                 Data = Given(parsed, data) ?? configuration.Data,

@@ -140,7 +140,7 @@ internal static class BenchCommand
 
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             string? path = parsed.GetValue(json);
             if (path is not null)
             {

@@ -124,7 +124,8 @@ internal static class CommonOptions
             },
         };
 
-    public static void ApplyThreads(int? threads) => CpuSettings.Threads = threads ?? CpuSettings.Threads;
+    /// <summary>Holds a command to the threads that an option gives; null if it gives none.</summary>
+    public static IDisposable? LimitThreads(int? threads) => threads is { } count ? CpuSettings.LimitThreads(count) : null;
 
     /// <summary>
     /// The device that an option asks for. Says why <c>auto</c> is not a GPU, unless nobody asked and the machine has

@@ -34,7 +34,7 @@ internal static class EvalCommand
         reading.AddTo(command);
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
             ITokenizer tokenizer = ModelTokenizer.Load(folder, !parsed.GetValue(noTemplate)).Tokenizer;

@@ -55,7 +55,7 @@ internal static class GenerateCommand
         });
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             SamplingOptions options = sampling.Read(parsed).Validate();
             byte[] text = parsed.GetValue(promptFile) is { } file ? PromptFile.Read(file, context.Input) : Encoding.UTF8.GetBytes(parsed.GetValue(prompt)!);

@@ -1,7 +1,6 @@
 using System.Text.Json.Serialization;
 using DynConv.Cpu;
 using DynConv.Diagnostics;
-using DynConv.Ops;
 
 namespace DynConv.Cli.Commands;
 
@@ -26,34 +25,19 @@ internal static class MatMulReport
         context.Out.WriteLine($"{CpuSettings.Threads} threads, {CpuSettings.VectorBits}-bit vectors, float32, C = A B^T; medians");
         context.Out.WriteLine($"{"M",6} {"N",6} {"K",6} {"managed GFLOP/s",16} {"OpenBLAS GFLOP/s",17} {"ratio",6}");
         var rows = new List<Row>();
-        BlasBackend before = Blas.Backend;
-        try
+        foreach ((long m, long n, long k) in Sizes)
         {
-            foreach ((long m, long n, long k) in Sizes)
-            {
-                double managed = Measure(BlasBackend.Managed, m, n, k);
-                double? openBlas = hasOpenBlas ? Measure(BlasBackend.OpenBlas, m, n, k) : null;
-                rows.Add(new Row(m, n, k, managed, openBlas, managed / openBlas));
-                context.Out.WriteLine($"{m,6} {n,6} {k,6} {managed,16:0.0} {openBlas,17:0.0} {managed / openBlas,6:0.00}");
-            }
-        }
-        finally
-        {
-            Blas.Backend = before;
+            double managed = Measure(BlasBackend.Managed, m, n, k);
+            double? openBlas = hasOpenBlas ? Measure(BlasBackend.OpenBlas, m, n, k) : null;
+            rows.Add(new Row(m, n, k, managed, openBlas, managed / openBlas));
+            context.Out.WriteLine($"{m,6} {n,6} {k,6} {managed,16:0.0} {openBlas,17:0.0} {managed / openBlas,6:0.00}");
         }
 
         JsonOutput.Write(json, rows);
     }
 
-    private static double Measure(BlasBackend backend, long m, long n, long k)
-    {
-        Blas.Backend = backend;
-        using var scope = new TensorScope();
-        Tensor x = Tensor.Zeros([m, k]);
-        Tensor weight = Tensor.Zeros([n, k]);
-        double seconds = Stopwatches.Median(() => MatMul.Linear(x, weight).Dispose(), Budget);
-        return 2.0 * m * n * k / seconds / 1e9;
-    }
+    private static double Measure(BlasBackend backend, long m, long n, long k) =>
+        2.0 * m * n * k / MatMulBenchmark.Measure(backend, m, n, k, Budget) / 1e9;
 
     private sealed record Row(
         [property: JsonPropertyName("m")] long M,

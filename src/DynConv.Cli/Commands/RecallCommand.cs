@@ -41,7 +41,7 @@ internal static class RecallCommand
         var command = new Command("recall", Help) { tasks, convs, pairs, seeds, steps, rates, layers, channels, heads, threads, device, output };
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             return Run(context, CommonOptions.ResolveDevice(context, parsed.GetValue(device)), parsed.GetValue(output), new RecallSettings
             {
                 Tasks = parsed.GetValue(tasks) is { Length: > 0 } names ? [.. names.Select(RecallTasks.Get)] : defaults.Tasks,

@@ -45,11 +45,10 @@ internal static class TokenizerCommand
         reading.AddTo(command);
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             var options = new TokenizerTrainerOptions
             {
                 Pattern = parsed.GetValue(pattern) == "llama3" ? PretokenizerPattern.Llama3 : PretokenizerPattern.Gpt2,
-                Threads = parsed.GetValue(threads) ?? Environment.ProcessorCount,
             };
             return Train(context, TextSource.Find(parsed.GetValue(data)!, options: reading.Read(parsed)), parsed.GetValue(size)!.Value, parsed.GetValue(output)!, options);
         });

@@ -39,7 +39,7 @@ internal static class TrainCommand
         configuration.AddTo(command);
         command.SetAction(parsed =>
         {
-            CommonOptions.ApplyThreads(parsed.GetValue(threads));
+            using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
             var place = new Place(parsed.GetValue(output)!, parsed.GetValue(tensorBoard));
             return parsed.GetValue(resume)
                 ? Resume(context, parsed, configuration, place)

@@ -28,28 +28,19 @@ public static class RecallExperiment
         RecallSettings settings, IRecallTask task, Device? device = null, IRecallObserver? observer = null, CancellationToken stop = default)
     {
         observer?.OnTask(task, Runs(settings));
-        int threads = CpuSettings.Threads;
-        int sideBySide = device is { IsCuda: true } ? 1 : threads;
-        CpuSettings.Threads = 1;
-        try
-        {
-            List<RecallOutcome> Train(IEnumerable<RecallRun> runs) => TrainAll(settings, [.. runs], device ?? Device.Cpu, sideBySide, observer, stop);
-            List<RecallOutcome> sweep = Train(
-                from rate in settings.LearningRates
-                from conv in settings.Convolutions.Reverse()
-                select new RecallRun(task, conv, Seed: 0, rate));
-            Dictionary<string, RecallOutcome> best = settings.Convolutions.ToDictionary(
-                conv => conv, conv => sweep.Where(outcome => outcome.Run.Conv == conv).MaxBy(outcome => outcome.Validation)!);
-            List<RecallOutcome> others = Train(
-                from seed in Enumerable.Range(1, settings.Seeds - 1)
-                from conv in settings.Convolutions.Reverse()
-                select best[conv].Run with { Seed = seed });
-            return new RecallResult(settings, task, [.. best.Values.Concat(others)], sweep);
-        }
-        finally
-        {
-            CpuSettings.Threads = threads;
-        }
+        int sideBySide = device is { IsCuda: true } ? 1 : CpuSettings.Threads;
+        List<RecallOutcome> Train(IEnumerable<RecallRun> runs) => TrainAll(settings, [.. runs], device ?? Device.Cpu, sideBySide, observer, stop);
+        List<RecallOutcome> sweep = Train(
+            from rate in settings.LearningRates
+            from conv in settings.Convolutions.Reverse()
+            select new RecallRun(task, conv, Seed: 0, rate));
+        Dictionary<string, RecallOutcome> best = settings.Convolutions.ToDictionary(
+            conv => conv, conv => sweep.Where(outcome => outcome.Run.Conv == conv).MaxBy(outcome => outcome.Validation)!);
+        List<RecallOutcome> others = Train(
+            from seed in Enumerable.Range(1, settings.Seeds - 1)
+            from conv in settings.Convolutions.Reverse()
+            select best[conv].Run with { Seed = seed });
+        return new RecallResult(settings, task, [.. best.Values.Concat(others)], sweep);
     }
 
     private static List<RecallOutcome> TrainAll(
@@ -63,6 +54,7 @@ public static class RecallExperiment
                 new ParallelOptions { MaxDegreeOfParallelism = sideBySide, CancellationToken = stop },
                 i =>
                 {
+                    using IDisposable alone = CpuSettings.LimitThreads(1);
                     using var trainer = new RecallTrainer(settings, runs[i], device);
                     outcomes[i] = trainer.Train(observer, stop);
                     observer?.OnRun(outcomes[i]);

@@ -1,3 +1,5 @@
+using DynConv.Cpu;
+
 namespace DynConv.Models.Tokenizers;
 
 /// <summary>How <see cref="TokenizerTrainer"/> works.</summary>
@@ -9,6 +11,6 @@ public sealed record TokenizerTrainerOptions
     /// <summary>A pair that is seen less often is not merged; at least 1.</summary>
     public long MinimumPairCount { get; init; } = 2;
 
-    /// <summary>Threads that count pieces; at least 1. The result does not depend on it.</summary>
-    public int Threads { get; init; } = Environment.ProcessorCount;
+    /// <summary>Threads that count pieces; at least 1, and unless set <see cref="CpuSettings.Threads"/>. The result does not depend on it.</summary>
+    public int Threads { get; init; } = CpuSettings.Threads;
 }

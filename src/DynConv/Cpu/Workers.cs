@@ -11,25 +11,32 @@ internal static class Workers
 
     private static readonly Lock Gate = new();
     private static readonly SemaphoreSlim Wake = new(0);
-    private static int _count = DefaultCount();
+    private static int _default;
     private static int _started;
     private static volatile Job? _job;
 
     [ThreadStatic]
     private static bool _inside;
 
-    /// <summary>Threads that take part, the calling one included. The environment variable is <c>DYNCONV_THREADS</c>.</summary>
-    public static int Count
+    // 0 for none.
+    [ThreadStatic]
+    private static int _limit;
+
+    /// <summary>
+    /// Threads that take part in what the calling thread asks for, itself included: its innermost limit or, without one, what
+    /// the environment variable <c>DYNCONV_THREADS</c> says, or all cores.
+    /// </summary>
+    /// <exception cref="DynConvException">The variable says something else than a number.</exception>
+    public static int Count => _limit > 0 ? _limit : _default > 0 ? _default : _default = Default();
+
+    /// <summary>Sets <see cref="Count"/> for the calling thread, until the result is disposed on it.</summary>
+    public static IDisposable Limit(int count)
     {
-        get => _count;
-        set
-        {
-            ArgumentOutOfRangeException.ThrowIfLessThan(value, 1);
-            _count = value;
-        }
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
+        return new CountLimit(count);
     }
 
-    private static int DefaultCount()
+    private static int Default()
     {
         string? asked = Environment.GetEnvironmentVariable("DYNCONV_THREADS");
         if (string.IsNullOrEmpty(asked))
@@ -53,7 +60,7 @@ internal static class Workers
             return;
         }
 
-        int threads = (int)Math.Min(_count, blocks);
+        int threads = (int)Math.Min(Count, blocks);
         if (threads == 1 || _inside || !Gate.TryEnter())
         {
             for (long block = 0; block < blocks; block++)
@@ -117,6 +124,23 @@ internal static class Workers
             }
 
             _job?.Help();
+        }
+    }
+
+    private sealed class CountLimit : IDisposable
+    {
+        private readonly int _outer = _limit;
+        private bool _disposed;
+
+        public CountLimit(int count) => _limit = count;
+
+        public void Dispose()
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                _limit = _outer;
+            }
         }
     }
 

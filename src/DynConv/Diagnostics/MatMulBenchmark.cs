@@ -1,9 +1,10 @@
+using DynConv.Cpu;
 using DynConv.Cuda;
 using DynConv.Ops;
 
 namespace DynConv.Diagnostics;
 
-/// <summary>Times matrix products on a GPU.</summary>
+/// <summary>Times matrix products.</summary>
 public static class MatMulBenchmark
 {
     private const int Calls = 5;
@@ -33,5 +34,27 @@ public static class MatMulBenchmark
                 MatMul.Linear(a, b).Dispose();
             }
         }
+    }
+
+    /// <summary>The median time of <c>C = A Bᵀ</c> in float32 on the CPU, by one backend.</summary>
+    /// <param name="backend">What computes it.</param>
+    /// <param name="m">Rows of A and of the result.</param>
+    /// <param name="n">Rows of B and columns of the result.</param>
+    /// <param name="k">Columns of A and B.</param>
+    /// <param name="budget">How long to measure; a fifth of a second if not given.</param>
+    /// <returns>Seconds.</returns>
+    /// <exception cref="DynConvException">The backend is not on this machine.</exception>
+    public static unsafe double Measure(BlasBackend backend, long m, long n, long k, TimeSpan? budget = null)
+    {
+        Blas.Require(backend);
+        using var scope = new TensorScope();
+        var values = new NormalValues();
+        Tensor a = values.Tensor([m, k], DType.Float32, Device.Cpu);
+        Tensor b = values.Tensor([n, k], DType.Float32, Device.Cpu);
+        Tensor c = Tensor.Zeros([m, n]);
+        return Stopwatches.Median(Multiply, budget ?? TimeSpan.FromMilliseconds(200));
+
+        void Multiply() => Gemm.Multiply(backend, new GemmProblem(
+            m, n, k, new GemmOperand(a.Float(), k), new GemmOperand(b.Float(), k, transposed: true), c.Float(), n, accumulate: false));
     }
 }

@@ -25,7 +25,7 @@ public abstract class MemoryPool
     /// Whether fresh buffers are filled with NaN, so that a read of memory that nothing wrote shows in the result.
     /// For tests; the environment variable <c>DYNCONV_POISON=1</c> sets it at start.
     /// </summary>
-    public bool Poison { get; set; } = Environment.GetEnvironmentVariable("DYNCONV_POISON") == "1";
+    public bool Poison { get; internal set; } = Environment.GetEnvironmentVariable("DYNCONV_POISON") == "1";
 
     /// <summary>Buffers that are in use now.</summary>
     public long LiveBuffers => Interlocked.Read(ref _liveBuffers);

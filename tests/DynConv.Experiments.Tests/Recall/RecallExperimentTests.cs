@@ -43,21 +43,16 @@ public sealed class RecallExperimentTests
     [Fact]
     public void No_figure_depends_on_the_number_of_threads_and_no_memory_is_kept()
     {
-        int threads = CpuSettings.Threads;
         long before = Device.Cpu.Memory.LiveBuffers;
-        try
+        Assert.Equal(Run(threads: 1), Run(threads: 3));
+        Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
+
+        static string Run(int threads)
         {
-            CpuSettings.Threads = 1;
-            string alone = Figures(RecallExperiment.Run(Tiny, new MixedRecall()));
-            CpuSettings.Threads = 3;
-            string together = Figures(RecallExperiment.Run(Tiny, new MixedRecall()));
-            Assert.Equal(alone, together);
-            Assert.Equal(3, CpuSettings.Threads);
-            Assert.Equal(before, Device.Cpu.Memory.LiveBuffers);
-        }
-        finally
-        {
-            CpuSettings.Threads = threads;
+            using IDisposable limit = CpuSettings.LimitThreads(threads);
+            string figures = Figures(RecallExperiment.Run(Tiny, new MixedRecall()));
+            Assert.Equal(threads, CpuSettings.Threads);
+            return figures;
         }
     }
 

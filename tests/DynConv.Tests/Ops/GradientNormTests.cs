@@ -49,17 +49,12 @@ public sealed class GradientNormTests
     {
         using var scope = new TensorScope();
         Tensor x = Tensor.From(Enumerable.Range(0, 300_001).Select(i => MathF.Sin(i)).ToArray(), [300_001]);
-        int before = Workers.Count;
-        try
+        Assert.Equal(Sum(threads: 1), Sum(threads: 5));
+
+        float Sum(int threads)
         {
-            Workers.Count = 1;
-            float wanted = GradientNorm.SquaredSum(x).Item();
-            Workers.Count = 5;
-            Assert.Equal(wanted, GradientNorm.SquaredSum(x).Item());
-        }
-        finally
-        {
-            Workers.Count = before;
+            using IDisposable limit = CpuSettings.LimitThreads(threads);
+            return GradientNorm.SquaredSum(x).Item();
         }
     }
 

@@ -131,22 +131,18 @@ public abstract class OpTests<TCases>
     public void Any_number_of_threads_gives_the_same_bits(string name, string device)
     {
         OpRun run = Setup(name, device, out _);
-        int before = Workers.Count;
-        try
+        OpResult one = Execute(1);
+        foreach (int threads in new[] { 2, 5 })
         {
-            Workers.Count = 1;
-            OpResult one = run.Execute(Layout.Contiguous, Layout.Contiguous);
-            foreach (int threads in new[] { 2, 5 })
-            {
-                Workers.Count = threads;
-                OpResult many = run.Execute(Layout.Contiguous, Layout.Contiguous);
-                AssertSameBits(one.Outputs, many.Outputs);
-                AssertSameBits(one.Gradients, many.Gradients);
-            }
+            OpResult many = Execute(threads);
+            AssertSameBits(one.Outputs, many.Outputs);
+            AssertSameBits(one.Gradients, many.Gradients);
         }
-        finally
+
+        OpResult Execute(int threads)
         {
-            Workers.Count = before;
+            using IDisposable limit = CpuSettings.LimitThreads(threads);
+            return run.Execute(Layout.Contiguous, Layout.Contiguous);
         }
     }
 

@@ -106,18 +106,10 @@ public sealed class TrainingRunTests
             Batch = 8,
             Steps = 3,
         };
-        int threads = CpuSettings.Threads;
-        try
+        foreach (int count in new[] { 1, 2, 3 })
         {
-            foreach (int count in new[] { 1, 2, 3 })
-            {
-                CpuSettings.Threads = count;
-                run.Start($"threads-{count}");
-            }
-        }
-        finally
-        {
-            CpuSettings.Threads = threads;
+            using IDisposable limit = CpuSettings.LimitThreads(count);
+            run.Start($"threads-{count}");
         }
 
         run.AssertSameOutcome("threads-1", "threads-2");
@@ -172,10 +164,8 @@ public sealed class TrainingRunTests
         var peaks = new List<long>();
         var reserved = new List<long>();
         // How many threads work at a moment, each with scratch memory of its own, is left to chance: one makes the peak exact.
-        int threads = CpuSettings.Threads;
-        try
+        using (CpuSettings.LimitThreads(1))
         {
-            CpuSettings.Threads = 1;
             run.Start(recorder: new Recorder
             {
                 AtStep = _ =>
@@ -186,10 +176,6 @@ public sealed class TrainingRunTests
                     memory.ResetPeak();
                 },
             });
-        }
-        finally
-        {
-            CpuSettings.Threads = threads;
         }
 
         Assert.Equal(12, live.Count);

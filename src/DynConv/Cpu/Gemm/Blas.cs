@@ -6,7 +6,7 @@ public static class Blas
     private static BlasBackend? _backend;
 
     /// <summary>
-    /// The backend in use. At first the one that the environment variable <c>DYNCONV_BLAS</c> names, <c>managed</c> or
+    /// The backend in use: the one that the environment variable <c>DYNCONV_BLAS</c> names, <c>managed</c> or
     /// <c>openblas</c>. Where it names none, OpenBLAS if the machine has it, with one exception: on a processor with
     /// 512-bit vectors that the installed OpenBLAS does not know and drives with kernels for 256-bit ones, the managed
     /// kernel, which is then about twice as fast.
@@ -14,11 +14,8 @@ public static class Blas
     /// <exception cref="DynConvException">
     /// OpenBLAS is asked for and cannot be loaded, or the variable names something else.
     /// </exception>
-    public static BlasBackend Backend
-    {
-        get => _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"), () => OpenBlasInfo, Simd.Level);
-        set => _backend = value == BlasBackend.Managed ? value : RequireOpenBlas(OpenBlasInfo);
-    }
+    public static BlasBackend Backend =>
+        _backend ??= Choose(Environment.GetEnvironmentVariable("DYNCONV_BLAS"), () => OpenBlasInfo, Simd.Level);
 
     /// <summary>The machine's OpenBLAS, or why there is none. The first look loads it.</summary>
     public static OpenBlasInfo OpenBlasInfo => OpenBlas.Info;
@@ -31,6 +28,9 @@ public static class Blas
         "openblas" => RequireOpenBlas(openBlas()),
         _ => throw new DynConvException($"DYNCONV_BLAS is '{asked}'; use managed or openblas."),
     };
+
+    /// <exception cref="DynConvException">The backend is OpenBLAS, and it cannot be loaded.</exception>
+    internal static void Require(BlasBackend backend) => _ = backend == BlasBackend.OpenBlas ? RequireOpenBlas(OpenBlasInfo) : backend;
 
     private static BlasBackend Default(OpenBlasInfo openBlas, SimdLevel level) =>
         openBlas.IsAvailable && (level < SimdLevel.Vector512 || openBlas.Has512BitKernels)

@@ -1,4 +1,5 @@
 using DynConv.Cpu;
+using DynConv.Diagnostics;
 
 namespace DynConv.Tests.Ops;
 
@@ -59,5 +60,24 @@ public sealed class BlasTests
         Assert.True(File.Exists(Blas.OpenBlasInfo.LibraryPath));
         Assert.StartsWith("OpenBLAS", Blas.OpenBlasInfo.Configuration);
         Assert.NotEmpty(Blas.OpenBlasInfo.Core!);
+    }
+
+    [Theory]
+    [InlineData(BlasBackend.Managed)]
+    [InlineData(BlasBackend.OpenBlas)]
+    public void Either_backend_is_timed_and_the_one_in_use_stays(BlasBackend backend)
+    {
+        BlasBackend before = Blas.Backend;
+        if (backend == BlasBackend.OpenBlas && !Blas.OpenBlasInfo.IsAvailable)
+        {
+            var error = Assert.Throws<DynConvException>(() => MatMulBenchmark.Measure(backend, 8, 16, 32));
+            Assert.Contains("OpenBLAS is asked for", error.Message, StringComparison.Ordinal);
+        }
+        else
+        {
+            Assert.InRange(MatMulBenchmark.Measure(backend, 8, 16, 32, TimeSpan.FromMilliseconds(1)), 0, 10);
+        }
+
+        Assert.Equal(before, Blas.Backend);
     }
 }

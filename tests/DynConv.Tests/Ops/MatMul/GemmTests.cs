@@ -148,15 +148,7 @@ public sealed class GemmTests
 
     private static float[] WithThreads(int count, Func<float[]> run)
     {
-        int before = Workers.Count;
-        Workers.Count = count;
-        try
-        {
-            return run();
-        }
-        finally
-        {
-            Workers.Count = before;
-        }
+        using IDisposable limit = CpuSettings.LimitThreads(count);
+        return run();
     }
 }
