@@ -1,15 +1,19 @@
 using DynConv.Cli.Display;
+using DynConv.Models.Layers;
 using Spectre.Console;
 
 namespace DynConv.Cli;
 
-/// <summary>Where a command reads and writes.</summary>
+/// <summary>Where a command reads and writes, and what it knows.</summary>
 /// <param name="Out">Standard output: results.</param>
 /// <param name="Error">Standard error: what went wrong, one line; notes.</param>
 /// <param name="Terminal">Draws the live display.</param>
 /// <param name="IsInteractive">Whether standard output is a terminal; if not, progress is plain lines.</param>
 internal sealed record CliContext(TextWriter Out, TextWriter Error, IAnsiConsole Terminal, bool IsInteractive)
 {
+    /// <summary>The kinds of mixers that files and options can name.</summary>
+    public MixerKinds Mixers { get; init; } = MixerKinds.BuiltIn;
+
     /// <summary>Standard input.</summary>
     public Stream Input { get; init; } = Stream.Null;
 

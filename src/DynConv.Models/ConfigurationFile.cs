@@ -3,6 +3,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DynConv.Models.HuggingFace;
+using DynConv.Models.Layers;
 
 namespace DynConv.Models;
 
@@ -53,19 +54,28 @@ public static class ConfigurationFile
 
     /// <summary>Reads a file and checks that this library computes what it describes.</summary>
     /// <param name="path">The file.</param>
-    public static ModelConfiguration Read(string path) => ReadWithFormat(path).Configuration;
+    /// <param name="mixers">The kinds of mixers that it may name; this library's if not given.</param>
+    public static ModelConfiguration Read(string path, MixerKinds? mixers = null) => ReadWithFormat(path, mixers).Configuration;
 
     /// <summary>Reads the file's text.</summary>
     /// <param name="json">As <see cref="ToJson(ModelConfiguration, int?)"/> writes it, or as other tools write a <c>model_type</c> that is known here.</param>
-    public static ModelConfiguration Parse(string json) => ReadFormat(JsonFile.Parse(Encoding.UTF8.GetBytes(json))).Configuration;
+    /// <param name="mixers">The kinds of mixers that it may name; this library's if not given.</param>
+    public static ModelConfiguration Parse(string json, MixerKinds? mixers = null) =>
+        ReadFormat(JsonFile.Parse(Encoding.UTF8.GetBytes(json)), mixers).Configuration;
 
     /// <summary>Reads a file, and says in which format it is.</summary>
-    internal static (ModelConfiguration Configuration, ModelFormat Format) ReadWithFormat(string path)
+    internal static (ModelConfiguration Configuration, ModelFormat Format) ReadWithFormat(string path, MixerKinds? mixers = null) =>
+        Read(path, root => ReadFormat(root, mixers));
+
+    /// <summary>Says in which format a file is, whatever its model is made of.</summary>
+    internal static ModelFormat FormatOf(string path) => Read(path, FormatOf);
+
+    private static T Read<T>(string path, Func<JsonSection, T> read)
     {
         JsonSection root = JsonFile.Read(path);
         try
         {
-            return ReadFormat(root);
+            return read(root);
         }
         catch (DynConvException exception)
         {
@@ -73,9 +83,11 @@ public static class ConfigurationFile
         }
     }
 
-    private static (ModelConfiguration Configuration, ModelFormat Format) ReadFormat(JsonSection root)
+    private static (ModelConfiguration Configuration, ModelFormat Format) ReadFormat(JsonSection root, MixerKinds? mixers)
     {
-        ModelFormat format = ModelFormat.Of(root.String("model_type") ?? "llama");
-        return (format.Read(root).Validate(), format);
+        ModelFormat format = FormatOf(root);
+        return (format.Read(root, mixers ?? MixerKinds.BuiltIn).Validate(), format);
     }
+
+    private static ModelFormat FormatOf(JsonSection root) => ModelFormat.Of(root.String("model_type") ?? "llama");
 }

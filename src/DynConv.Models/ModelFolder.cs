@@ -1,4 +1,5 @@
 using DynConv.Models.HuggingFace;
+using DynConv.Models.Layers;
 using DynConv.Models.Tokenizers;
 using DynConv.Modules;
 using DynConv.Serialization;
@@ -24,7 +25,8 @@ public static class ModelFolder
     /// <param name="folder">A folder written by this library or, for a <c>model_type</c> that is known here, by another tool.</param>
     /// <param name="device">Where the weights go; the CPU if not given.</param>
     /// <param name="dtype">What the model computes in: float32, or bfloat16 on CUDA.</param>
-    public static LanguageModel Load(string folder, Device? device = null, DType dtype = DType.Float32)
+    /// <param name="mixers">The kinds of mixers that it may have; this library's if not given.</param>
+    public static LanguageModel Load(string folder, Device? device = null, DType dtype = DType.Float32, MixerKinds? mixers = null)
     {
         if (!Directory.Exists(folder))
         {
@@ -32,7 +34,7 @@ public static class ModelFolder
         }
 
         (ModelConfiguration configuration, ModelFormat format) =
-            ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName));
+            ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName), mixers);
         return Make(folder, configuration, format, static (_, _) => [], device, dtype);
     }
 
@@ -48,7 +50,7 @@ public static class ModelFolder
     public static LanguageModel LoadInto(
         string folder, ModelConfiguration configuration, ulong seed, Device? device = null, DType dtype = DType.Float32)
     {
-        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName)).Format;
+        ModelFormat format = ConfigurationFile.FormatOf(Path.Combine(folder, ConfigurationFileName));
         var random = new RandomSource(seed);
         return Make(folder, configuration, format, AddConvolutions, device, dtype);
 
@@ -74,7 +76,7 @@ public static class ModelFolder
     /// <exception cref="DynConvException">A file is missing or damaged, or the weights are not those of such a model.</exception>
     public static void ReadWeights(string folder, LanguageModel model)
     {
-        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ConfigurationFileName)).Format;
+        ModelFormat format = ConfigurationFile.FormatOf(Path.Combine(folder, ConfigurationFileName));
         using var reader = new CheckpointReader(folder);
         ReadWeights(reader, model, folder, format.TensorName, []);
     }

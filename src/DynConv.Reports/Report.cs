@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using DynConv.Models.Layers;
 
 namespace DynConv.Reports;
 
@@ -10,6 +11,7 @@ namespace DynConv.Reports;
 public sealed class Report
 {
     private readonly IReadOnlyList<string> _folders;
+    private readonly MixerKinds? _mixers;
     private readonly Dictionary<string, RunReport> _known = [];
     private readonly string _session = Guid.NewGuid().ToString("N");
     private readonly List<string> _problems = [];
@@ -18,10 +20,12 @@ public sealed class Report
     private string _stamp = "";
 
     /// <param name="folders">What to show.</param>
+    /// <param name="mixers">The kinds of mixers that models may have; the library's if not given.</param>
     /// <exception cref="DynConvException">One of them is no folder.</exception>
-    public Report(IReadOnlyList<string> folders)
+    public Report(IReadOnlyList<string> folders, MixerKinds? mixers = null)
     {
         _folders = folders;
+        _mixers = mixers;
         foreach (string folder in folders)
         {
             if (!Directory.Exists(folder))
@@ -124,7 +128,7 @@ public sealed class Report
     {
         if (!_known.TryGetValue(folder.Path, out RunReport? run))
         {
-            run = new RunReport(_known.Count, folder);
+            run = new RunReport(_known.Count, folder, _mixers);
             _known.Add(folder.Path, run);
         }
 

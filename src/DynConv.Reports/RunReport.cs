@@ -1,12 +1,13 @@
 using System.Text.Json;
 using DynConv.Models;
+using DynConv.Models.Layers;
 using DynConv.Training;
 using DynConv.Training.Runs;
 
 namespace DynConv.Reports;
 
 /// <summary>One training run on the page, read again as it grows.</summary>
-internal sealed class RunReport(int id, ReportFolder folder)
+internal sealed class RunReport(int id, ReportFolder folder, MixerKinds? mixers)
 {
     private const double LeastSilence = 60;
     private const double StepsOfSilence = 10;
@@ -28,7 +29,7 @@ internal sealed class RunReport(int id, ReportFolder folder)
     {
         Try(ReadSettings, System.IO.Path.Combine(Path, RunFile.Name), problems);
         Try(ReadTokenizer, System.IO.Path.Combine(Path, ModelFolder.TokenizerFileName), problems);
-        Try(() => _parameters ??= RunSettings.Parameters(Path), System.IO.Path.Combine(Path, ModelFolder.ConfigurationFileName), problems);
+        Try(() => _parameters ??= RunSettings.Parameters(Path, mixers), System.IO.Path.Combine(Path, ModelFolder.ConfigurationFileName), problems);
         Try(ReadMetrics, folder.Metrics, problems);
         if (_metrics.LeftOut is { } leftOut)
         {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using DynConv.Models;
+using DynConv.Models.Layers;
 using DynConv.Training;
 
 namespace DynConv.Reports;
@@ -36,13 +37,13 @@ internal sealed record RunSettings(IReadOnlyDictionary<string, string> Values, l
     }
 
     /// <summary>Parameters of a finished run's model; null while there is none.</summary>
-    public static long? Parameters(string folder)
+    public static long? Parameters(string folder, MixerKinds? mixers)
     {
         try
         {
             string path = Path.Combine(folder, ModelFolder.ConfigurationFileName);
             return File.Exists(path) && FileKind.Obstacle(path) is null
-                ? ParameterCounts.Of(ConfigurationFile.Read(path)).Total
+                ? ParameterCounts.Of(ConfigurationFile.Read(path, mixers)).Total
                 : null;
         }
         catch (DynConvException)

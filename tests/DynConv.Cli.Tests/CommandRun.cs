@@ -1,4 +1,5 @@
 using System.Text;
+using DynConv.Models.Layers;
 using Spectre.Console.Testing;
 
 namespace DynConv.Cli.Tests;
@@ -17,18 +18,24 @@ public sealed record CommandRun(int ExitCode, string Output, string Error)
     /// <summary>Runs a command in this process, as if its output went to a file.</summary>
     public static CommandRun Of(params string[] arguments) => Of(isInteractive: false, arguments);
 
+    /// <summary>Runs a command that knows other kinds of mixers, as if its output went to a file.</summary>
+    public static CommandRun Of(MixerKinds mixers, params string[] arguments) => With([], isInteractive: false, arguments, mixers);
+
     /// <summary>Runs a command in this process.</summary>
     public static CommandRun Of(bool isInteractive, params string[] arguments) => With([], isInteractive, arguments);
 
     /// <summary>Runs a command in this process with something on standard input.</summary>
-    public static CommandRun With(byte[] input, bool isInteractive, params string[] arguments)
+    public static CommandRun With(byte[] input, bool isInteractive, params string[] arguments) =>
+        With(input, isInteractive, arguments, MixerKinds.BuiltIn);
+
+    private static CommandRun With(byte[] input, bool isInteractive, string[] arguments, MixerKinds mixers)
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
         using var terminal = new TestConsole();
         using var standardInput = new MemoryStream(input);
         using var bytes = new MemoryStream();
-        var context = new CliContext(output, error, terminal, isInteractive) { Input = standardInput, Bytes = bytes };
+        var context = new CliContext(output, error, terminal, isInteractive) { Input = standardInput, Bytes = bytes, Mixers = mixers };
         int code = CommandLineApplication.Run(arguments, context);
         return new CommandRun(code, output + Encoding.UTF8.GetString(bytes.ToArray()), error.ToString()) { Bytes = bytes.ToArray() };
     }

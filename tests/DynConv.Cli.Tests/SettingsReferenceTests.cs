@@ -1,6 +1,8 @@
+using System.Reflection;
 using System.Text.RegularExpressions;
 using DynConv.Tests;
 using DynConv.Training;
+using YamlDotNet.Serialization;
 
 namespace DynConv.Cli.Tests;
 
@@ -15,7 +17,7 @@ public sealed partial class SettingsReferenceTests
     {
         string[] settings =
         [
-            .. typeof(TrainingConfiguration).GetProperties().Select(property => Underscored(property.Name)),
+            .. typeof(TrainingConfiguration).GetProperties().Where(property => !property.IsDefined(typeof(YamlIgnoreAttribute))).Select(property => Underscored(property.Name)),
             .. typeof(ModelOverrides).GetProperties().Select(property => $"model.{Underscored(property.Name)}"),
         ];
 

@@ -38,7 +38,7 @@ internal static class AblateCommand
         command.SetAction(parsed =>
         {
             using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
-            AblationGrid grid = AblationFile.Read(parsed.GetValue(file)!).With(configuration => configuration with
+            AblationGrid grid = AblationFile.Read(parsed.GetValue(file)!, context.Mixers).With(configuration => configuration with
             {
                 Data = Given(parsed, data) ?? configuration.Data,
                 Valid = Given(parsed, valid) ?? configuration.Valid,

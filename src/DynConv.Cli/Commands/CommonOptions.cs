@@ -156,7 +156,7 @@ internal static class CommonOptions
     /// <summary>The folder that <c>--model</c> stands for; of a run that is not finished its newest checkpoint, which is said.</summary>
     public static string FindModel(CliContext context, string folder)
     {
-        (string found, long? step) = RunModel.Find(folder);
+        (string found, long? step) = RunModel.Find(folder, context.Mixers);
         if (step is not null)
         {
             context.Error.WriteLine($"note: {folder} is not finished; this is its checkpoint of step {step}, {found}");
@@ -169,7 +169,7 @@ internal static class CommonOptions
     public static LanguageModel Load(CliContext context, string folder, string? device, string? computeType)
     {
         Device resolved = ResolveDevice(context, device);
-        return ModelFolder.Load(folder, resolved, ComputeTypes.Parse(computeType, resolved));
+        return ModelFolder.Load(folder, resolved, ComputeTypes.Parse(computeType, resolved), context.Mixers);
     }
 
     /// <summary>Compiles what a command needs on a GPU, and says where it computes; silent on the CPU.</summary>

@@ -17,7 +17,7 @@ internal static class ParamsCommand
 
     public static Command Create(CliContext context)
     {
-        TrainingOptions options = TrainingOptions.ForModel();
+        TrainingOptions options = TrainingOptions.ForModel(context.Mixers);
         var command = new Command("params", Help);
         options.AddTo(command);
         command.SetAction(parsed =>

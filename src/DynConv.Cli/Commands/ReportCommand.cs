@@ -27,7 +27,7 @@ internal static class ReportCommand
         {
             string path = parsed.GetValue(output)!;
             CommonOptions.CheckWritable(path);
-            var report = new Report(parsed.GetValue(folders)!);
+            var report = new Report(parsed.GetValue(folders)!, context.Mixers);
             report.ReadAll();
             AtomicFile.WriteAllText(path, ReportPage.Make(report));
             foreach (string problem in report.Problems)

@@ -50,7 +50,7 @@ internal static class ScalingCommand
                 AtFlops = parsed.GetValue(at),
             };
             options = options with { Resamples = parsed.GetValue(resamples) ?? options.Resamples };
-            ScalingResult result = ScalingFit.Fit(ScalingRuns.Read(parsed.GetValue(runs)!), options);
+            ScalingResult result = ScalingFit.Fit(ScalingRuns.Read(parsed.GetValue(runs)!, context.Mixers), options);
             Report(context.Out, result);
             if (path is not null)
             {

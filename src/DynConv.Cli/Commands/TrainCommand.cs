@@ -34,7 +34,7 @@ internal static class TrainCommand
         var resume = new Option<bool>("--resume") { Description = "Continue the run in --out from its newest checkpoint." };
         var tensorBoard = new Option<bool>("--tensorboard") { Description = "Write a TensorBoard event file into the run's folder too." };
         Option<int?> threads = CommonOptions.Threads();
-        TrainingOptions configuration = TrainingOptions.ForRun();
+        TrainingOptions configuration = TrainingOptions.ForRun(context.Mixers);
         var command = new Command("train", Help) { output, resume, tensorBoard, threads };
         configuration.AddTo(command);
         command.SetAction(parsed =>
@@ -124,7 +124,7 @@ internal static class TrainCommand
     private static void Summarize(CliContext context, TrainingResult result)
     {
         context.Out.WriteLine();
-        context.Out.WriteLine($"Sample (temperature 0.8, after \"{Sample(result, out string text)}\"):");
+        context.Out.WriteLine($"Sample (temperature 0.8, after \"{Sample(context, result, out string text)}\"):");
         context.Out.WriteLine(text);
         context.Out.WriteLine();
         context.Out.WriteLine($"Model    {result.Folder}");
@@ -144,12 +144,12 @@ internal static class TrainCommand
         context.Out.WriteLine(EvalCommand.ResultLine(result.Validation!));
     }
 
-    private static string Sample(TrainingResult result, out string text)
+    private static string Sample(CliContext context, TrainingResult result, out string text)
     {
         const int SampleTokens = 200;
         ModelTokenizer loaded = ModelTokenizer.Load(result.Folder);
         ITokenizer tokenizer = loaded.Tokenizer;
-        using LanguageModel model = ModelFolder.Load(result.Folder, result.Device, result.ComputeType);
+        using LanguageModel model = ModelFolder.Load(result.Folder, result.Device, result.ComputeType, context.Mixers);
         int[] tokens = [.. TextGenerator.Generate(
             model, result.SamplePrompt, SampleTokens, new SamplingOptions { Temperature = 0.8 }, loaded.EndTokens, tokenizer.Contains)];
         text = Printable.Text(tokenizer.Decode(tokens));

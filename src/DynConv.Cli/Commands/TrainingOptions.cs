@@ -25,9 +25,9 @@ internal sealed class TrainingOptions
     }
 
     /// <summary>All options of a run.</summary>
-    public static TrainingOptions ForRun()
+    public static TrainingOptions ForRun(MixerKinds mixers)
     {
-        var options = new TrainingOptions(new TrainingConfiguration());
+        var options = new TrainingOptions(new TrainingConfiguration { Mixers = mixers });
         options.AddData();
         options.AddReading();
         options.AddInit();
@@ -39,9 +39,9 @@ internal sealed class TrainingOptions
 
     /// <summary>The options that a model's shape depends on; without any it is a plain Transformer.</summary>
     /// <remarks>No tokenizer, an empty name, stands for the preset's vocabulary.</remarks>
-    public static TrainingOptions ForModel()
+    public static TrainingOptions ForModel(MixerKinds mixers)
     {
-        var options = new TrainingOptions(new TrainingConfiguration { Conv = "none", Tokenizer = "" });
+        var options = new TrainingOptions(new TrainingConfiguration { Conv = "none", Tokenizer = "", Mixers = mixers });
         options.AddModel("the preset's vocabulary");
         return options;
     }
@@ -63,7 +63,7 @@ internal sealed class TrainingOptions
     /// <param name="otherwise">Stands for the defaults.</param>
     public TrainingConfiguration Read(ParseResult parsed, TrainingConfiguration? otherwise = null)
     {
-        TrainingConfiguration configuration = parsed.GetValue(_file) is { } file ? RunFile.Read(file) : otherwise ?? _defaults;
+        TrainingConfiguration configuration = (parsed.GetValue(_file) is { } file ? RunFile.Read(file) : otherwise ?? _defaults) with { Mixers = _defaults.Mixers };
         foreach (Func<ParseResult, TrainingConfiguration, TrainingConfiguration> apply in _apply)
         {
             configuration = apply(parsed, configuration);
@@ -106,8 +106,8 @@ internal sealed class TrainingOptions
 
     private void AddTemplate() => Add(CommonOptions.NoTemplate(), static (c, v) => c with { Template = !v });
 
-    private static string Mixers() =>
-        string.Join(", ", MixerKinds.All.Where(kind => kind.Role == MixerRole.Sequence).Select(kind => kind.Name));
+    private string Mixers() =>
+        string.Join(", ", _defaults.Mixers.All.Where(kind => kind.Role == MixerRole.Sequence).Select(kind => kind.Name));
 
     private void AddRun()
     {

@@ -31,7 +31,7 @@ internal static class WatchCommand
         var command = new Command("watch", Help) { folders, port, host };
         command.SetAction(parsed =>
         {
-            var report = new Report(parsed.GetValue(folders)!);
+            var report = new Report(parsed.GetValue(folders)!, context.Mixers);
             using ReportServer server = ReportServer.Start(report, parsed.GetValue(host)!, parsed.GetValue(port));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine($"{server.Address} shows {string.Join(", ", parsed.GetValue(folders)!)}; Ctrl-C ends it");

@@ -1,4 +1,5 @@
 using System.Globalization;
+using DynConv.Models.Layers;
 using DynConv.Training;
 using YamlDotNet.Core;
 using YamlDotNet.RepresentationModel;
@@ -23,19 +24,21 @@ public static class AblationFile
 
     /// <summary>Reads a file and checks all of it that can be checked without the text and the device.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="mixers">The kinds of mixers that it may name; the library's if not given.</param>
     /// <exception cref="DynConvException">In one sentence: what is wrong, and in which line or row.</exception>
-    public static AblationGrid Read(string path) =>
-        YamlFile.Read(path, "grid", text => Parse(text, Path.GetFileNameWithoutExtension(path)));
+    public static AblationGrid Read(string path, MixerKinds? mixers = null) =>
+        YamlFile.Read(path, "grid", text => Parse(text, Path.GetFileNameWithoutExtension(path), mixers));
 
     /// <summary>Reads YAML.</summary>
     /// <param name="text">The file's text.</param>
     /// <param name="name">Stands for a name that it does not give.</param>
+    /// <param name="mixers">The kinds of mixers that it may name; the library's if not given.</param>
     /// <exception cref="DynConvException">In one sentence: what is wrong, and in which line or row.</exception>
-    public static AblationGrid Parse(string text, string name)
+    public static AblationGrid Parse(string text, string name, MixerKinds? mixers = null)
     {
         try
         {
-            return Read(YamlNodes.Read(text), name);
+            return Read(YamlNodes.Read(text), name, mixers ?? MixerKinds.BuiltIn);
         }
         catch (YamlException exception)
         {
@@ -43,7 +46,7 @@ public static class AblationFile
         }
     }
 
-    private static AblationGrid Read(YamlMappingNode file, string name)
+    private static AblationGrid Read(YamlMappingNode file, string name, MixerKinds mixers)
     {
         var found = new Dictionary<string, YamlNode>();
         foreach ((string key, YamlNode keyNode, YamlNode value) in YamlNodes.Entries(file))
@@ -71,7 +74,7 @@ public static class AblationFile
             throw YamlNodes.Failure(file, variants.Count == 0 ? $"the grid has no rows: give {Rows} or {Grid}" : $"the grid has more than {MostRows} rows");
         }
 
-        List<AblationRow> made = AblationRows.Make(ground, variants);
+        List<AblationRow> made = AblationRows.Make(ground, variants, mixers);
         return new AblationGrid(
             found.TryGetValue(Name, out YamlNode? title) ? YamlNodes.Text(title, Name) : name,
             ReadBaseline(found.GetValueOrDefault(Baseline), made),

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DynConv.Models.Layers;
 using DynConv.Modules;
 using DynConv.Training;
 using YamlDotNet.RepresentationModel;
@@ -26,7 +27,7 @@ internal static class AblationRows
         [ShortConvolutionKind.LowRank.Name()] = ["head_size"],
     };
 
-    public static List<AblationRow> Make(YamlMappingNode ground, IReadOnlyList<AblationVariant> variants)
+    public static List<AblationRow> Make(YamlMappingNode ground, IReadOnlyList<AblationVariant> variants, MixerKinds mixers)
     {
         // A mistake in the base is the base's, not the first row's.
         _ = RunFile.Deserialize(YamlNodes.Parser(ground));
@@ -35,7 +36,7 @@ internal static class AblationRows
         var seen = new Dictionary<string, string>();
         foreach (AblationVariant variant in variants)
         {
-            AblationRow row = Make(ground, variant, varied);
+            AblationRow row = Make(ground, variant, varied, mixers);
             Distinguish(seen, row, variant.Where);
             rows.Add(row);
         }
@@ -43,7 +44,7 @@ internal static class AblationRows
         return rows;
     }
 
-    private static AblationRow Make(YamlMappingNode ground, AblationVariant variant, string[] varied)
+    private static AblationRow Make(YamlMappingNode ground, AblationVariant variant, string[] varied, MixerKinds mixers)
     {
         string[] given = [.. YamlNodes.Entries(variant.Settings).Select(entry => entry.Key)];
         string? common = given.FirstOrDefault(Common.Contains);
@@ -53,7 +54,7 @@ internal static class AblationRows
         }
 
         YamlMappingNode merged = YamlNodes.Merge(WithoutOtherLength(ground, given), variant.Settings);
-        TrainingConfiguration configuration = RunFile.Deserialize(YamlNodes.Parser(merged));
+        TrainingConfiguration configuration = RunFile.Deserialize(YamlNodes.Parser(merged)) with { Mixers = mixers };
         if (Unused.TryGetValue(configuration.Conv ?? TrainingConfiguration.DefaultConv, out string[]? unused) && given.FirstOrDefault(unused.Contains) is { } idle)
         {
             string kind = configuration.Conv == ShortConvolutionKinds.None ? "a model without convolutions has no use for" : $"{configuration.ConvName} convolutions have no use for";

@@ -109,7 +109,7 @@ public sealed class AblationRun
         try
         {
             _ = RunRecord.IsRun(cell.Folder)
-                ? TrainingRun.Resume(cell.Folder, _folder, progress, static saved => saved, stop)
+                ? TrainingRun.Resume(cell.Folder, _folder, progress, saved => saved with { Mixers = cell.Configuration.Mixers }, stop)
                 : TrainingRun.Start(cell.Configuration, cell.Folder, _folder, progress, stop);
         }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
@@ -149,7 +149,7 @@ public sealed class AblationRun
         RunRecord run;
         try
         {
-            run = RunRecord.Read(cell.Folder);
+            run = RunRecord.Read(cell.Folder, cell.Configuration.Mixers);
         }
         catch (DynConvException exception)
         {
@@ -180,8 +180,8 @@ public sealed class AblationRun
 
     private static void CheckUnchanged(AblationCell cell, Func<TrainingConfiguration, TrainingConfiguration> view)
     {
-        TrainingConfiguration saved = RunFile.Read(Path.Combine(cell.Folder, RunFile.Name));
         TrainingConfiguration asked = cell.Configuration;
+        TrainingConfiguration saved = RunFile.Read(Path.Combine(cell.Folder, RunFile.Name)) with { Mixers = asked.Mixers };
         if (asked.Data.Count == 0)
         {
             // Only a table is asked for, and it needs no text.

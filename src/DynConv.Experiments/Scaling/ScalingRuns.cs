@@ -10,14 +10,15 @@ public static class ScalingRuns
 {
     /// <summary>Reads runs whose losses are comparable.</summary>
     /// <param name="folders">Folders of runs, and folders that hold such folders.</param>
+    /// <param name="mixers">The kinds of mixers that their models may have; the library's if not given.</param>
     /// <returns>
     /// Architectures by the name of their kind of convolution (<c>none</c>, <c>static</c>, <c>headwise</c>,
     /// <c>lowrank</c>), with placement, width, rank or head size, and layers that differ, where one kind comes in several ways.
     /// </returns>
     /// <exception cref="DynConvException">There are no runs, or one is not finished, or they do not have the same text.</exception>
-    public static IReadOnlyList<ScalingArchitecture> Read(IReadOnlyList<string> folders)
+    public static IReadOnlyList<ScalingArchitecture> Read(IReadOnlyList<string> folders, MixerKinds? mixers = null)
     {
-        RunRecord[] runs = [.. folders.SelectMany(Find).DistinctBy(static folder => Path.GetFullPath(folder)).Select(RunRecord.Read)];
+        RunRecord[] runs = [.. folders.SelectMany(Find).DistinctBy(static folder => Path.GetFullPath(folder)).Select(folder => RunRecord.Read(folder, mixers))];
         RunRecord[] unfinished = [.. runs.Where(run => !run.IsFinished)];
         if (unfinished.Length > 0)
         {

@@ -21,7 +21,7 @@ internal static class ModelVector
         }
 
         using LanguageModel model = loaded;
-        ModelFormat format = ConfigurationFile.ReadWithFormat(Path.Combine(folder, ModelFolder.ConfigurationFileName)).Format;
+        ModelFormat format = ConfigurationFile.FormatOf(Path.Combine(folder, ModelFolder.ConfigurationFileName));
         foreach (string path in Directory.EnumerateFiles(folder, "golden*.safetensors").Order(StringComparer.Ordinal))
         {
             yield return Compare(model, format, path, $"{name}/{Path.GetFileNameWithoutExtension(path)}");

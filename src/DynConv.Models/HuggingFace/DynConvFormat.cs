@@ -23,7 +23,7 @@ internal sealed class DynConvFormat : ModelFormat
 
     public override bool CanWrite(ModelConfiguration model) => true;
 
-    public override ModelConfiguration Read(JsonSection root)
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers)
     {
         if (root.Keys.FirstOrDefault(OfMixers.Contains) is { } misplaced)
         {
@@ -39,8 +39,8 @@ internal sealed class DynConvFormat : ModelFormat
             Require.LayerCount((int)Math.Min(int.MaxValue, (long)layers.Count + repeat));
             layers.AddRange(LayerConfiguration.Repeat(
                 repeat,
-                MixerKinds.Read(section.RequiredSection(SequenceKey), MixerRole.Sequence, hidden),
-                section.Section(ChannelKey) is { } channel ? MixerKinds.Read(channel, MixerRole.Channel, hidden) : null));
+                mixers.Read(section.RequiredSection(SequenceKey), MixerRole.Sequence, hidden),
+                section.Section(ChannelKey) is { } channel ? mixers.Read(channel, MixerRole.Channel, hidden) : null));
             section.RefuseOthers();
         }
 

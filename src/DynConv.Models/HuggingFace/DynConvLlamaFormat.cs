@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models.HuggingFace;
@@ -14,7 +15,7 @@ internal sealed class DynConvLlamaFormat : ModelFormat
 
     public override bool CanWrite(ModelConfiguration model) => UniformTransformer.Of(model) is not null;
 
-    public override ModelConfiguration Read(JsonSection root) => ReadUniform(root);
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers) => ReadUniform(root);
 
     public override void Write(ModelConfiguration model, JsonObject root) => WriteUniform(model, root);
 }

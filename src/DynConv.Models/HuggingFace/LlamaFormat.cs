@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models.HuggingFace;
@@ -16,7 +17,7 @@ internal sealed class LlamaFormat : ModelFormat
         Attention: { QkNorm: false, Rope: not null } attention,
     } && attention.QkvBias == attention.OutputBias && model.HiddenSize % attention.Heads == 0;
 
-    public override ModelConfiguration Read(JsonSection root) => ReadUniform(root);
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers) => ReadUniform(root);
 
     public override void Write(ModelConfiguration model, JsonObject root) => WriteUniform(model, root);
 }

@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models.HuggingFace;
@@ -17,7 +18,7 @@ internal sealed class MistralFormat : ModelFormat
 
     public override bool CanWrite(ModelConfiguration model) => false;
 
-    public override ModelConfiguration Read(JsonSection root) => WithinWindow(
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers) => WithinWindow(
         ReadUniform(root), root.Keys.Contains("sliding_window") ? root.Int("sliding_window") : UsualWindow);
 
     public override void Write(ModelConfiguration model, JsonObject root) =>

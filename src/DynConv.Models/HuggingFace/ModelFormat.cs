@@ -32,8 +32,8 @@ internal abstract class ModelFormat
     /// <summary>Whether it can say all there is to a model.</summary>
     public abstract bool CanWrite(ModelConfiguration model);
 
-    /// <summary>Reads a whole <c>config.json</c>.</summary>
-    public abstract ModelConfiguration Read(JsonSection root);
+    /// <summary>Reads a whole <c>config.json</c>, which may name some kinds of mixers.</summary>
+    public abstract ModelConfiguration Read(JsonSection root, MixerKinds mixers);
 
     /// <summary>Writes what a model is, beside the keys that all formats share.</summary>
     public abstract void Write(ModelConfiguration model, JsonObject root);

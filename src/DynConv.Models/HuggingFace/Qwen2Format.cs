@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models.HuggingFace;
@@ -20,7 +21,7 @@ internal sealed class Qwen2Format : ModelFormat
         FeedForward.Bias: false,
     };
 
-    public override ModelConfiguration Read(JsonSection root) => WithinWindow(
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers) => WithinWindow(
         ReadUniform(root, static attention => attention with { QkvBias = true, OutputBias = false }),
         SlidingWindow(root));
 

@@ -1,3 +1,4 @@
+using DynConv.Models.Layers;
 using System.Text.Json.Nodes;
 
 namespace DynConv.Models.HuggingFace;
@@ -22,7 +23,7 @@ internal sealed class Qwen3Format : ModelFormat
         FeedForward.Bias: false,
     } && attention.QkvBias == attention.OutputBias;
 
-    public override ModelConfiguration Read(JsonSection root) => WithinWindow(
+    public override ModelConfiguration Read(JsonSection root, MixerKinds mixers) => WithinWindow(
         ReadUniform(root, static attention => attention with { QkNorm = true }),
         SlidingWindow(root));
 

@@ -18,38 +18,31 @@ public enum MixerRole
 /// </param>
 public sealed record MixerKind(string Name, MixerRole Role, Func<JsonSection, int, MixerConfiguration> Read);
 
-/// <summary>All kinds of mixers that configurations can name.</summary>
-public static class MixerKinds
+/// <summary>The kinds of mixers that a configuration can name: those of this library, and what a program adds to them.</summary>
+public sealed record MixerKinds
 {
-    private static readonly Lock Changes = new();
+    private MixerKinds(IEnumerable<MixerKind> all) => All = ValueList<MixerKind>.Of(all);
 
-    private static IReadOnlyList<MixerKind> _all =
+    /// <summary>The kinds of this library.</summary>
+    public static MixerKinds BuiltIn { get; } = new(
     [
         new(AttentionConfiguration.Name, MixerRole.Sequence, AttentionConfiguration.Read),
         new(FeedForwardConfiguration.Name, MixerRole.Channel, FeedForwardConfiguration.Read),
-    ];
+    ]);
 
     /// <summary>The kinds there are.</summary>
-    public static IReadOnlyList<MixerKind> All => _all;
+    public IReadOnlyList<MixerKind> All { get; }
 
-    /// <summary>
-    /// Adds a kind from outside of this library, for the whole process; to be called before configurations that name it are
-    /// read. Doing so again with the same kind has no effect.
-    /// </summary>
-    /// <param name="kind">The kind.</param>
+    /// <summary>These kinds and one more; the same if it is among them.</summary>
+    /// <param name="kind">A kind from outside of this library.</param>
     /// <exception cref="DynConvException">There is another one of that name.</exception>
-    public static void Register(MixerKind kind)
+    public MixerKinds With(MixerKind kind)
     {
-        lock (Changes)
-        {
-            MixerKind? known = _all.FirstOrDefault(other => other.Name == kind.Name);
-            if (known is not null && known != kind)
-            {
-                throw new DynConvException($"There is a kind of mixer called '{kind.Name}' already.");
-            }
-
-            _all = known is null ? [.. _all, kind] : _all;
-        }
+        ArgumentNullException.ThrowIfNull(kind);
+        MixerKind? known = All.FirstOrDefault(other => other.Name == kind.Name);
+        return known is null ? new MixerKinds([.. All, kind])
+            : known == kind ? this
+            : throw new DynConvException($"There is a kind of mixer called '{kind.Name}' already.");
     }
 
     /// <summary>Reads the settings of any mixer, as <see cref="MixerConfiguration.ToJson"/> writes them.</summary>
@@ -57,7 +50,7 @@ public static class MixerKinds
     /// <param name="role">Which half of a layer it is to be.</param>
     /// <param name="hiddenSize">Channels between the model's layers, D.</param>
     /// <exception cref="DynConvException">There is no such mixer, or a setting is unknown, missing or of another type.</exception>
-    public static MixerConfiguration Read(JsonSection section, MixerRole role, int hiddenSize)
+    public MixerConfiguration Read(JsonSection section, MixerRole role, int hiddenSize)
     {
         MixerConfiguration mixer = Find(section.RequiredString(MixerConfiguration.TypeKey), role).Read(section, hiddenSize);
         JsonSection? convolutions = section.Section(MixerConfiguration.ConvolutionKey);
@@ -88,7 +81,7 @@ public static class MixerKinds
 
     /// <summary>The kind of a name.</summary>
     /// <exception cref="DynConvException">There is none that can be this half of a layer.</exception>
-    internal static MixerKind Find(string name, MixerRole role)
+    internal MixerKind Find(string name, MixerRole role)
     {
         MixerKind[] kinds = [.. All.Where(kind => kind.Role == role)];
         return Array.Find(kinds, kind => kind.Name == name) ?? throw new DynConvException(

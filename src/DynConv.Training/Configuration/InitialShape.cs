@@ -26,7 +26,7 @@ internal sealed class InitialShape(TrainingConfiguration settings)
         string folder = settings.Init!;
         string file = Path.Combine(folder, ModelFolder.ConfigurationFileName);
         ModelConfiguration model = Directory.Exists(folder)
-            ? ConfigurationFile.Read(file)
+            ? ConfigurationFile.Read(file, settings.Mixers)
             : throw new DynConvException($"There is no model folder {folder} to start from.");
         if (vocabularySize > model.VocabularySize)
         {

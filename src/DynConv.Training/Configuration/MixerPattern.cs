@@ -42,11 +42,12 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
     public override int GetHashCode() => ToString().GetHashCode(StringComparison.Ordinal);
 
     /// <summary>The mixers' settings, and whether each says itself which convolutions it has.</summary>
+    /// <param name="kinds">What they can be.</param>
     /// <param name="role">Which half of a layer they are to be.</param>
     /// <param name="hiddenSize">Channels between layers.</param>
     /// <param name="ordinary">What a mixer of the same kind has where its section says nothing.</param>
     internal IReadOnlyList<(MixerConfiguration Mixer, bool OwnConvolutions)> Resolve(
-        MixerRole role, int hiddenSize, IEnumerable<MixerConfiguration> ordinary)
+        MixerKinds kinds, MixerRole role, int hiddenSize, IEnumerable<MixerConfiguration> ordinary)
     {
         string list = role == MixerRole.Sequence ? "sequence_mixers" : "channel_mixers";
         if (_mixers.Count is 0 or > LayerConfiguration.MostLayers)
@@ -57,7 +58,7 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
         return
         [
             .. _mixers.Select((mixer, i) => (
-                MixerKinds.Read(new JsonSection(Section(mixer, ordinary), $"{list}[{i}]."), role, hiddenSize),
+                kinds.Read(new JsonSection(Section(mixer, ordinary), $"{list}[{i}]."), role, hiddenSize),
                 mixer is JsonObject section && section.ContainsKey(MixerConfiguration.ConvolutionKey))),
         ];
     }

@@ -32,7 +32,7 @@ internal sealed class PresetShape(TrainingConfiguration settings)
             MixerPattern? pattern, MixerRole role, IEnumerable<MixerConfiguration?> mixers) =>
             pattern is null
                 ? [.. mixers.Select(mixer => (mixer, false))]
-                : [.. pattern.Resolve(role, hidden, mixers.OfType<MixerConfiguration>())];
+                : [.. pattern.Resolve(settings.Mixers, role, hidden, mixers.OfType<MixerConfiguration>())];
     }
 
     /// <summary>A preset's mixer with what the settings change in one of its kind.</summary>

@@ -1,7 +1,10 @@
+using System.Text.Json.Serialization;
 using DynConv.Models;
+using DynConv.Models.Layers;
 using DynConv.Modules;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
+using YamlDotNet.Serialization;
 
 namespace DynConv.Training;
 
@@ -146,6 +149,14 @@ public sealed record TrainingConfiguration
     /// their gradients and moments are float32 either way.
     /// </summary>
     public string? Dtype { get; init; }
+
+    /// <summary>
+    /// The kinds of mixers that <see cref="Model"/> and the model of <see cref="Init"/> can have. No setting: it stands in no
+    /// file, and whoever reads one whose kinds are not this library's gives it.
+    /// </summary>
+    [JsonIgnore]
+    [YamlIgnore]
+    public MixerKinds Mixers { get; init; } = MixerKinds.BuiltIn;
 
     /// <summary>Where the settings stand in the file that they were read from.</summary>
     internal SettingPlaces Places { get; init; } = SettingPlaces.None;

@@ -22,7 +22,7 @@ public static class ResumeRules
     {
         bool sameShares = WeightedPath.ParseAll(before.Data).Select(static path => path.Weight)
             .SequenceEqual(WeightedPath.ParseAll(now.Data).Select(static path => path.Weight));
-        return RunFile.Differences(before.WithoutDevice().Resolve(), now.WithoutDevice().Resolve())
+        return RunFile.Differences((before.WithoutDevice() with { Mixers = now.Mixers }).Resolve(), now.WithoutDevice().Resolve())
             .FirstOrDefault(difference => !MayChange.Contains(difference.Setting) || (difference.Setting == "data" && !sameShares));
     }
 }

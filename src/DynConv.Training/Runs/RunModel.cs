@@ -1,4 +1,5 @@
 using DynConv.Models;
+using DynConv.Models.Layers;
 using DynConv.Serialization;
 
 namespace DynConv.Training.Runs;
@@ -11,8 +12,9 @@ public static class RunModel
     /// off, it is the newest checkpoint.
     /// </summary>
     /// <param name="folder">A model's folder, a run's or a checkpoint.</param>
+    /// <param name="mixers">The kinds of mixers that the model may have; this library's if not given.</param>
     /// <returns>The folder, and the step of the checkpoint if it is another one than was given.</returns>
-    public static (string Folder, long? Step) Find(string folder)
+    public static (string Folder, long? Step) Find(string folder, MixerKinds? mixers = null)
     {
         if (!RunRecord.IsRun(folder) || CheckpointStore.Newest(folder) is not { } newest)
         {
@@ -20,15 +22,15 @@ public static class RunModel
         }
 
         bool isThere = File.Exists(Path.Combine(folder, CheckpointReader.FileName)) && File.Exists(Path.Combine(folder, ModelFolder.ConfigurationFileName));
-        return isThere && IsFinished(folder) ? (folder, null) : (newest.Path, newest.Step);
+        return isThere && IsFinished(folder, mixers) ? (folder, null) : (newest.Path, newest.Step);
     }
 
     /// <summary>Whether the model in the folder is not that of an earlier end, beyond which the run is going on.</summary>
-    private static bool IsFinished(string folder)
+    private static bool IsFinished(string folder, MixerKinds? mixers)
     {
         try
         {
-            return RunRecord.Read(folder).IsFinished;
+            return RunRecord.Read(folder, mixers).IsFinished;
         }
         catch (DynConvException)
         {

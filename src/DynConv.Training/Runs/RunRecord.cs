@@ -1,4 +1,5 @@
 using DynConv.Models;
+using DynConv.Models.Layers;
 
 namespace DynConv.Training.Runs;
 
@@ -37,15 +38,17 @@ public sealed record RunRecord(
 
     /// <summary>Reads a run's folder.</summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="mixers">The kinds of mixers that its model may have; this library's if not given.</param>
     /// <exception cref="DynConvException">It holds no run, or one of its files is damaged.</exception>
-    public static RunRecord Read(string folder)
+    public static RunRecord Read(string folder, MixerKinds? mixers = null)
     {
         if (!IsRun(folder))
         {
             throw new DynConvException($"{folder} holds no run: there is no {Path.Combine(folder, RunFile.Name)}.");
         }
 
-        TrainingConfiguration configuration = RunFile.Read(Path.Combine(folder, RunFile.Name));
+        mixers ??= MixerKinds.BuiltIn;
+        TrainingConfiguration configuration = RunFile.Read(Path.Combine(folder, RunFile.Name)) with { Mixers = mixers };
         if (configuration is not { Steps: not null, Batch: not null, Context: not null })
         {
             throw new DynConvException($"{Path.Combine(folder, RunFile.Name)} is not the file of a run that was started: it lacks steps, batch or context.");
@@ -59,7 +62,7 @@ public sealed record RunRecord(
         return new RunRecord(
             folder,
             configuration,
-            hasModel ? ConfigurationFile.Read(Path.Combine(folder, ModelFolder.ConfigurationFileName)) : null,
+            hasModel ? ConfigurationFile.Read(Path.Combine(folder, ModelFolder.ConfigurationFileName), mixers) : null,
             metrics.Steps,
             validated ? metrics.Loss : null,
             metrics.ValidationTokens,

@@ -75,7 +75,10 @@ public sealed class TrainingRun
     /// <summary>Continues a run with other settings, beyond its planned end for instance.</summary>
     /// <param name="folder">A run's folder.</param>
     /// <param name="observer">Hears of the progress.</param>
-    /// <param name="change">Changes settings that may change, as <see cref="ResumeRules.MayChange"/> lists them.</param>
+    /// <param name="change">
+    /// Changes settings that may change, as <see cref="ResumeRules.MayChange"/> lists them, and gives
+    /// <see cref="TrainingConfiguration.Mixers"/> where they are not this library's.
+    /// </param>
     /// <param name="stop">Asks for an end after the step that is running; a checkpoint is written.</param>
     /// <exception cref="DynConvException">As without changes, or a setting has changed that may not.</exception>
     public static TrainingResult Resume(
@@ -116,7 +119,7 @@ public sealed class TrainingRun
         Checkpoint? found = _checkpoints.Find(_observer.OnNote);
         if (found is null)
         {
-            return RunRecord.Read(_folder).IsFinished
+            return RunRecord.Read(_folder, _configuration.Mixers).IsFinished
                 ? throw new DynConvException($"{_folder} is finished and has no checkpoint to go on from; its model is in it.")
                 : null;
         }
@@ -238,7 +241,7 @@ public sealed class TrainingRun
 
     /// <summary>Of the settings, or, where a model was started from that need not be there any more, as the checkpoint has it.</summary>
     private ModelConfiguration Shape(Checkpoint? from, ITokenizer tokenizer) => _configuration.Init is not null && from is not null
-        ? ConfigurationFile.Read(Path.Combine(from.Path, ModelFolder.ConfigurationFileName))
+        ? ConfigurationFile.Read(Path.Combine(from.Path, ModelFolder.ConfigurationFileName), _configuration.Mixers)
         : _configuration.ModelConfiguration(tokenizer.VocabularySize);
 
     /// <summary>The tokenizer where the settings say, or, if it is there no more, as the checkpoint has it.</summary>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using DynConv.Experiments.Scaling;
 using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Ops;
@@ -33,9 +34,9 @@ public sealed partial class MixerFromOutsideTests : IDisposable
             - attention
         """;
 
-    private readonly TemporaryFolder _folder = new();
+    private static readonly MixerKinds Kinds = MixerKinds.BuiltIn.With(GatedConvolutionConfiguration.Kind);
 
-    public MixerFromOutsideTests() => MixerKinds.Register(GatedConvolutionConfiguration.Kind);
+    private readonly TemporaryFolder _folder = new();
 
     public static TheoryData<string> Devices => ["cpu", "cuda"];
 
@@ -47,7 +48,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
     {
         string config = Config(device);
         string[] run = ["train", "--config", config, "--data", Path.Combine(Repository.Folder, "docs"), "--steps", "60", "--out"];
-        CommandRun whole = CommandRun.Of([.. run, _folder.At("whole")]).Succeeded();
+        CommandRun whole = CommandRun.Of(Kinds, [.. run, _folder.At("whole")]).Succeeded();
         Assert.Contains("3 layers of gated_convolution, gated_convolution, attention", whole.Output, StringComparison.Ordinal);
 
         double[] losses = [.. File.ReadLines(_folder.At("whole", "metrics.jsonl")).Where(line => line.Contains("\"loss\"", StringComparison.Ordinal))
@@ -56,7 +57,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
 
         using (var stop = new CancellationTokenSource())
         {
-            TrainingConfiguration configuration = RunFile.Read(Path.Combine(_folder.At("whole"), RunFile.Name));
+            TrainingConfiguration configuration = RunFile.Read(Path.Combine(_folder.At("whole"), RunFile.Name)) with { Mixers = Kinds };
             TrainingResult stopped = TrainingRun.Start(configuration, _folder.At("parts"), new StopsAt(33, stop), stop.Token);
             Assert.True(stopped.Interrupted);
 
@@ -64,30 +65,38 @@ public sealed partial class MixerFromOutsideTests : IDisposable
             Assert.InRange(stopped.Steps, 33, 34);
         }
 
-        CommandRun.Of("train", "--out", _folder.At("parts"), "--resume").Succeeded();
+        CommandRun.Of(Kinds, "train", "--out", _folder.At("parts"), "--resume").Succeeded();
         Assert.Equal(Weights("whole"), Weights("parts"));
 
-        Assert.Equal(0, CommandRun.Of("eval", "--model", _folder.At("whole"), "--data", Path.Combine(Repository.Folder, "README.md"), "--device", device).ExitCode);
+        CommandRun measured = CommandRun.Of(Kinds, "eval", "--model", _folder.At("whole"), "--data", Path.Combine(Repository.Folder, "README.md"), "--device", device);
+        Assert.Equal(0, measured.ExitCode);
+        Assert.DoesNotContain("not finished", measured.Error, StringComparison.Ordinal);
         CommandRun text = CommandRun.Of(
+            Kinds,
             "generate", "--model", _folder.At("whole"), "--prompt", "The tensor", "--max-tokens", "40", "--temperature", "0", "--device", device);
         Assert.Equal(0, text.ExitCode);
         Assert.StartsWith("The tensor", text.Output, StringComparison.Ordinal);
         AssertStateAgreesWithTheWholePass(device);
+        AssertResultsAreRead();
+
+        string[] more = ["train", "--out", _folder.At("more"), "--device", device];
+        CommandRun.Of(Kinds, [.. more, "--init", _folder.At("whole"), "--data", Path.Combine(Repository.Folder, "docs"), "--steps", "2"]).Succeeded();
+        CommandRun.Of(Kinds, [.. more, "--resume", "--steps", "3"]).Succeeded();
     }
 
     [Fact]
     public void Its_parameters_and_operations_are_counted()
     {
-        string output = CommandRun.Of("params", "--config", Config("cpu")).Succeeded().Output;
-        ModelConfiguration shape = RunFile.Read(Config("cpu")).ModelConfiguration();
+        string output = CommandRun.Of(Kinds, "params", "--config", Config("cpu")).Succeeded().Output;
+        ModelConfiguration shape = Shape("cpu");
         using var model = new LanguageModel(shape);
 
         Assert.Contains($"total {model.ParameterCount}\n", output, StringComparison.Ordinal);
         Assert.Equal((2 * 4 * 32 * 32) + ((3 + 4) * 32), ParameterCounts.Of(shape).Parts.ToDictionary()["gated convolution"]);
         Assert.Equal(2 * ((2 * 4 * 32 * 32) + ((3 + 4) * 32)), FlopCounts.Of(shape, 64).Parts.ToDictionary()["gated convolution"]);
         Assert.Matches(@"gated convolution +8,416\n", output);
-        CommandRun.Of("params", "--preset", "300m", "--mixer", "gated_convolution,attention").Succeeded();
-        CommandRun.Of("params", "--preset", "300m", "--mixer", "gated_convolution,mamba").Failed(
+        CommandRun.Of(Kinds, "params", "--preset", "300m", "--mixer", "gated_convolution,attention").Succeeded();
+        CommandRun.Of(Kinds, "params", "--preset", "300m", "--mixer", "gated_convolution,mamba").Failed(
             1, "no sequence mixer 'mamba'", "attention, gated_convolution");
     }
 
@@ -95,7 +104,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
     [MemberData(nameof(Devices))]
     public void Packed_sequences_do_not_see_one_another_in_it(string device)
     {
-        ModelConfiguration shape = RunFile.Read(Config(device)).ModelConfiguration();
+        ModelConfiguration shape = Shape(device);
         using var scope = new TensorScope();
         using var model = new LanguageModel(shape, 5, Device.Parse(device));
         int[] ids = [.. Enumerable.Range(0, 20).Select(i => (i * 37 + 5) % 257)];
@@ -107,11 +116,58 @@ public sealed partial class MixerFromOutsideTests : IDisposable
     }
 
     [Fact]
-    public void A_name_that_is_taken_is_refused()
+    public void Programs_in_one_process_know_their_own_kinds_alone()
     {
-        var other = new MixerKind(GatedConvolutionConfiguration.Kind.Name, MixerRole.Channel, GatedConvolutionConfiguration.Kind.Read);
-        DynConvException failure = Assert.Throws<DynConvException>(() => MixerKinds.Register(other));
-        Assert.Equal("There is a kind of mixer called 'gated_convolution' already.", failure.Message);
+        // Of the same name, with other filters where a file does not say.
+        var wide = new MixerKind(GatedConvolutionConfiguration.Kind.Name, MixerRole.Sequence, static (section, hidden) =>
+            (GatedConvolutionConfiguration)GatedConvolutionConfiguration.Kind.Read(section, hidden) with { Width = 9 });
+        MixerKinds[] programs = [Kinds, MixerKinds.BuiltIn.With(wide), MixerKinds.BuiltIn];
+        string[] command = ["params", "--mixer", "gated_convolution", "--preset", "nano"];
+        var runs = new CommandRun[3 * programs.Length];
+        Thread[] threads = [.. Enumerable.Range(0, runs.Length).Select(i => new Thread(() => runs[i] = CommandRun.Of(programs[i % programs.Length], command)))];
+        Array.ForEach(threads, thread => thread.Start());
+        Array.ForEach(threads, thread => thread.Join());
+
+        ModelConfiguration nano = Presets.Get("nano");
+        long difference = (9 - 3) * nano.HiddenSize * nano.Layers.Count;
+        for (int i = 0; i < runs.Length; i += programs.Length)
+        {
+            Assert.Equal(difference, Total(runs[i + 1]) - Total(runs[i]));
+            runs[i + 2].Failed(1, "There is no sequence mixer 'gated_convolution'; there is attention.");
+        }
+
+        static long Total(CommandRun run) =>
+            long.Parse(run.Succeeded().OutputLines[^1].Replace("total ", "", StringComparison.Ordinal), CultureInfo.InvariantCulture);
+    }
+
+    [Fact]
+    public void The_help_names_the_kinds_there_are()
+    {
+        Assert.Contains("attention, gated_convolution.", Words(CommandRun.Of(Kinds, "train", "--help")), StringComparison.Ordinal);
+        Assert.DoesNotContain("gated_convolution", Words(CommandRun.Of("train", "--help")), StringComparison.Ordinal);
+
+        static string Words(CommandRun help) => Whitespace().Replace(help.Succeeded().Output, " ");
+    }
+
+    [Fact]
+    public void A_grid_has_rows_of_it_and_goes_on_where_it_was()
+    {
+        string grid = _folder.Write("grid.yaml", """
+            base: {preset: nano, context: 32, batch: 2, steps: 2, device: cpu, model: {hidden_size: 16, layers: 2, attention_heads: 1}}
+            rows:
+              plain: {conv: none}
+              gated: {conv: none, model: {sequence_mixers: [gated_convolution, attention]}}
+            """);
+        string[] ablate = ["ablate", "--config", grid, "--data", Path.Combine(Repository.Folder, "LICENSE"), "--out", _folder.At("grid")];
+        CommandRun.Of(ablate).Failed(1, "row 'gated'", "no sequence mixer 'gated_convolution'");
+        Assert.False(Directory.Exists(_folder.At("grid")));
+
+        CommandRun.Of(Kinds, ablate).Succeeded();
+        byte[] weights = Weights("grid/gated-seed0");
+        File.Delete(_folder.At("grid", "gated-seed0", "model.safetensors"));
+        CommandRun.Of(Kinds, ablate).Succeeded();
+        Assert.Equal(weights, Weights("grid/gated-seed0"));
+        Assert.DoesNotContain("not finished", CommandRun.Of(Kinds, [.. ablate, "--table"]).Succeeded().Output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -144,6 +200,8 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         return _folder.Write($"{device}.yaml", Settings.Replace("DEVICE", device, StringComparison.Ordinal));
     }
 
+    private ModelConfiguration Shape(string device) => (RunFile.Read(Config(device)) with { Mixers = Kinds }).ModelConfiguration();
+
     private byte[] Weights(string run) => File.ReadAllBytes(_folder.At(run, "model.safetensors"));
 
     /// <summary>A text in pieces of several lengths, one token among them, scores as the text in one piece.</summary>
@@ -151,7 +209,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
     {
         using IDisposable pause = Tape.Pause();
         using var scope = new TensorScope();
-        using LanguageModel model = ModelFolder.Load(_folder.At("whole"), Device.Parse(device));
+        using LanguageModel model = ModelFolder.Load(_folder.At("whole"), Device.Parse(device), mixers: Kinds);
         int[] ids = [.. "A tensor is a view.".Select(c => (int)c)];
         float[] whole = model.Forward(Ids(ids, model.Device)).ToArray<float>();
         using ModelState state = model.CreateState(1, ids.Length);
@@ -164,6 +222,20 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         AssertClose(whole, [.. pieces]);
         Assert.Equal([ids.Length], state.Lengths);
     }
+
+    /// <summary>What shows and compares runs knows the model, and says what it does not know if nobody tells it the kinds.</summary>
+    private void AssertResultsAreRead()
+    {
+        const string Unknown = "There is no sequence mixer 'gated_convolution'";
+        string run = _folder.At("whole");
+        Assert.True(RunRecord.Read(run, Kinds).IsFinished);
+        Assert.StartsWith("gated_convolution", Assert.Single(ScalingRuns.Read([run], Kinds)).Name, StringComparison.Ordinal);
+        Assert.Contains(Unknown, Assert.Throws<DynConvException>(() => RunRecord.Read(run)).Message, StringComparison.Ordinal);
+        Assert.Contains(Unknown, Assert.Throws<DynConvException>(() => ModelFolder.Load(run)).Message, StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex Whitespace();
 
     [GeneratedRegex("\"loss\":\\s*([0-9.eE+-]+)")]
     private static partial Regex LossValue();
