@@ -1,4 +1,6 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -14,9 +16,7 @@ namespace DynConv.Cuda;
 [AttributeUsage(AttributeTargets.Struct)]
 internal sealed class CudaStructAttribute(string file, string name) : Attribute
 {
-    private static readonly Lazy<ILookup<string, Type>> Structs = new(static () => typeof(CudaStructAttribute).Assembly.GetTypes()
-        .Where(static type => type.IsDefined(typeof(CudaStructAttribute)))
-        .ToLookup(static type => type.GetCustomAttribute<CudaStructAttribute>()!.File));
+    private const string Reflects = "It looks at all structs of the assembly and at their fields.";
 
     /// <summary>The source that defines the counterpart.</summary>
     public string File { get; } = file;
@@ -24,12 +24,24 @@ internal sealed class CudaStructAttribute(string file, string name) : Attribute
     /// <summary>What it is called there.</summary>
     public string Name { get; } = name;
 
-    /// <summary>The checks of all structs that a source defines; empty if it defines none.</summary>
+    // A trimmed program has no reflection to write the checks with, and its structs have passed them before. Trimmers put false
+    // in place of a property that is marked like this; the analyzer asks for a body that says so itself (IL4000).
+#pragma warning disable IL4000
+    [FeatureGuard(typeof(RequiresUnreferencedCodeAttribute))]
+    [FeatureGuard(typeof(RequiresDynamicCodeAttribute))]
+    private static bool IsChecked => RuntimeFeature.IsDynamicCodeSupported;
+#pragma warning restore IL4000
+
+    /// <summary>The checks of all structs that a source defines; empty if it defines none, and in a trimmed program.</summary>
     /// <param name="file">The source's name.</param>
-    public static string Assertions(string file)
+    public static string Assertions(string file) => IsChecked ? AssertionsOf(file) : "";
+
+    [RequiresUnreferencedCode(Reflects)]
+    [RequiresDynamicCode(Reflects)]
+    private static string AssertionsOf(string file)
     {
         var text = new StringBuilder();
-        foreach (Type type in Structs.Value[file].OrderBy(static type => type.Name, StringComparer.Ordinal))
+        foreach (Type type in Marked.Structs[file].OrderBy(static type => type.Name, StringComparer.Ordinal))
         {
             string name = type.GetCustomAttribute<CudaStructAttribute>()!.Name;
             text.Append($"static_assert(sizeof({name}) == {Marshal.SizeOf(type)}, \"{name} and {type.Name} of C# differ in size\");\n");
@@ -42,6 +54,14 @@ internal sealed class CudaStructAttribute(string file, string name) : Attribute
         }
 
         return text.ToString();
+    }
+
+    [RequiresUnreferencedCode(Reflects)]
+    private static class Marked
+    {
+        public static readonly ILookup<string, Type> Structs = typeof(CudaStructAttribute).Assembly.GetTypes()
+            .Where(static type => type.IsDefined(typeof(CudaStructAttribute)))
+            .ToLookup(static type => type.GetCustomAttribute<CudaStructAttribute>()!.File);
     }
 
     /// <summary><c>_batchStride</c>, <c>BatchStride</c> and what a record has behind it become <c>batch_stride</c>.</summary>

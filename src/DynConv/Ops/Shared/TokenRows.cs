@@ -78,7 +78,8 @@ internal readonly unsafe record struct Strided(nint Address, long Stride)
     {
     }
 
-    public float* First => (float*)Address;
+    // A record prints its public members, and no compiler of native code knows how to print a pointer.
+    internal float* First => (float*)Address;
 
     /// <summary>The rows from one on.</summary>
     public Strided From(long row) => new(this[row], Stride);

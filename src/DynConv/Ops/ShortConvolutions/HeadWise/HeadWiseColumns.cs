@@ -270,7 +270,7 @@ internal static unsafe class HeadWiseColumns
 /// <param name="FirstEnd">Channels of the block that belong to the first head; the block may start inside it.</param>
 internal readonly unsafe record struct HeadRows(Strided Rows, long TapStride, long HeadStride, long HeadSize, long FirstEnd)
 {
-    public float* First => Rows.First;
+    internal float* First => Rows.First;
 
     public long RowStride => Rows.Stride;
 
