@@ -40,6 +40,9 @@ public static class Tools
     /// <summary>NVIDIA's assembler, which has a second look at what <see cref="DeviceCompiler"/> makes.</summary>
     public static Tool DeviceAssembler { get; } = Named("DYNCONV_TEST_PTXAS", "ptxas");
 
+    /// <summary>What links programs of native code.</summary>
+    public static Tool NativeLinker { get; } = Find("clang and no gcc", ["clang", "gcc"]);
+
     /// <summary>What drives <see cref="Chromium"/>.</summary>
     public static Tool Node { get; } = Named("DYNCONV_TEST_NODE", "node");
 
