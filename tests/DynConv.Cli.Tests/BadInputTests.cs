@@ -221,6 +221,13 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         Assert.Empty(Directory.GetFileSystemEntries(_folder.Root));
     }
 
+    [Fact]
+    public void A_number_of_threads_that_is_none_is_named_where_it_was_said()
+    {
+        using ChildProcess process = ChildProcess.StartAfter("export DYNCONV_THREADS=many", "info");
+        process.Wait().Failed(1, "DYNCONV_THREADS is 'many'; use a whole number from 1.");
+    }
+
     private void Refused(string[] arguments, params string[] words)
     {
         CommandRun.Of(arguments).Failed(1, words);

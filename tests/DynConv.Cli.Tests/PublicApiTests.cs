@@ -31,14 +31,7 @@ public sealed class PublicApiTests
     [MemberData(nameof(Assemblies))]
     public void The_public_surface_is_the_one_written_down(string name)
     {
-        Assembly assembly = name switch
-        {
-            "DynConv" => typeof(Tensor).Assembly,
-            "DynConv.Models" => typeof(LanguageModel).Assembly,
-            "DynConv.Training" => typeof(TrainingConfiguration).Assembly,
-            "DynConv.Experiments" => typeof(AblationGrid).Assembly,
-            _ => typeof(Report).Assembly,
-        };
+        Assembly assembly = AssemblyOf(name);
         string actual = assembly.GeneratePublicApi(Options).ReplaceLineEndings("\n") + "\n";
         string path = Path.Combine(Repository.Folder, "tests", "DynConv.Cli.Tests", "PublicApi", $"{name}.txt");
         if (Environment.GetEnvironmentVariable(AcceptVariable) == "1")
@@ -49,6 +42,26 @@ public sealed class PublicApiTests
         string expected = File.Exists(path) ? File.ReadAllText(path).ReplaceLineEndings("\n") : "";
         Assert.True(actual == expected, Difference(name, expected, actual));
     }
+
+    /// <summary>Nothing that one part of a program sets changes what another part of it does.</summary>
+    [Theory]
+    [MemberData(nameof(Assemblies))]
+    public void Nothing_is_set_for_the_whole_process(string name)
+    {
+        const BindingFlags Static = BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly;
+        Type[] types = AssemblyOf(name).GetExportedTypes();
+        Assert.DoesNotContain(types.SelectMany(type => type.GetProperties(Static)), property => property.SetMethod is { IsPublic: true });
+        Assert.DoesNotContain(types.SelectMany(type => type.GetFields(Static)), field => !field.IsInitOnly && !field.IsLiteral);
+    }
+
+    private static Assembly AssemblyOf(string name) => name switch
+    {
+        "DynConv" => typeof(Tensor).Assembly,
+        "DynConv.Models" => typeof(LanguageModel).Assembly,
+        "DynConv.Training" => typeof(TrainingConfiguration).Assembly,
+        "DynConv.Experiments" => typeof(AblationGrid).Assembly,
+        _ => typeof(Report).Assembly,
+    };
 
     private static string Difference(string name, string expected, string actual)
     {
