@@ -133,7 +133,7 @@ internal static class CommandLineApplication
 
         string message = exception switch
         {
-            DynConvException or IOException or UnauthorizedAccessException => exception.Message,
+            DynConvException or TensorException or IOException or UnauthorizedAccessException => exception.Message,
             _ => $"{exception.GetType().Name}: {exception.Message} (set {DebugVariable}=1 to see where)",
         };
         error.WriteLine($"error: {DynConvException.OneLine(message)}");

@@ -70,9 +70,6 @@ public sealed class LanguageModel : Module
     /// <summary>What activations, and so the scores, are computed in: float32 or bfloat16.</summary>
     public DType ComputeType { get; }
 
-    /// <summary>Number of parameters.</summary>
-    public long ParameterCount => NamedParameters().Sum(parameter => parameter.Value.Shape.Count);
-
     /// <summary>A model whose weights are still to be read.</summary>
     internal static LanguageModel Uninitialized(ModelConfiguration configuration, Device? device, DType dtype) =>
         new(configuration, device, dtype, null);
@@ -162,7 +159,7 @@ public sealed class LanguageModel : Module
         Tensor x;
         using (FiniteCheck.Enter("model.embed_tokens"))
         {
-            x = Embedding.Apply(_computeEmbedding.Current(), ids);
+            x = EmbeddingLookup.Apply(_computeEmbedding.Current(), ids);
         }
 
         for (int i = 0; i < _layers.Length; i++)
@@ -211,7 +208,7 @@ public sealed class LanguageModel : Module
         Tensor normed;
         using (FiniteCheck.Enter("model.norm"))
         {
-            normed = RmsNorm.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
+            normed = RmsNormalization.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
         }
 
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");

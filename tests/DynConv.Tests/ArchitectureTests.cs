@@ -121,8 +121,9 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"^(?:\[[^\]]*\] )?(?:public |internal |static |sealed |abstract |readonly |unsafe |partial |ref )*(?:class|struct|interface|enum|record(?: struct| class)?) (?<name>\w+)", RegexOptions.Multiline)]
     private static partial Regex Declaration();
 
-    // Not what follows a dot, but for that of a namespace: a property may be called as a type is.
-    [GeneratedRegex(@"(?<![\w.])(?:(?:DynConv|Ops|Cuda|Cpu|Modules|Serialization|Diagnostics)\.)*(?<name>[A-Z]\w+)")]
+    // Not what follows a dot, but for that of a namespace, and before a parenthesis only what is made or an attribute: a
+    // property or a method may be called as a type is.
+    [GeneratedRegex(@"(?<![\w.])(?:(?:DynConv|Ops|Cuda|Cpu|Modules|Serialization|Diagnostics)\.)*(?:(?<name>[A-Z]\w+)\b(?!\()|(?<=(?:\bnew |^\s*\[)[\w.]*)(?<name>[A-Z]\w+)(?=\())", RegexOptions.Multiline)]
     private static partial Regex Name();
 
     [GeneratedRegex(@"//.*|""(?:\\.|[^""\\\n])*""")]

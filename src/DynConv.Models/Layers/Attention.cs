@@ -213,7 +213,7 @@ internal sealed class CausalSelfAttention : Mixer
 
     private Tensor Position(Tensor heads, Parameter? norm, TokenPositions positions)
     {
-        Tensor normed = norm is null ? heads : RmsNorm.Apply(heads, norm, _normEpsilon);
+        Tensor normed = norm is null ? heads : RmsNormalization.Apply(heads, norm, _normEpsilon);
         return _rope is null ? normed : Rope.Apply(normed, _rope, positions);
     }
 

@@ -41,7 +41,7 @@ internal sealed class Layer : Module
         public Tensor Forward(Tensor x, MixerContext context)
         {
             using FiniteCheck.PlaceGuard place = FiniteCheck.Enter(Place);
-            return Elementwise.Add(x, Mixer.Forward(RmsNorm.Apply(x, Norm, Epsilon), context));
+            return Elementwise.Add(x, Mixer.Forward(RmsNormalization.Apply(x, Norm, Epsilon), context));
         }
     }
 }

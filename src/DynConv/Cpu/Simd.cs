@@ -105,6 +105,32 @@ internal static class Simd
         return TSimd.MultiplyAdd(p, scale, scale);
     }
 
+    /// <summary>
+    /// The error function of each lane, within 4e-7: a rational approximation on |x| &lt;= 4, beyond which it is 1 in
+    /// float32.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Erf<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        x = TSimd.Max(TSimd.Broadcast(-4f), TSimd.Min(TSimd.Broadcast(4f), x));
+        TVector s = TSimd.Multiply(x, x);
+        TVector p = TSimd.Broadcast(-2.72614225801306e-10f);
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(2.77068142495902e-8f));
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(-2.10102402082508e-6f));
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(-5.69250639462346e-5f));
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(-7.34990630326855e-4f));
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(-2.95459980854025e-3f));
+        p = TSimd.MultiplyAdd(p, s, TSimd.Broadcast(-1.60960333262415e-2f));
+        TVector q = TSimd.Broadcast(-1.45660718464996e-5f);
+        q = TSimd.MultiplyAdd(q, s, TSimd.Broadcast(-2.13374055278905e-4f));
+        q = TSimd.MultiplyAdd(q, s, TSimd.Broadcast(-1.68282697438203e-3f));
+        q = TSimd.MultiplyAdd(q, s, TSimd.Broadcast(-7.37332916720468e-3f));
+        q = TSimd.MultiplyAdd(q, s, TSimd.Broadcast(-1.42647390514189e-2f));
+        return TSimd.Divide(TSimd.Multiply(x, p), q);
+    }
+
     /// <summary><c>1 / (1 + e^-x)</c> for each lane.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Sigmoid<TSimd, TVector>(TVector x)

@@ -10,7 +10,11 @@ public static class OpCatalogue
         "copy_transposed",
         [new("x", "[N, D]")],
         [new("y", "[D, N]")],
-        static call => [call["x"].Transpose(0, 1).Clone()])
+        static call =>
+        {
+            using Tensor turned = call["x"].Transpose(0, 1);
+            return [turned.Clone()];
+        })
     {
         HasGradient = false,
         CpuSizes = OpSizes.Parse("N=4096 D=1024"),
@@ -26,15 +30,21 @@ public static class OpCatalogue
         Attention.Description,
         MatMul.LinearDescription,
         MatMul.BatchedDescription,
-        RmsNorm.Description,
+        RmsNormalization.Description,
         Rope.Description,
         SwiGlu.Description,
         Bias.Description,
         Elementwise.AddDescription,
+        Elementwise.SubtractDescription,
         Elementwise.MultiplyDescription,
+        Elementwise.DivideDescription,
         Elementwise.ScaleDescription,
-        Elementwise.SumDescription,
-        Embedding.Description,
+        Reduction.SumDescription,
+        Reduction.SumAlongDescription,
+        .. Functions.Descriptions,
+        Softmax.Description,
+        Concatenation.Description,
+        EmbeddingLookup.Description,
         CrossEntropy.Description,
         TransposedCopy,
         AdamW.Description,

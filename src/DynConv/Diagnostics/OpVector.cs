@@ -40,9 +40,9 @@ internal static class OpVector
         {
             return Compare(name, description, reader, device, dtype);
         }
-        catch (DynConvException exception) when (exception is not TensorException)
+        catch (Exception exception) when (exception is DynConvException or ArgumentException)
         {
-            throw new DynConvException($"{path}: {exception.Message}");
+            throw new DynConvException($"{path}: {exception.Message}", exception);
         }
     }
 

@@ -30,7 +30,7 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
     {
         if (headSize < 1 || channels % headSize != 0)
         {
-            throw new DynConvException($"A head size of {headSize} does not divide the {channels} channels.");
+            throw new ArgumentException($"A head size of {headSize} does not divide the {channels} channels.", nameof(headSize));
         }
 
         HeadSize = headSize;

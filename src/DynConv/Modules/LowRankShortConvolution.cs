@@ -31,11 +31,7 @@ public sealed class LowRankShortConvolution : ShortConvolution
         Device? device = null)
         : base(channels, width, residual, random, device)
     {
-        if (rank < 1)
-        {
-            throw new DynConvException($"A low-rank convolution has a rank of at least 1, not {rank}.");
-        }
-
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         Rank = rank;
         Shape shape = [rank, inputs];
         Generator = AddGenerator(

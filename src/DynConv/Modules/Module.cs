@@ -1,3 +1,5 @@
+using DynConv.Serialization;
+
 namespace DynConv.Modules;
 
 /// <summary>Something with parameters: a layer, or a model made of layers.</summary>
@@ -45,6 +47,45 @@ public abstract class Module : IDisposable
         }
     }
 
+    /// <summary>Number of elements of all parameters.</summary>
+    public long ParameterCount => NamedParameters().Sum(static parameter => parameter.Value.Shape.Count);
+
+    /// <summary>Writes all parameters as safetensors, each under its name.</summary>
+    /// <param name="path">The file; complete or absent, whatever happens.</param>
+    /// <exception cref="DynConvException">The file cannot be written.</exception>
+    public void Save(string path) =>
+        SafetensorsWriter.Write(path, NamedParameters().Select(static parameter => new KeyValuePair<string, Tensor>(parameter.Key, parameter.Value)));
+
+    /// <summary>Reads parameters that <see cref="Save"/>, or another program, has written for a module like this one.</summary>
+    /// <param name="path">A safetensors file with just this module's parameters; floats of other precisions are converted.</param>
+    /// <exception cref="DynConvException">
+    /// The file cannot be read, or its names and shapes are not those of the module, which then stays as it was.
+    /// </exception>
+    public void Load(string path)
+    {
+        using var reader = new SafetensorsReader(path);
+        Dictionary<string, Parameter> parameters = NamedParameters().ToDictionary();
+        string[] missing = [.. parameters.Keys.Where(name => !reader.Contains(name))];
+        string[] foreign = [.. reader.Entries.Keys.Where(name => !parameters.ContainsKey(name))];
+        if (missing.Length > 0 || foreign.Length > 0)
+        {
+            throw new DynConvException($"{path} is of another module: it {string.Join(" and ", Difference(missing, foreign))}.");
+        }
+
+        foreach ((string name, Parameter parameter) in parameters)
+        {
+            if (reader.Entries[name].Shape != parameter.Shape)
+            {
+                throw new DynConvException($"{path}: {name} is {reader.Entries[name].Shape}, and the module's is {parameter.Shape}.");
+            }
+        }
+
+        foreach ((string name, Parameter parameter) in parameters)
+        {
+            reader.ReadInto(name, parameter);
+        }
+    }
+
     /// <summary>Gives all parameters back.</summary>
     public void Dispose()
     {
@@ -70,6 +111,22 @@ public abstract class Module : IDisposable
     {
         _members.Add((name, module));
         return module;
+    }
+
+    private static IEnumerable<string> Difference(string[] missing, string[] foreign)
+    {
+        if (missing.Length > 0)
+        {
+            yield return $"lacks {Names(missing)}";
+        }
+
+        if (foreign.Length > 0)
+        {
+            yield return $"has {Names(foreign)}, which the module does not";
+        }
+
+        static string Names(string[] names) =>
+            names.Length <= 3 ? string.Join(", ", names) : $"{string.Join(", ", names.Take(2))} and {names.Length - 2} more";
     }
 
     /// <summary>Gives back what the module owns.</summary>

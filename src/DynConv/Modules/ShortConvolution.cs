@@ -7,27 +7,23 @@ namespace DynConv.Modules;
 /// from features of every token, which a generator projects from the linear layer's input.
 /// </summary>
 /// <remarks>
-/// <see cref="Forward"/> runs the generator itself. Where its projection is part of a wider one, for example that of
-/// the linear layer, <see cref="Apply"/> takes the finished features.
+/// <see cref="Forward"/>, <see cref="ForwardWithState"/> and <see cref="Step"/> run the generator themselves. Where its
+/// projection is part of a wider one, for example that of the linear layer, <see cref="Apply"/>,
+/// <see cref="ApplyWithState"/> and <see cref="NextStep"/> take the finished features.
 /// </remarks>
 public abstract class ShortConvolution : Module
 {
+    private const string Op = "short_convolution";
+
     // What linear layers of Llama-style models start from.
     private protected const double GeneratorDeviation = 0.02;
 
     private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device)
     {
         ArgumentNullException.ThrowIfNull(random);
-        if (channels < 1)
-        {
-            throw new DynConvException($"A short convolution needs at least 1 channel, not {channels}.");
-        }
-
-        if (width is < 1 or > ConvolutionCall.LargestWidth)
-        {
-            throw new DynConvException(
-                $"A short convolution has from 1 to {ConvolutionCall.LargestWidth} taps, not {width}.");
-        }
+        ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(width, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(width, ConvolutionCall.LargestWidth);
 
         Channels = channels;
         Width = width;
@@ -60,17 +56,46 @@ public abstract class ShortConvolution : Module
     /// <summary>Features that the filter of a token is made from: 0 static, H·W head-wise, R low-rank.</summary>
     public abstract int GeneratorSize { get; }
 
-    /// <summary>Convolves, with filters made from <paramref name="u"/>.</summary>
+    /// <summary>Convolves.</summary>
     /// <param name="x">Output of the linear layer, <c>[B, T, D]</c>.</param>
-    /// <param name="u">Input of the same linear layer, <c>[B, T, D_in]</c>; a static convolution does not look at it.</param>
+    /// <param name="generatorInput">
+    /// What the filters are made from, <c>[B, T, D_in]</c>: the input of the same linear layer. <paramref name="x"/> itself if
+    /// not given; a static convolution does not look at it.
+    /// </param>
     /// <param name="options">State, packing and destination; the residual is the module's own.</param>
     /// <returns>y, <c>[B, T, D]</c>.</returns>
-    public Tensor Forward(Tensor x, Tensor u, ShortConvolutionOptions? options = null)
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public Tensor Forward(Tensor x, Tensor? generatorInput = null, ShortConvolutionOptions? options = null)
     {
-        ArgumentNullException.ThrowIfNull(x);
-        ArgumentNullException.ThrowIfNull(u);
         using var scope = new TensorScope();
-        return scope.Keep(Apply(x, Generator is null ? null : MatMul.Linear(u, Generator), options));
+        return scope.Keep(Apply(x, Features(x, generatorInput), options));
+    }
+
+    /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
+    /// <inheritdoc cref="Forward" path="/param"/>
+    /// <returns>y, and the last W - 1 inputs, <c>[B, W-1, D]</c>, or <c>[N, W-1, D]</c> for N packed sequences.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public (Tensor Y, Tensor FinalState) ForwardWithState(
+        Tensor x, Tensor? generatorInput = null, ShortConvolutionOptions? options = null)
+    {
+        using var scope = new TensorScope();
+        (Tensor y, Tensor final) = ApplyWithState(x, Features(x, generatorInput), options);
+        return (scope.Keep(y), scope.Keep(final));
+    }
+
+    /// <summary>Convolves one more token of each sequence and moves the state on; records no gradient.</summary>
+    /// <param name="x">Output of the linear layer, <c>[B, D]</c>.</param>
+    /// <param name="generatorInput">
+    /// What the filters are made from, <c>[B, D_in]</c>; <paramref name="x"/> itself if not given.
+    /// </param>
+    /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
+    /// <returns>y, <c>[B, D]</c>.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public Tensor Step(Tensor x, Tensor? generatorInput, Tensor state)
+    {
+        using var scope = new TensorScope();
+        using IDisposable pause = Tape.Pause();
+        return scope.Keep(ConvolutionStep.Run(NextStep(x, Features(x, generatorInput), state))[0]);
     }
 
     /// <summary>Convolves, with filters made from finished features.</summary>
@@ -81,7 +106,7 @@ public abstract class ShortConvolution : Module
     public Tensor Apply(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(x);
-        CheckFeatures(features);
+        CheckFeatures(x, features);
         using var scope = new TensorScope();
         return scope.Keep(Convolve(x, features, (options ?? ShortConvolutionOptions.Default) with { Residual = Residual }));
     }
@@ -96,26 +121,19 @@ public abstract class ShortConvolution : Module
         return (y, ConvolutionState.Final(x, Width, options));
     }
 
-    /// <summary>Convolves one more token of each sequence and moves the state on; records no gradient.</summary>
+    /// <summary>
+    /// One more token of each sequence, with filters made from finished features, to be convolved with those of other
+    /// convolutions of the layer: <see cref="ConvolutionStep.Run"/>. <see cref="Step"/> does it for one convolution alone.
+    /// </summary>
     /// <param name="x">The token, <c>[B, D]</c>.</param>
     /// <param name="features">Its features, <c>[B, <see cref="GeneratorSize"/>]</c>; null where the filter is static.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
-    /// <returns>y, <c>[B, D]</c>.</returns>
-    public Tensor Step(Tensor x, Tensor? features, Tensor state)
-    {
-        using var scope = new TensorScope();
-        return scope.Keep(ConvolutionStep.Run(NextStep(x, features, state))[0]);
-    }
-
-    /// <summary>
-    /// What <see cref="Step"/> does, to be done with the steps of other convolutions of the layer: <see cref="ConvolutionStep.Run"/>.
-    /// </summary>
-    /// <inheritdoc cref="Step" path="/param"/>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public ConvolutionStep NextStep(Tensor x, Tensor? features, Tensor state)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(state);
-        CheckFeatures(features);
+        CheckFeatures(x, features);
         return StepOf(x, features, state);
     }
 
@@ -151,7 +169,7 @@ public abstract class ShortConvolution : Module
     {
         if (generator.Shape != shape)
         {
-            throw new DynConvException($"The generator has to be {shape}, and the given one is {generator.Shape}.");
+            throw new ArgumentException($"The generator has to be {shape}, and the given one is {generator.Shape}.", nameof(generator));
         }
 
         return Add(name, generator);
@@ -161,13 +179,35 @@ public abstract class ShortConvolution : Module
 
     private protected abstract ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state);
 
-    private void CheckFeatures(Tensor? features)
+    private Tensor? Features(Tensor x, Tensor? generatorInput)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        if (Generator is null)
+        {
+            return null;
+        }
+
+        Tensor input = generatorInput ?? x;
+        (long wanted, long given) = (Generator.Shape[1], input.Rank == 0 ? 0 : input.Shape[^1]);
+        if (wanted != given || input.Rank != x.Rank || input.Shape[..^1] != x.Shape[..^1])
+        {
+            throw new TensorException(Op, generatorInput is null
+                ? $"the filters are made from {wanted} channels, and x, which is taken where no generatorInput is given, is {x.Shape}."
+                : $"generatorInput has to be {Text(x, wanted)}, and is {input.Shape}.", input, x);
+        }
+
+        return MatMul.Linear(input, Generator);
+
+        static string Text(Tensor x, long channels) => $"[{string.Concat(x.Shape.Dimensions[..^1].ToArray().Select(dimension => $"{dimension}, "))}{channels}]";
+    }
+
+    private void CheckFeatures(Tensor x, Tensor? features)
     {
         long size = features is null or { Rank: 0 } ? 0 : features.Shape[^1];
         if (size != GeneratorSize)
         {
-            throw new DynConvException(
-                $"This convolution's filter is made from {GeneratorSize} features a token, and {size} are given.");
+            throw new TensorException(
+                Op, $"the filters are made from {GeneratorSize} features a token, and {size} are given.", features, x);
         }
     }
 }

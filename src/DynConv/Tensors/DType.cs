@@ -36,5 +36,5 @@ public static class DTypeExtensions
         typeof(T) == typeof(float) ? DType.Float32
         : typeof(T) == typeof(int) ? DType.Int32
         : typeof(T) == typeof(BFloat16) ? DType.BFloat16
-        : throw new DynConvException($"A tensor holds float, BFloat16 or int, not {typeof(T).Name}.");
+        : throw new NotSupportedException($"A tensor holds float, BFloat16 or int, not {typeof(T).Name}.");
 }

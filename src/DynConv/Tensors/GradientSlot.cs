@@ -7,6 +7,7 @@ namespace DynConv;
 internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool isLeaf)
 {
     private readonly List<(long Start, long End)> _written = [];
+    private readonly List<(Tensor View, Tensor Gradient)> _handedOut = [];
     private int _dimension = -1;
     private bool _complete;
     private bool _writable;
@@ -77,12 +78,38 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         return _gradient;
     }
 
+    /// <summary>The part of the gradient that belongs to a view, in the same tensor as long as the gradient is there.</summary>
+    public Tensor? GradientOf(Tensor view)
+    {
+        if (Whole() is not { } whole)
+        {
+            return null;
+        }
+
+        int known = _handedOut.FindIndex(one => ReferenceEquals(one.View, view));
+        if (known >= 0)
+        {
+            if (!_handedOut[known].Gradient.IsDisposed)
+            {
+                return _handedOut[known].Gradient;
+            }
+
+            _handedOut.RemoveAt(known);
+        }
+
+        using var scope = new TensorScope();
+        Tensor part = TensorScope.Release(view.Through(whole));
+        _handedOut.Add((view, part));
+        return part;
+    }
+
     /// <summary>A tensor whose gradient this is, or a view of it.</summary>
     public void Hold() => Interlocked.Increment(ref _holders);
 
     /// <summary>One of them is disposed; with the last one goes the gradient of a leaf.</summary>
-    public void LetGo()
+    public void LetGo(Tensor view)
     {
+        TakeBack(one => ReferenceEquals(one, view));
         if (Interlocked.Decrement(ref _holders) == 0 && IsLeaf)
         {
             Release();
@@ -91,6 +118,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
 
     public void Release()
     {
+        TakeBack(static _ => true);
         _gradient?.Dispose();
         _gradient = null;
         _written.Clear();
@@ -113,13 +141,24 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         {
             _gradient = TensorScope.Release(Tensor.Empty(shape, dtype, device));
         }
-        else if (!_gradient.Storage.IsExclusive || !_gradient.IsContiguous)
+        else if (_gradient.Storage.References > 1 + _handedOut.Count || !_gradient.IsContiguous)
         {
+            TakeBack(static _ => true);
             Tensor copy = TensorScope.Release(Tensor.Empty(shape, dtype, device));
             StridedCopy.Copy(_gradient, copy);
             _gradient.Dispose();
             _gradient = copy;
         }
+    }
+
+    private void TakeBack(Predicate<Tensor> isMeant)
+    {
+        foreach ((_, Tensor gradient) in _handedOut.Where(one => isMeant(one.View)))
+        {
+            gradient.Dispose();
+        }
+
+        _handedOut.RemoveAll(one => isMeant(one.View));
     }
 
     /// <summary>Notes that a region is about to be written; false if the writer finds no value there yet.</summary>

@@ -170,7 +170,7 @@ internal sealed unsafe class CpuMemoryPool : MemoryPool
     {
         try
         {
-            return (nint)System.Runtime.InteropServices.NativeMemory.AlignedAlloc((nuint)bytes, 64);
+            return (nint)Cpu.LargeMemory.Allocate((nuint)bytes);
         }
         catch (OutOfMemoryException)
         {
@@ -179,7 +179,7 @@ internal sealed unsafe class CpuMemoryPool : MemoryPool
     }
 
     private protected override void FreeDevice(nint buffer, long bytes) =>
-        System.Runtime.InteropServices.NativeMemory.AlignedFree((void*)buffer);
+        Cpu.LargeMemory.Free((void*)buffer);
 
     // All bits set is a NaN as float32 and as bfloat16, and an invalid id as int32.
     private protected override void FillNaN(nint buffer, long bytes) =>

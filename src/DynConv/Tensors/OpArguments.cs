@@ -79,6 +79,15 @@ internal static class OpArguments
         }
     }
 
+    /// <summary>A dimension counted from the outermost, given one that may be counted from the innermost as -1.</summary>
+    public static int Dimension(string op, Tensor tensor, int dimension)
+    {
+        int index = dimension < 0 ? dimension + tensor.Rank : dimension;
+        return index >= 0 && index < tensor.Rank
+            ? index
+            : throw new TensorException(op, $"shape {tensor.Shape} has no dimension {dimension}.", tensor);
+    }
+
     /// <summary>The tensor has just so many dimensions.</summary>
     public static void Rank(string op, string name, Tensor tensor, int rank, string layout)
     {

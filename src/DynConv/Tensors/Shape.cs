@@ -19,7 +19,7 @@ public readonly struct Shape : IEquatable<Shape>, IEnumerable<long>
         {
             if (dimension < 0)
             {
-                throw new DynConvException($"A dimension cannot be negative, and {dimension} is.");
+                throw new ArgumentOutOfRangeException(nameof(dimensions), dimension, "A dimension cannot be negative.");
             }
         }
 

@@ -22,8 +22,8 @@ internal sealed class Storage
         ? throw new DynConvException($"A kernel of the CPU was given a tensor on {Device}.")
         : Pointer;
 
-    /// <summary>Whether one tensor alone holds this buffer, so that it may be written in place.</summary>
-    public bool IsExclusive => Volatile.Read(ref _references) == 1;
+    /// <summary>How many tensors hold this buffer.</summary>
+    public int References => Volatile.Read(ref _references);
 
     /// <summary>
     /// Rises when elements that others may have derived something from are overwritten: by a copy into a tensor, or by

@@ -14,6 +14,7 @@ public sealed class Tape : IDisposable
     private static Tape? _current;
 
     private readonly Tape? _outer;
+    private readonly int _thread = Environment.CurrentManagedThreadId;
     private readonly List<TapeNode> _nodes = [];
     private bool _disposed;
     private bool _hasRun;
@@ -21,7 +22,7 @@ public sealed class Tape : IDisposable
     /// <summary>Starts to record the calling thread's ops.</summary>
     public Tape()
     {
-        _outer = _current;
+        _outer = Open(_current);
         _current = this;
     }
 
@@ -29,7 +30,7 @@ public sealed class Tape : IDisposable
     /// <param name="inputs">Inputs of an op.</param>
     public static bool IsRecording(params ReadOnlySpan<Tensor?> inputs)
     {
-        if (_current is null)
+        if ((_current = Open(_current)) is null)
         {
             return false;
         }
@@ -124,10 +125,17 @@ public sealed class Tape : IDisposable
 
     /// <summary>The same for several results at once.</summary>
     /// <param name="outputs">Results of recorded ops, each with its gradient.</param>
-    /// <exception cref="InvalidOperationException">A backward pass has run, and nothing was recorded since.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A backward pass has run, and nothing was recorded since; or another thread opened the tape.
+    /// </exception>
     public void Backward(params ReadOnlySpan<(Tensor Output, Tensor Gradient)> outputs)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
+        if (IsElsewhere)
+        {
+            throw new InvalidOperationException("Tape.Backward was called in another thread than the tape was opened in: run it before an await.");
+        }
+
         if (_hasRun && _nodes.Count == 0)
         {
             throw new InvalidOperationException("A recording serves one backward pass, and nothing has been recorded since it ran: give all results to one call, or compute them again.");
@@ -162,6 +170,7 @@ public sealed class Tape : IDisposable
     }
 
     /// <summary>Ends the recording and gives back what it held.</summary>
+    /// <exception cref="InvalidOperationException">Another thread opened the tape. What it held is given back all the same.</exception>
     public void Dispose()
     {
         if (_disposed)
@@ -172,7 +181,7 @@ public sealed class Tape : IDisposable
         _disposed = true;
         if (ReferenceEquals(_current, this))
         {
-            _current = _outer;
+            _current = Open(_outer);
         }
 
         foreach (TapeNode node in _nodes)
@@ -181,6 +190,23 @@ public sealed class Tape : IDisposable
         }
 
         _nodes.Clear();
+        if (IsElsewhere)
+        {
+            throw new InvalidOperationException("A Tape was disposed in another thread than it was opened in, and what was computed here since then is not recorded: close tapes before an await.");
+        }
+    }
+
+    private bool IsElsewhere => _thread != Environment.CurrentManagedThreadId;
+
+    // A tape that another thread has disposed, or that ended while recording was paused, takes nothing in any more.
+    private static Tape? Open(Tape? tape)
+    {
+        while (tape is { _disposed: true })
+        {
+            tape = tape._outer;
+        }
+
+        return tape;
     }
 
     private sealed class PauseGuard : IDisposable
@@ -189,6 +215,6 @@ public sealed class Tape : IDisposable
 
         public PauseGuard() => _current = null;
 
-        public void Dispose() => _current = _paused;
+        public void Dispose() => _current = Open(_paused);
     }
 }

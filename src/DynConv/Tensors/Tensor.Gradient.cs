@@ -10,18 +10,12 @@ public sealed partial class Tensor
     public bool RequiresGradient => _slot is not null;
 
     /// <summary>
-    /// What <see cref="Tape.Backward(Tensor, Tensor?)"/> has left here: a view with this tensor's shape, summed over all passes since
+    /// What <see cref="Tape.Backward(Tensor, Tensor?)"/> has left here, in this tensor's shape, summed over all passes since
     /// <see cref="ClearGradient"/>; null if no pass has reached it. Only for tensors made with
-    /// <see cref="RequireGradient"/> and their views, with the last of which it is disposed.
+    /// <see cref="RequireGradient"/> and their views.
     /// </summary>
-    public Tensor? Gradient
-    {
-        get
-        {
-            Tensor? whole = _slot is { IsLeaf: true } ? _slot.Whole() : null;
-            return whole is null ? null : Through(whole);
-        }
-    }
+    /// <remarks>It belongs to this tensor: it lives in no scope, and is disposed with the tensor or when it is cleared.</remarks>
+    public Tensor? Gradient => _slot is { IsLeaf: true } ? _slot.GradientOf(this) : null;
 
     /// <summary>Asks for this tensor's gradient in later backward passes; the tensor becomes a leaf.</summary>
     /// <returns>This tensor.</returns>
@@ -72,7 +66,7 @@ public sealed partial class Tensor
 
     private void Hold(GradientSlot slot)
     {
-        _slot?.LetGo();
+        _slot?.LetGo(this);
         _slot = slot;
         slot.Hold();
     }

@@ -23,6 +23,45 @@ public sealed partial class Tensor
     }
 
     /// <summary>
+    /// A part of the tensor, without a copy: <c>x[0]</c> is the first row, <c>x[.., 1..3]</c> columns 1 and 2, <c>x[^1, 0]</c>
+    /// one element. Its gradient goes into the same part of this tensor's; <c>x[1..3].CopyFrom(y)</c> overwrites it.
+    /// </summary>
+    /// <param name="indices">One for each of the first dimensions; the others stay whole.</param>
+    /// <exception cref="TensorException">There are more of them than dimensions, or one lies outside of its dimension.</exception>
+    [System.Runtime.CompilerServices.IndexerName("Part")]
+    public Tensor this[params ReadOnlySpan<TensorIndex> indices]
+    {
+        get
+        {
+            if (indices.Length > Rank)
+            {
+                throw new TensorException("index", $"shape {Shape} has no {indices.Length} dimensions.", this);
+            }
+
+            using var scope = new TensorScope();
+            Tensor view = this;
+            List<long> dimensions = [];
+            for (int i = 0; i < indices.Length; i++)
+            {
+                (long start, long length) = indices[i].Of(Shape[i]);
+                if (start < 0 || length < 0 || start + length > Shape[i])
+                {
+                    throw new TensorException("index", $"{indices[i]} lies outside dimension {i} of shape {Shape}.", this);
+                }
+
+                view = view.Slice(i, start, length);
+                if (indices[i].IsRange)
+                {
+                    dimensions.Add(length);
+                }
+            }
+
+            dimensions.AddRange(Shape.Dimensions[indices.Length..]);
+            return scope.Keep(view.Reshape([.. dimensions]));
+        }
+    }
+
+    /// <summary>
     /// The same elements in other dimensions: a view where the strides allow it, a copy where they do not. One
     /// dimension may be -1 and is then worked out.
     /// </summary>
@@ -56,12 +95,32 @@ public sealed partial class Tensor
             View(Shape.Create(dimensions), strides, _offset), GradientRegion.Reshape(_region), g => g.Transpose(a, b));
     }
 
+    /// <summary>The same elements with the dimensions in another order: a view.</summary>
+    /// <param name="order">For each dimension of the result which one of this tensor it is; -1 is the innermost.</param>
+    public Tensor Permute(params ReadOnlySpan<int> order)
+    {
+        int[] from = new int[order.Length];
+        for (int i = 0; i < from.Length; i++)
+        {
+            from[i] = Normalize(order[i]);
+        }
+
+        if (from.Length != Rank || from.Distinct().Count() != Rank)
+        {
+            throw new TensorException("permute", $"[{string.Join(", ", order.ToArray())}] is no order of the {Rank} dimensions of shape {Shape}.", this);
+        }
+
+        Tensor view = View(
+            Shape.Create([.. from.Select(i => Shape[i])]), [.. from.Select(i => _strides[i])], _offset);
+        return Inherit(view, GradientRegion.Reshape(_region), g => g.Permute(from));
+    }
+
     /// <summary>
     /// Repeats dimensions of length 1 (and leading ones that are not there) without a copy, by a stride of 0. The
     /// result takes no part in gradients.
     /// </summary>
     /// <param name="shape">The wanted shape.</param>
-    public Tensor Expand(Shape shape)
+    internal Tensor Repeat(Shape shape)
     {
         int added = shape.Rank - Rank;
         var strides = new long[shape.Rank];
@@ -95,13 +154,7 @@ public sealed partial class Tensor
     /// <summary>A view of the same elements that takes no part in gradients.</summary>
     public Tensor Detach() => View(Shape, _strides, _offset);
 
-    private int Normalize(int dimension)
-    {
-        int index = dimension < 0 ? dimension + Rank : dimension;
-        return index >= 0 && index < Rank
-            ? index
-            : throw new TensorException("view", $"shape {Shape} has no dimension {dimension}.", this);
-    }
+    private int Normalize(int dimension) => OpArguments.Dimension("view", this, dimension);
 
     private Shape InferShape(ReadOnlySpan<long> dimensions)
     {

@@ -94,6 +94,25 @@ public sealed partial class Tensor : IDisposable
         return tensor;
     }
 
+    /// <summary>A tensor of ones.</summary>
+    /// <param name="shape">Dimensions.</param>
+    /// <param name="dtype">Element type.</param>
+    /// <param name="device">Where; the CPU if not given.</param>
+    public static Tensor Ones(Shape shape, DType dtype = DType.Float32, Device? device = null) =>
+        Full(shape, 1, dtype, device);
+
+    /// <summary>A tensor with one value throughout.</summary>
+    /// <param name="shape">Dimensions.</param>
+    /// <param name="value">The value; a whole number where the type is.</param>
+    /// <param name="dtype">Element type.</param>
+    /// <param name="device">Where; the CPU if not given.</param>
+    public static Tensor Full(Shape shape, float value, DType dtype = DType.Float32, Device? device = null)
+    {
+        Tensor tensor = Empty(shape, dtype, device);
+        tensor.Fill(value);
+        return tensor;
+    }
+
     /// <summary>A copy of <paramref name="values"/> on a device.</summary>
     /// <typeparam name="T"><see cref="float"/>, <see cref="BFloat16"/> or <see cref="int"/>.</typeparam>
     /// <param name="values">As many as the shape has elements, the last index fastest.</param>
@@ -237,6 +256,26 @@ public sealed partial class Tensor : IDisposable
         ? new PendingValue(this)
         : throw new TensorException("read", $"{DType.Name()} {Shape} is not a single float32.", this);
 
+    /// <summary>Sets all elements to one value, whatever the strides.</summary>
+    /// <param name="value">The value; a whole number where the type is.</param>
+    /// <exception cref="ArgumentException">The tensor holds whole numbers, and the value is none.</exception>
+    public void Fill(float value)
+    {
+        using var scope = new TensorScope();
+        if (DType == DType.Int32)
+        {
+            if (value != (int)value)
+            {
+                throw new ArgumentException($"A tensor of int32 does not hold {value}.", nameof(value));
+            }
+
+            CopyFrom(From([(int)value], [1], Device).Repeat(Shape));
+            return;
+        }
+
+        CopyFrom(From([value], [1], Device).Repeat(Shape));
+    }
+
     /// <summary>Sets all elements to zero.</summary>
     public void Clear()
     {
@@ -250,16 +289,12 @@ public sealed partial class Tensor : IDisposable
         if (_storage is not null)
         {
             _storage.Release();
-            _slot?.LetGo();
+            _slot?.LetGo(this);
         }
 
         _storage = null;
         _scope = null;
     }
-
-    /// <summary><c>float32 [4, 128] on cpu</c>.</summary>
-    public override string ToString() =>
-        $"{DType.Name()} {Shape}{(IsDisposed ? " (disposed)" : $" on {Device}")}";
 
     /// <summary>Another handle on the same elements, outside any scope and without a gradient.</summary>
     internal Tensor Alias()

@@ -1,14 +1,14 @@
 namespace DynConv;
 
 /// <summary>An op was given a tensor whose shape, strides, dtype or device it cannot take.</summary>
-public sealed class TensorException : DynConvException
+public sealed class TensorException : ArgumentException
 {
     /// <summary>Creates the failure.</summary>
     /// <param name="op">The op's name, as in <c>rms_norm</c>.</param>
     /// <param name="problem">What is wrong, without the op's name.</param>
     /// <param name="tensors">The tensors concerned.</param>
     public TensorException(string op, string problem, params ReadOnlySpan<Tensor?> tensors)
-        : base($"{op}: {problem}")
+        : base(DynConvException.OneLine($"{op}: {problem}"))
     {
         Op = op;
         var shapes = new List<Shape>();

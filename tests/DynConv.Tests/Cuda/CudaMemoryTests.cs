@@ -73,7 +73,7 @@ public sealed class CudaMemoryTests
         using (var tape = new Tape())
         {
             Tensor x = Leaf(batch, time, channels);
-            Tensor normed = RmsNorm.Apply(x, Leaf(channels), Epsilon);
+            Tensor normed = RmsNormalization.Apply(x, Leaf(channels), Epsilon);
             Tensor both = MatMul.Linear(normed, Leaf(2 * channels, channels));
             Tensor gated = SwiGlu.Apply(both.Slice(-1, 0, channels), both.Slice(-1, channels, channels));
             Tensor headWise = HeadWiseConvolution.Apply(gated, Leaf(batch, time, channels / 16, 4), Leaf(4, channels));

@@ -67,8 +67,8 @@ public sealed class OpBenchmarkTests
         OpSizes sizes = OpSizes.Parse("N=10 D=3");
 
         // Forward x, weight, y; backward x, weight and dy again, then dx and dweight.
-        Assert.Equal(new PassCosts(4 * (30 + 3 + 30), 4 * (30 + 3 + 30 + 30 + 3)), Bytes(RmsNorm.Description, DType.Float32));
-        Assert.Equal(new PassCosts((2 * 60) + (4 * 3), (2 * 90) + (4 * 6)), Bytes(RmsNorm.Description, DType.BFloat16));
+        Assert.Equal(new PassCosts(4 * (30 + 3 + 30), 4 * (30 + 3 + 30 + 30 + 3)), Bytes(RmsNormalization.Description, DType.Float32));
+        Assert.Equal(new PassCosts((2 * 60) + (4 * 3), (2 * 90) + (4 * 6)), Bytes(RmsNormalization.Description, DType.BFloat16));
 
         // The gradient of x is dy itself, which is read for that of the bias; of a sum nothing is read.
         Assert.Equal(new PassCosts(4 * (30 + 3 + 30), 4 * (30 + 3)), Bytes(Bias.Description, DType.Float32));
@@ -83,7 +83,7 @@ public sealed class OpBenchmarkTests
     [Fact]
     public void Only_the_rows_of_a_table_that_are_picked_are_read()
     {
-        OpDescription op = Embedding.Description;
+        OpDescription op = EmbeddingLookup.Description;
         PassCosts bytes = op.Bytes(OpSizes.Parse("V=100 N=7 D=3"), op.Inputs, DType.Float32, DType.Float32);
         Assert.Equal(4 * (7 + 21 + 21), bytes.Forward);
         Assert.Equal(4 * (7 + 21 + 300), bytes.Backward);

@@ -80,7 +80,7 @@ public sealed class GradientNormTests
     [Fact]
     public void No_tensors_are_refused()
     {
-        var error = Assert.Throws<DynConvException>(() => GradientNorm.SquaredSum());
-        Assert.Equal("A gradient norm needs at least one tensor.", error.Message);
+        var error = Assert.Throws<ArgumentException>(() => GradientNorm.SquaredSum());
+        Assert.Equal("A gradient norm needs at least one tensor. (Parameter 'gradients')", error.Message);
     }
 }

@@ -160,14 +160,14 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
     public void Odd_heads_and_bad_bases_are_refused()
     {
         Assert.Equal(
-            "Rotary position embedding needs an even head size, not 7.",
-            Assert.Throws<DynConvException>(() => new RopeTable(Theta, 7, 10)).Message);
+            "Rotary position embedding needs an even head size, not 7. (Parameter 'headDim')",
+            Assert.Throws<ArgumentException>(() => new RopeTable(Theta, 7, 10)).Message);
         Assert.Equal(
-            "theta of a rotary position embedding has to be above 0, not 0.",
-            Assert.Throws<DynConvException>(() => new RopeTable(0, 8, 10)).Message);
+            "theta of a rotary position embedding has to be above 0, not 0. (Parameter 'theta')",
+            Assert.Throws<ArgumentException>(() => new RopeTable(0, 8, 10)).Message);
         Assert.Equal(
-            "A rotary table needs frequencies and positions, not 4 and 0.",
-            Assert.Throws<DynConvException>(() => new RopeTable(Theta, 8, 0)).Message);
+            "A rotary table needs frequencies and positions, not 4 and 0. (Parameter 'frequencies')",
+            Assert.Throws<ArgumentException>(() => new RopeTable(Theta, 8, 0)).Message);
     }
 
     private static RopeTable Table(int headDim, Device? device = null) =>

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace DynConv.Cpu;
 
 /// <summary>
@@ -8,8 +6,6 @@ namespace DynConv.Cpu;
 /// </summary>
 internal static unsafe class GemmScratch
 {
-    private const nuint Alignment = 64;
-
     [ThreadStatic]
     private static Buffer? _a;
 
@@ -28,16 +24,16 @@ internal static unsafe class GemmScratch
         private long _elements;
 
         // Threads end without a word to their statics, so this is the one place to give their memory back.
-        ~Buffer() => NativeMemory.AlignedFree(_data);
+        ~Buffer() => LargeMemory.Free(_data);
 
         public float* Reserve(long elements)
         {
             if (elements > _elements)
             {
-                NativeMemory.AlignedFree(_data);
+                LargeMemory.Free(_data);
                 _data = null;
                 _elements = 0;
-                _data = (float*)NativeMemory.AlignedAlloc((nuint)elements * sizeof(float), Alignment);
+                _data = (float*)LargeMemory.Allocate((nuint)elements * sizeof(float));
                 _elements = elements;
             }
 

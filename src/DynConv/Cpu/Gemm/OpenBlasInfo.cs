@@ -14,7 +14,4 @@ public sealed record OpenBlasInfo(string? LibraryPath, string? Configuration, st
 {
     /// <summary>Whether it was loaded and can be used.</summary>
     public bool IsAvailable => Reason is null;
-
-    /// <summary>Whether its kernels use 512-bit vectors.</summary>
-    internal bool Has512BitKernels => Core?.ToLowerInvariant() is "skylakex" or "cooperlake" or "sapphirerapids";
 }

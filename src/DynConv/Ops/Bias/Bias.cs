@@ -21,7 +21,7 @@ public static partial class Bias
 
         using var scope = new TensorScope();
         Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        Tensor rows = bias.Expand(x.Shape);
+        Tensor rows = bias.Repeat(x.Shape);
         if (x.Device.IsCuda)
         {
             ForwardCuda(x, rows, y);
@@ -47,7 +47,6 @@ public static partial class Bias
             return;
         }
 
-        Tensor dy = RowLayout.Of(g.Gradient(0)!);
-        PartialSums.SumInto(dy.Device.IsCuda ? PartialsCuda(dy) : PartialsCpu(dy), sum, dbias.Accumulate);
+        ColumnSums.Into(RowLayout.Of(g.Gradient(0)!), sum, dbias.Accumulate);
     }
 }

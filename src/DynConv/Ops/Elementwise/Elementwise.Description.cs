@@ -5,12 +5,34 @@ public static partial class Elementwise
     private static readonly OpSizes OnCpu = OpSizes.Parse("N=4096 D=1024");
     private static readonly OpSizes OnCuda = OpSizes.Parse("N=16384 D=2048");
 
-    /// <summary><see cref="Add"/> as tests, conformance vectors and the benchmark run it.</summary>
+    /// <summary><see cref="Add(Tensor, Tensor)"/> as tests, conformance vectors and the benchmark run it.</summary>
     public static OpDescription AddDescription { get; } = new(
         "add",
         [new("a", "[N, D]") { SharesGradient = true }, new("b", "[N, D]") { SharesGradient = true }],
         [new("y", "[N, D]")],
         static call => [Add(call["a"], call["b"])])
+    {
+        CpuSizes = OnCpu,
+        CudaSizes = OnCuda,
+    };
+
+    /// <summary><see cref="Subtract"/> as tests, conformance vectors and the benchmark run it.</summary>
+    public static OpDescription SubtractDescription { get; } = new(
+        "subtract",
+        [new("a", "[N, D]") { SharesGradient = true }, new("b", "[N, D]")],
+        [new("y", "[N, D]")],
+        static call => [Subtract(call["a"], call["b"])])
+    {
+        CpuSizes = OnCpu,
+        CudaSizes = OnCuda,
+    };
+
+    /// <summary><see cref="Divide"/> as tests, conformance vectors and the benchmark run it.</summary>
+    public static OpDescription DivideDescription { get; } = new(
+        "divide",
+        [new("a", "[N, D]"), new("b", "[N, D]") { IsReadBackward = true }],
+        [new("y", "[N, D]") { IsReadBackward = true }],
+        static call => [Divide(call["a"], call["b"])])
     {
         CpuSizes = OnCpu,
         CudaSizes = OnCuda,
@@ -33,17 +55,6 @@ public static partial class Elementwise
         [new("x", "[N, D]")],
         [new("y", "[N, D]")],
         static call => [Scale(call["x"], (float)call.Number("factor", -1.5))])
-    {
-        CpuSizes = OnCpu,
-        CudaSizes = OnCuda,
-    };
-
-    /// <summary><see cref="Sum"/> as tests, conformance vectors and the benchmark run it.</summary>
-    public static OpDescription SumDescription { get; } = new(
-        "sum",
-        [new("x", "[N, D]") { SharesGradient = true }],
-        [new("y", "[]") { IsFloat32 = true }],
-        static call => [Sum(call["x"])])
     {
         CpuSizes = OnCpu,
         CudaSizes = OnCuda,

@@ -1,118 +1,121 @@
 namespace DynConv.Ops;
 
-/// <summary>The few element by element ops and reductions that models and losses are joined with, for float32, or bfloat16 on CUDA.</summary>
+/// <summary>
+/// Sums, products and quotients, element by element, for float32, or bfloat16 on CUDA. Shapes that differ are broadcast as
+/// in NumPy: dimensions are matched from the innermost on, and those of length 1 or that are not there are repeated.
+/// </summary>
 public static partial class Elementwise
 {
-    /// <summary><c>a + b</c>, of one shape, any strides: a residual connection.</summary>
-    /// <param name="a">First summand.</param>
-    /// <param name="b">Second summand.</param>
-    /// <exception cref="TensorException">The shapes differ.</exception>
-    public static Tensor Add(Tensor a, Tensor b)
-    {
-        ArgumentNullException.ThrowIfNull(a);
-        ArgumentNullException.ThrowIfNull(b);
-        OpArguments.SameShape("add", a, b);
-        OpArguments.Floating("add", a, b);
-        Tensor sum = Tensor.Empty(a.Shape, a.DType, a.Device);
-        AddTo(a, b, sum);
-        return Tape.Record("add", sum, [a, b], [], static g =>
-        {
-            g.Add(0, g.Gradient(0)!);
-            g.Add(1, g.Gradient(0)!);
-        });
-    }
+    /// <summary><c>a + b</c>.</summary>
+    /// <param name="a">First summand, any strides.</param>
+    /// <param name="b">Second summand, any strides.</param>
+    /// <exception cref="TensorException">The shapes cannot be broadcast, or the dtypes do not fit.</exception>
+    public static Tensor Add(Tensor a, Tensor b) => Add("add", a, b, factor: 1);
 
-    /// <summary><c>a * b</c>, element by element, of one shape, any strides.</summary>
-    /// <param name="a">First factor.</param>
-    /// <param name="b">Second factor.</param>
-    /// <exception cref="TensorException">The shapes differ.</exception>
+    /// <summary><c>a - b</c>.</summary>
+    /// <param name="a">What is taken from, any strides.</param>
+    /// <param name="b">What is taken off, any strides.</param>
+    /// <exception cref="TensorException">The shapes cannot be broadcast, or the dtypes do not fit.</exception>
+    public static Tensor Subtract(Tensor a, Tensor b) => Add("subtract", a, b, factor: -1);
+
+    /// <summary><c>a * b</c>, element by element.</summary>
+    /// <param name="a">First factor, any strides.</param>
+    /// <param name="b">Second factor, any strides.</param>
+    /// <exception cref="TensorException">The shapes cannot be broadcast, or the dtypes do not fit.</exception>
     public static Tensor Multiply(Tensor a, Tensor b)
     {
-        ArgumentNullException.ThrowIfNull(a);
-        ArgumentNullException.ThrowIfNull(b);
-        OpArguments.SameShape("multiply", a, b);
-        OpArguments.Floating("multiply", a, b);
-        Tensor product = Tensor.Empty(a.Shape, a.DType, a.Device);
-        MultiplyTo(a, b, product, accumulate: false);
-        return Tape.Record("multiply", product, [a, b], [a, b], static g =>
+        using var scope = new TensorScope();
+        var pair = BroadcastPair.Of("multiply", a, b);
+        Tensor product = pair.Result();
+        MultiplyTo(pair.A, pair.B, product, accumulate: false);
+        return scope.Keep(Tape.Record("multiply", product, [a, b], [a, b], static g =>
         {
             for (int input = 0; input < 2; input++)
             {
-                if (g.Needs(input))
-                {
-                    (Tensor target, bool accumulate) = g.Target(input);
-                    MultiplyTo(g.Gradient(0)!, g.Saved(1 - input), target, accumulate);
-                }
+                int other = 1 - input;
+                BroadcastPair.Write(g, input, g.Saved(input).Shape, (target, accumulate) =>
+                    MultiplyTo(g.Gradient(0)!, g.Saved(other).Repeat(target.Shape), target, accumulate));
             }
-        });
+        }));
     }
 
-    /// <summary><c>factor * x</c>, any strides.</summary>
-    /// <param name="x">Values.</param>
+    /// <summary><c>a / b</c>, element by element.</summary>
+    /// <param name="a">Numerator, any strides.</param>
+    /// <param name="b">Denominator, any strides.</param>
+    /// <exception cref="TensorException">The shapes cannot be broadcast, or the dtypes do not fit.</exception>
+    public static Tensor Divide(Tensor a, Tensor b)
+    {
+        using var scope = new TensorScope();
+        var pair = BroadcastPair.Of("divide", a, b);
+        Tensor quotient = pair.Result();
+        DivideTo(pair.A, pair.B, quotient, accumulate: false);
+        Shape shape = a.Shape;
+        return scope.Keep(Tape.Record("divide", quotient, [a, b], [b, quotient], g =>
+        {
+            (Tensor dy, Tensor b, Tensor y) = (g.Gradient(0)!, g.Saved(0), g.Saved(1));
+            BroadcastPair.Write(g, 0, shape, (target, accumulate) => DivideTo(dy, b.Repeat(y.Shape), target, accumulate));
+
+            // The derivative of a / b in b is -(a / b) / b.
+            BroadcastPair.Write(g, 1, b.Shape, (target, accumulate) =>
+            {
+                Tensor product = Tensor.Empty(y.Shape, y.DType, y.Device);
+                MultiplyTo(dy, y, product, accumulate: false);
+                ScaleTo(product, -1, 0, product, accumulate: false);
+                DivideTo(product, b.Repeat(y.Shape), target, accumulate);
+            });
+        }));
+    }
+
+    /// <summary><c>factor * x + offset</c>.</summary>
+    /// <param name="x">Values, any strides.</param>
     /// <param name="factor">One number for all of them.</param>
-    public static Tensor Scale(Tensor x, float factor)
+    /// <param name="offset">What is added to each product.</param>
+    public static Tensor Scale(Tensor x, float factor, float offset = 0)
     {
         ArgumentNullException.ThrowIfNull(x);
         OpArguments.Floating("scale", x);
         Tensor scaled = Tensor.Empty(x.Shape, x.DType, x.Device);
-        ScaleTo(x, factor, scaled, accumulate: false);
+        ScaleTo(x, factor, offset, scaled, accumulate: false);
         return Tape.Record("scale", scaled, [x], [], g =>
         {
             (Tensor target, bool accumulate) = g.Target(0);
-            ScaleTo(g.Gradient(0)!, factor, target, accumulate);
+            ScaleTo(g.Gradient(0)!, factor, 0, target, accumulate);
         });
     }
 
-    /// <summary>The sum of all elements, float32 <c>[]</c>; partial sums are float64 and add up in a fixed order.</summary>
-    /// <param name="x">Values, any shape and strides; the sum of none is 0.</param>
-    public static Tensor Sum(Tensor x)
+    private static Tensor Add(string op, Tensor a, Tensor b, float factor)
     {
-        ArgumentNullException.ThrowIfNull(x);
-        OpArguments.Floating("sum", x);
-        Tensor sum = Tensor.Empty([], DType.Float32, x.Device);
-        if (x.Device.IsCuda)
-        {
-            TensorSums.Sum([x], squares: false, sum);
-        }
-        else
-        {
-            SumCpu(x, sum);
-        }
-
-        Shape shape = x.Shape;
-        return Tape.Record("sum", sum, [x], [], g => g.Add(0, g.Gradient(0)!.Expand(shape)));
-    }
-
-    /// <summary>The mean of all elements, float32 <c>[]</c>.</summary>
-    /// <param name="x">At least one value, any shape and strides.</param>
-    /// <exception cref="TensorException">There are no elements.</exception>
-    public static Tensor Mean(Tensor x)
-    {
-        ArgumentNullException.ThrowIfNull(x);
-        if (x.Count == 0)
-        {
-            throw new TensorException("mean", $"shape {x.Shape} has no elements.", x);
-        }
-
         using var scope = new TensorScope();
-        return scope.Keep(Scale(Sum(x), 1f / x.Count));
-    }
-
-    private static void AddTo(Tensor a, Tensor b, Tensor sum)
-    {
-        if (a.Device.IsCuda)
+        var pair = BroadcastPair.Of(op, a, b);
+        Tensor sum = pair.Result();
+        if (sum.Device.IsCuda)
         {
-            AddCuda(a, b, sum);
+            AddCuda(pair.A, pair.B, sum, factor);
         }
         else
         {
-            AddCpu(a, b, sum);
+            AddCpu(pair.A, pair.B, sum, factor);
         }
+
+        (Shape shapeA, Shape shapeB) = (a.Shape, b.Shape);
+        return scope.Keep(Tape.Record(op, sum, [a, b], [], g =>
+        {
+            Tensor dy = g.Gradient(0)!;
+            BroadcastPair.Add(g, 0, shapeA, dy);
+            if (factor == 1)
+            {
+                BroadcastPair.Add(g, 1, shapeB, dy);
+            }
+            else
+            {
+                BroadcastPair.Write(g, 1, shapeB, (target, accumulate) => ScaleTo(dy, factor, 0, target, accumulate));
+            }
+        }));
     }
 
     private static void MultiplyTo(Tensor a, Tensor b, Tensor product, bool accumulate)
     {
-        if (a.Device.IsCuda)
+        if (product.Device.IsCuda)
         {
             MultiplyCuda(a, b, product, accumulate);
         }
@@ -122,15 +125,27 @@ public static partial class Elementwise
         }
     }
 
-    private static void ScaleTo(Tensor x, float factor, Tensor scaled, bool accumulate)
+    private static void DivideTo(Tensor a, Tensor b, Tensor quotient, bool accumulate)
     {
-        if (x.Device.IsCuda)
+        if (quotient.Device.IsCuda)
         {
-            ScaleCuda(x, factor, scaled, accumulate);
+            DivideCuda(a, b, quotient, accumulate);
         }
         else
         {
-            ScaleCpu(x, factor, scaled, accumulate);
+            DivideCpu(a, b, quotient, accumulate);
+        }
+    }
+
+    private static void ScaleTo(Tensor x, float factor, float offset, Tensor scaled, bool accumulate)
+    {
+        if (x.Device.IsCuda)
+        {
+            ScaleCuda(x, factor, offset, scaled, accumulate);
+        }
+        else
+        {
+            ScaleCpu(x, factor, offset, scaled, accumulate);
         }
     }
 }

@@ -107,6 +107,25 @@ public static partial class MatMul
             }));
     }
 
+    /// <summary>The matrix product <c>a b</c>.</summary>
+    /// <param name="a"><c>[..., M, K]</c>, float32, or bfloat16 on CUDA.</param>
+    /// <param name="b">A matrix for each of those in <paramref name="a"/>, <c>[..., K, N]</c>, or one for all of them, <c>[K, N]</c>.</param>
+    /// <returns><c>[..., M, N]</c>.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
+    public static Tensor Multiply(Tensor a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        if (b.Rank != 2 || a.Rank < 2 || a.Shape[^1] != b.Shape[0])
+        {
+            return Batched(a, b);
+        }
+
+        // One matrix for all: a linear layer with the weight transposed.
+        using var scope = new TensorScope();
+        return scope.Keep(Linear(a, b.Transpose(0, 1)));
+    }
+
     private static Tensor Oriented(Tensor matrices, bool transpose)
     {
         if (matrices.Rank < 2)

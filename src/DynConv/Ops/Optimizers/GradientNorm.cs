@@ -13,7 +13,7 @@ public static partial class GradientNorm
     {
         if (gradients.IsEmpty)
         {
-            throw new DynConvException("A gradient norm needs at least one tensor.");
+            throw new ArgumentException("A gradient norm needs at least one tensor.", nameof(gradients));
         }
 
         OpArguments.OneDevice("gradient_norm", gradients);

@@ -18,7 +18,7 @@ public sealed partial class RopeTable : IDisposable
     /// <param name="headDim">Channels of a head, K; even.</param>
     /// <param name="maximumLength">Number of positions; later ones are refused.</param>
     /// <param name="device">Where; the CPU if not given.</param>
-    /// <exception cref="DynConvException">An argument is out of range.</exception>
+    /// <exception cref="ArgumentException">An argument is out of range.</exception>
     public RopeTable(double theta, int headDim, long maximumLength, Device? device = null)
         : this(Frequencies(theta, headDim), maximumLength, device)
     {
@@ -28,13 +28,13 @@ public sealed partial class RopeTable : IDisposable
     /// <param name="frequencies">K / 2 angles in radians by which one step of position turns each pair of channels.</param>
     /// <param name="maximumLength">Number of positions; later ones are refused.</param>
     /// <param name="device">Where; the CPU if not given.</param>
-    /// <exception cref="DynConvException">An argument is out of range.</exception>
+    /// <exception cref="ArgumentException">An argument is out of range.</exception>
     public RopeTable(ReadOnlySpan<double> frequencies, long maximumLength, Device? device = null)
     {
         if (frequencies.Length == 0 || maximumLength < 1)
         {
-            throw new DynConvException(
-                $"A rotary table needs frequencies and positions, not {frequencies.Length} and {maximumLength}.");
+            throw new ArgumentException(
+                $"A rotary table needs frequencies and positions, not {frequencies.Length} and {maximumLength}.", nameof(frequencies));
         }
 
         _frequencies = frequencies.ToArray();
@@ -52,17 +52,17 @@ public sealed partial class RopeTable : IDisposable
     /// <summary><c>theta^(-2i / headDim)</c>: what a scaled variant starts from.</summary>
     /// <param name="theta">Base of the frequencies, above 0.</param>
     /// <param name="headDim">Channels of a head; even.</param>
-    /// <exception cref="DynConvException">An argument is out of range.</exception>
+    /// <exception cref="ArgumentException">An argument is out of range.</exception>
     public static double[] Frequencies(double theta, int headDim)
     {
         if (headDim < 2 || headDim % 2 != 0)
         {
-            throw new DynConvException($"Rotary position embedding needs an even head size, not {headDim}.");
+            throw new ArgumentException($"Rotary position embedding needs an even head size, not {headDim}.", nameof(headDim));
         }
 
         if (!(theta > 0) || !double.IsFinite(theta))
         {
-            throw new DynConvException($"theta of a rotary position embedding has to be above 0, not {theta}.");
+            throw new ArgumentException($"theta of a rotary position embedding has to be above 0, not {theta}.", nameof(theta));
         }
 
         return [.. Enumerable.Range(0, headDim / 2).Select(i => Math.Pow(theta, -2.0 * i / headDim))];

@@ -18,19 +18,19 @@ public sealed class PackedSequences : IDisposable
     /// N + 1 positions: sequence n occupies <c>cuSeqlens[n] .. cuSeqlens[n + 1] - 1</c>. The first is 0; an entry equal
     /// to the one before makes an empty sequence.
     /// </param>
-    /// <exception cref="DynConvException">The first position is not 0, or one is below the one before it.</exception>
+    /// <exception cref="ArgumentException">The first position is not 0, or one is below the one before it.</exception>
     public PackedSequences(ReadOnlySpan<long> cuSeqlens)
     {
         if (cuSeqlens.Length < 1 || cuSeqlens[0] != 0)
         {
-            throw new DynConvException("cuSeqlens has to start with 0.");
+            throw new ArgumentException("cuSeqlens has to start with 0.", nameof(cuSeqlens));
         }
 
         for (int i = 1; i < cuSeqlens.Length; i++)
         {
             if (cuSeqlens[i] < cuSeqlens[i - 1])
             {
-                throw new DynConvException($"cuSeqlens falls from {cuSeqlens[i - 1]} to {cuSeqlens[i]} at {i}.");
+                throw new ArgumentException($"cuSeqlens falls from {cuSeqlens[i - 1]} to {cuSeqlens[i]} at {i}.", nameof(cuSeqlens));
             }
 
             Longest = Math.Max(Longest, cuSeqlens[i] - cuSeqlens[i - 1]);

@@ -14,19 +14,16 @@ public sealed class TokenPositions : IDisposable
     /// <summary>Sequences side by side, each a row of a batch: token t of sequence b stands at <c>first[b] + t</c>.</summary>
     /// <param name="first">The position of each row's first token, B numbers from 0 on.</param>
     /// <param name="tokens">Tokens of a row, T.</param>
-    /// <exception cref="DynConvException">A number is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is negative.</exception>
     public TokenPositions(ReadOnlySpan<long> first, long tokens)
     {
-        if (tokens < 0)
-        {
-            throw new DynConvException($"A row has 0 tokens or more, not {tokens}.");
-        }
+        ArgumentOutOfRangeException.ThrowIfNegative(tokens);
 
         foreach (long position in first)
         {
             if (position < 0)
             {
-                throw new DynConvException($"Positions begin with 0, and a row cannot start at {position}.");
+                throw new ArgumentOutOfRangeException(nameof(first), position, "Positions begin with 0.");
             }
 
             End = tokens == 0 ? 0 : Math.Max(End, checked(position + tokens));

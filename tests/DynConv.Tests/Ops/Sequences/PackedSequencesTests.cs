@@ -70,12 +70,12 @@ public sealed class PackedSequencesTests
     public void Bounds_that_are_none_are_refused()
     {
         Assert.Equal(
-            "cuSeqlens has to start with 0.", Assert.Throws<DynConvException>(() => new PackedSequences([])).Message);
+            "cuSeqlens has to start with 0. (Parameter 'cuSeqlens')", Assert.Throws<ArgumentException>(() => new PackedSequences([])).Message);
         Assert.Equal(
-            "cuSeqlens has to start with 0.", Assert.Throws<DynConvException>(() => new PackedSequences([1, 2])).Message);
+            "cuSeqlens has to start with 0. (Parameter 'cuSeqlens')", Assert.Throws<ArgumentException>(() => new PackedSequences([1, 2])).Message);
         Assert.Equal(
-            "cuSeqlens falls from 4 to 3 at 2.",
-            Assert.Throws<DynConvException>(() => new PackedSequences([0, 4, 3])).Message);
+            "cuSeqlens falls from 4 to 3 at 2. (Parameter 'cuSeqlens')",
+            Assert.Throws<ArgumentException>(() => new PackedSequences([0, 4, 3])).Message);
     }
 
     private static IEnumerable<byte> Bytes(Tensor words) => words.ToArray<int>().SelectMany(BitConverter.GetBytes);

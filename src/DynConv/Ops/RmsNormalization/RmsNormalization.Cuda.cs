@@ -2,7 +2,7 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-public static partial class RmsNorm
+public static partial class RmsNormalization
 {
     private const int SmallestGroup = 8;
     private const int LargestGroup = 512;

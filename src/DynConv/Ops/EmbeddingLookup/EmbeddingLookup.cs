@@ -5,7 +5,7 @@ namespace DynConv.Ops;
 /// The CPU refuses an id out of range. On CUDA nobody waits to look at ids: one that is out of range gives a row of NaN
 /// and has no part in the gradient.
 /// </remarks>
-public static partial class Embedding
+public static partial class EmbeddingLookup
 {
     /// <summary><c>y[..., :] = weight[ids[...], :]</c>.</summary>
     /// <param name="weight"><c>[V, D]</c>, float32, or bfloat16 on CUDA, any strides.</param>

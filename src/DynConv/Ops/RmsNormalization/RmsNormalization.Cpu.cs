@@ -3,7 +3,7 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-public static unsafe partial class RmsNorm
+public static unsafe partial class RmsNormalization
 {
     private static void ForwardCpu(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor inverseRms)
     {

@@ -1,6 +1,6 @@
 namespace DynConv.Ops;
 
-public static partial class Embedding
+public static partial class EmbeddingLookup
 {
     /// <summary>The op as tests, conformance vectors and the benchmark run it; settings: <c>dtype</c> of the result.</summary>
     public static OpDescription Description { get; } = new(

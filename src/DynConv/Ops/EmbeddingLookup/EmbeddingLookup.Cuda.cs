@@ -2,7 +2,7 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-public static partial class Embedding
+public static partial class EmbeddingLookup
 {
     private const int Threads = 256;
     private const int Lanes = 32;

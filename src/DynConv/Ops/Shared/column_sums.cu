@@ -1,4 +1,4 @@
-// Partial sums of a bias's gradient: partials[p, c] = sum of dy[r, c] over the rows r of part p.
+// Partial sums of columns: partials[p, c] = sum of x[r, c] over the rows r of part p.
 //
 // A block takes WARP * VECTOR columns and, with the other parts, goes round the rows: ROWS at a time, one a warp, VECTOR
 // columns a lane. A warp reads AHEAD rows before it adds the first. In the end the sums of its warps add up in order.
@@ -12,8 +12,8 @@ static_assert(WARP * VECTOR <= THREADS, "each column's sums add up in a thread o
 
 typedef Packet<TYPE, VECTOR> Chunk;
 
-extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient(
-    const __grid_constant__ RowStrides layout, int64 rows, int64 columns, const TYPE* dy, float* partials)
+extern "C" __global__ void __launch_bounds__(THREADS) column_sums(
+    const __grid_constant__ RowStrides layout, int64 rows, int64 columns, const TYPE* x, float* partials)
 {
     after_earlier_launches();
     __shared__ float shares[ROWS][WARP * VECTOR];
@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(THREADS) bias_gradient(
     float sums[VECTOR] = {};
     if (first + lane * VECTOR < columns)
     {
-        const TYPE* from = dy + first + lane * VECTOR;
+        const TYPE* from = x + first + lane * VECTOR;
         int64 step = (int64)gridDim.y * ROWS;
         for (int64 row = (int64)blockIdx.y * ROWS + warp; row < rows; row += AHEAD * step)
         {

@@ -3,7 +3,7 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-public static unsafe partial class Embedding
+public static unsafe partial class EmbeddingLookup
 {
     // Channels that one thread sums at a time. It goes through all tokens in order, so that sums for one id have one
     // order and no two threads meet in a row.

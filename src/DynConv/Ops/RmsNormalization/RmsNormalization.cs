@@ -1,7 +1,7 @@
 namespace DynConv.Ops;
 
 /// <summary>Root mean square normalisation (Zhang and Sennrich 2019).</summary>
-public static partial class RmsNorm
+public static partial class RmsNormalization
 {
     /// <summary><c>y = x / sqrt(mean of x^2 over the last dimension + epsilon) * weight</c>.</summary>
     /// <param name="x"><c>[..., D]</c>, float32, or bfloat16 on CUDA, any strides.</param>

@@ -1,6 +1,6 @@
 namespace DynConv.Ops;
 
-public static partial class RmsNorm
+public static partial class RmsNormalization
 {
     /// <summary>The op as tests, conformance vectors and the benchmark run it; settings: <c>eps</c>.</summary>
     public static OpDescription Description { get; } = new(

@@ -3,7 +3,7 @@ using DynConv.Tests.Cuda;
 
 namespace DynConv.Tests.Ops;
 
-public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
+public sealed class EmbeddingLookupTests : OpTests<EmbeddingLookupTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>
     [
@@ -21,7 +21,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
     {
         using var scope = new TensorScope();
         var error = Assert.Throws<TensorException>(
-            () => Embedding.Apply(Tensor.Zeros([4, 2]), Tensor.From([0, id], [2])));
+            () => EmbeddingLookup.Apply(Tensor.Zeros([4, 2]), Tensor.From([0, id], [2])));
         Assert.Equal($"embedding: id {id} lies outside the table of 4 rows.", error.Message);
     }
 
@@ -29,7 +29,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
     public void Ids_that_are_not_whole_numbers_are_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => Embedding.Apply(Tensor.Zeros([4, 2]), Tensor.Zeros([2])));
+        var error = Assert.Throws<TensorException>(() => EmbeddingLookup.Apply(Tensor.Zeros([4, 2]), Tensor.Zeros([2])));
         Assert.Equal("embedding: ids have to be int32, not float32.", error.Message);
     }
 
@@ -38,7 +38,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
     {
         using var scope = new TensorScope();
         var error = Assert.Throws<TensorException>(
-            () => Embedding.Apply(Tensor.Zeros([4]), Tensor.Zeros([2], DType.Int32)));
+            () => EmbeddingLookup.Apply(Tensor.Zeros([4]), Tensor.Zeros([2], DType.Int32)));
         Assert.Equal("embedding: weight has to be [V, D], not [4].", error.Message);
     }
 
@@ -48,7 +48,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
         using var scope = new TensorScope();
         Tensor weight = Tensor.From([0f, 10f, 20f], [3, 1]);
         Tensor ids = Tensor.From([0, 1, 2, 2], [2, 2]).Transpose(0, 1);
-        Assert.Equal([0f, 20f, 10f, 20f], Embedding.Apply(weight, ids).ToArray<float>());
+        Assert.Equal([0f, 20f, 10f, 20f], EmbeddingLookup.Apply(weight, ids).ToArray<float>());
     }
 
     [Fact]
@@ -58,7 +58,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
         using var scope = new TensorScope();
         using var tape = new Tape();
         using Tensor weight = Tensor.From([0f, 1.00390625f, 2f, 3f], [2, 2], device).RequireGradient();
-        Tensor y = Embedding.Apply(weight, Tensor.From([0, 0, 1], [3], device), DType.BFloat16);
+        Tensor y = EmbeddingLookup.Apply(weight, Tensor.From([0, 0, 1], [3], device), DType.BFloat16);
         Assert.Equal(DType.BFloat16, y.DType);
         Assert.Equal([0f, 1f, 0f, 1f, 2f, 3f], y.To(DType.Float32).ToArray<float>());
         tape.Backward(y, Tensor.From([1f, 2f, 0.0078125f, 3f, 4f, 5f], [3, 2], device).To(DType.BFloat16));
@@ -73,7 +73,7 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
         using var scope = new TensorScope();
         using var tape = new Tape();
         using Tensor weight = Tensor.From([1f, 2f], [2, 1], device).RequireGradient();
-        Tensor y = Embedding.Apply(weight, Tensor.From([2, 1, -1], [3], device));
+        Tensor y = EmbeddingLookup.Apply(weight, Tensor.From([2, 1, -1], [3], device));
         Assert.Equal([float.NaN, 2f, float.NaN], y.ToArray<float>());
         tape.Backward(y, Tensor.From([5f, 6f, 7f], [3, 1], device));
         Assert.Equal([0f, 6f], weight.Gradient!.ToArray<float>());
@@ -81,6 +81,6 @@ public sealed class EmbeddingTests : OpTests<EmbeddingTests>, IOpCases
     }
 
     private static OpCase Case(string name, int rows, int d, Shape shape, int[] ids) => OpCase.Of(
-        name, Embedding.Description, [[rows, d], shape], x => [[.. x[1].SelectMany(id => x[0].Skip((int)id * d).Take(d))]])
+        name, EmbeddingLookup.Description, [[rows, d], shape], x => [[.. x[1].SelectMany(id => x[0].Skip((int)id * d).Take(d))]])
         .With("ids", input => input with { Integers = ids });
 }

@@ -3,7 +3,7 @@ using DynConv.Ops;
 
 namespace DynConv.Tests.Ops;
 
-public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
+public sealed class RmsNormalizationTests : OpTests<RmsNormalizationTests>, IOpCases
 {
     private const float Epsilon = 1e-5f;
 
@@ -29,7 +29,7 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
         using var scope = new TensorScope();
         using var tape = new Tape();
         using Tensor x = Tensor.From([3f * scale, -4f * scale, 0f, 0f], [4]).RequireGradient();
-        Tensor y = RmsNorm.Apply(x, Tensor.From([1f, 1f, 1f, 2f], [4]), 0f);
+        Tensor y = RmsNormalization.Apply(x, Tensor.From([1f, 1f, 1f, 2f], [4]), 0f);
         Assert.Equal([1.2f, -1.6f, 0f, 0f], y.ToArray<float>(), (a, b) => Math.Abs(a - b) < 1e-6f);
         tape.Backward(y, Tensor.From([1f, 1f, 1f, 1f], [4]));
 
@@ -45,7 +45,7 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     {
         using var scope = new TensorScope();
         var error = Assert.Throws<TensorException>(
-            () => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
+            () => RmsNormalization.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([4]), Epsilon));
         Assert.Equal("rms_norm: a weight of shape [4] does not fit x of shape [2, 3].", error.Message);
     }
 
@@ -53,12 +53,12 @@ public sealed class RmsNormTests : OpTests<RmsNormTests>, IOpCases
     public void A_negative_epsilon_is_refused()
     {
         using var scope = new TensorScope();
-        var error = Assert.Throws<TensorException>(() => RmsNorm.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([3]), -1f));
+        var error = Assert.Throws<TensorException>(() => RmsNormalization.Apply(Tensor.Zeros([2, 3]), Tensor.Zeros([3]), -1f));
         Assert.Equal("rms_norm: epsilon has to be at least 0, and -1 is not.", error.Message);
     }
 
     private static OpCase Case(Shape shape, float epsilon) => OpCase.Of(
-        $"rms_norm {shape}", RmsNorm.Description, [shape, [shape[^1]]], x => [Reference(x[0], x[1], epsilon)]) with
+        $"rms_norm {shape}", RmsNormalization.Description, [shape, [shape[^1]]], x => [Reference(x[0], x[1], epsilon)]) with
     {
         Settings = new Dictionary<string, string> { ["eps"] = epsilon.ToString(CultureInfo.InvariantCulture) },
     };
