@@ -9,13 +9,11 @@ public sealed class PackageFeed : IDisposable
 
     public PackageFeed()
     {
-        // The tests lie in bin/Release/net10.0, and so does what they were built with.
-        string configuration = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
         BaseVersion = typeof(Tensor).Assembly.GetName().Version!.ToString(3);
         Version = $"{BaseVersion}-test.{Guid.NewGuid():N}";
         PackOutput = ChildProgram.Run(
             "dotnet", Repository.Folder, null,
-            "pack", "DynConv.slnx", "--configuration", configuration, "--no-build", "--nologo", "--output", Folder, $"-p:PackageVersion={Version}").Succeeded();
+            "pack", "DynConv.slnx", "--configuration", Configuration, "--no-build", "--nologo", "--output", Folder, $"-p:PackageVersion={Version}").Succeeded();
     }
 
     /// <summary>The packages' names.</summary>
@@ -24,6 +22,9 @@ public sealed class PackageFeed : IDisposable
 
     /// <summary>The name of the tool's package.</summary>
     public static string ToolName => "DynConv.Cli";
+
+    /// <summary>The tests lie in <c>bin/Release/net10.0</c>, and so does what they were built with.</summary>
+    public static string Configuration { get; } = new DirectoryInfo(AppContext.BaseDirectory).Parent!.Name;
 
     /// <summary>The version in the sources.</summary>
     public string BaseVersion { get; }

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using DynConv.Tests;
 
 namespace DynConv.Packages.Tests;
 
@@ -29,5 +30,9 @@ public sealed class SymbolTests(PackageFeed feed)
         Assert.All(reader.Documents, document => Assert.Contains(
             reader.GetCustomDebugInformation(document),
             information => reader.GetGuid(reader.GetCustomDebugInformation(information).Kind) == EmbeddedSource));
+
+        // A release says nothing of the machine that it was built on.
+        string root = PackageFeed.Configuration == "Release" ? "/_/" : Repository.Folder;
+        Assert.All(reader.Documents, document => Assert.StartsWith(root, reader.GetString(reader.GetDocument(document).Name), StringComparison.Ordinal));
     }
 }
