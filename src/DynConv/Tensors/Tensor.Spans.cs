@@ -42,7 +42,10 @@ public sealed partial class Tensor
         return HostSpan<T>();
     }
 
-    /// <summary>The elements of a tensor on the CPU, of any strides: the memory itself, not a copy.</summary>
+    /// <summary>
+    /// The elements of a tensor on the CPU, of any strides: the memory itself, not a copy. Spans have no scalars: one shows as
+    /// <c>[1]</c>.
+    /// </summary>
     /// <typeparam name="T">The element type's C# counterpart.</typeparam>
     /// <exception cref="TensorException">The tensor lies on a GPU, or holds another type.</exception>
     public unsafe TensorSpan<T> AsTensorSpan<T>()
@@ -50,8 +53,9 @@ public sealed partial class Tensor
     {
         CheckVisible<T>();
         Storage.MarkChanged();
-        nint[] lengths = new nint[Rank];
-        nint[] strides = new nint[Rank];
+        nint[] lengths = new nint[Math.Max(1, Rank)];
+        nint[] strides = new nint[lengths.Length];
+        lengths[0] = 1;
         long last = 0;
         for (int i = 0; i < Rank; i++)
         {
