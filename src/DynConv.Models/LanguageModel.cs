@@ -42,7 +42,7 @@ public sealed class LanguageModel : Module
         double residualScale = 1 / Math.Sqrt(configuration.Mixers.Count());
         var factory = new ParameterFactory(random, Device, dtype, residualScale, _ropeTables);
         Shape vocabulary = [configuration.VocabularySize, configuration.HiddenSize];
-        _embedding = Add("model.embed_tokens.weight", factory.Matrix("model.embed_tokens.weight", vocabulary));
+        _embedding = Add("model.embed_tokens.weight", factory.Embedding("model.embed_tokens.weight", vocabulary));
         _layers = new Layer[configuration.Layers.Count];
         for (int i = 0; i < _layers.Length; i++)
         {
@@ -53,7 +53,7 @@ public sealed class LanguageModel : Module
         _norm = Add("model.norm.weight", factory.NormScale(configuration.HiddenSize));
         if (!configuration.TiedEmbeddings)
         {
-            _output = Add("lm_head.weight", factory.Matrix("lm_head.weight", vocabulary));
+            _output = Add("lm_head.weight", factory.Embedding("lm_head.weight", vocabulary));
         }
 
         _computeEmbedding = new ComputeWeight(_embedding, dtype);

@@ -4,6 +4,7 @@ using System.Numerics;
 using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
+using DynConv.Optimizers;
 using DynConv.Training;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
@@ -118,6 +119,7 @@ internal sealed class TrainingOptions
         Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
         Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
         Number<double>("--lr", "Peak learning rate. Default by preset.", static (c, v) => c with { LearningRate = v }, "X");
+        Choice("--optimizer", "adamw, or muon for the matrices of the layers. Default adamw.", [.. OptimizerKinds.Names], static (c, v) => c with { Optimizer = v });
         Choice("--schedule", "What the learning rate does after its warm-up. Default cosine.", [.. ScheduleKinds.Names], static (c, v) => c with { Schedule = v });
         Number<double>("--warmup", "Steps in which it rises; below 1 a share of the run. Default 0.1.", static (c, v) => c with { Warmup = v }, "X");
         Number<double>("--decay", "Last steps, in which that of wsd falls; below 1 a share of the run. Default 0.2.", static (c, v) => c with { Decay = v }, "X");

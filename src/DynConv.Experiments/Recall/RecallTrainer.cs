@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using DynConv.Models;
 using DynConv.Modules;
-using DynConv.Training;
-using DynConv.Training.Optimization;
+using DynConv.Optimizers;
 
 namespace DynConv.Experiments.Recall;
 
@@ -18,7 +17,7 @@ internal sealed class RecallTrainer : IDisposable
     private readonly RecallRun _run;
     private readonly LanguageModel _model;
     private readonly AdamWOptimizer _optimizer;
-    private readonly LearningRateSchedule _schedule;
+    private readonly Trainer _trainer;
     private readonly RecallSequences _training;
     private readonly RandomSource _pairs;
     private long _drawn;
@@ -31,9 +30,9 @@ internal sealed class RecallTrainer : IDisposable
         ModelConfiguration shape = settings.Model.Configuration(
             run.Task.VocabularySize, settings.LongestSequence(run.Task), run.Conv);
         _model = new LanguageModel(shape, (ulong)run.Seed, device);
-        _optimizer = new AdamWOptimizer(_model, new TrainingConfiguration { WeightDecay = settings.WeightDecay });
-        _schedule = new LearningRateSchedule(
-            ScheduleKind.Cosine, run.LearningRate, Final: 0, settings.Steps, (long)Math.Round(settings.Steps * Warmup));
+        _optimizer = new AdamWOptimizer(_model, new AdamWSettings { WeightDecay = settings.WeightDecay });
+        _trainer = new Trainer(_optimizer, new LearningRateSchedule(
+            ScheduleKind.Cosine, run.LearningRate, Final: 0, settings.Steps, (long)Math.Round(settings.Steps * Warmup)));
         _training = new RecallSequences(run.Task, (ulong)run.Seed, RecallSplit.Train);
         _pairs = new RandomSource((ulong)run.Seed).Fork("recall.pairs");
         guard.Commit();
@@ -44,21 +43,13 @@ internal sealed class RecallTrainer : IDisposable
         var watch = Stopwatch.StartNew();
         var curve = new List<RecallPoint>();
         bool diverged = false;
-        double sum = 0;
-        int since = 0;
-        for (int step = 1; step <= _settings.Steps && !diverged; step++)
+        try
         {
-            stop.ThrowIfCancellationRequested();
-            double loss = Step(step);
-            diverged = !double.IsFinite(loss);
-            sum += loss;
-            since++;
-            if (!diverged && IsPoint(step))
-            {
-                curve.Add(new RecallPoint(step, sum / since, Measure(RecallSplit.Validation, CurveKeys)));
-                observer?.OnSteps(_run, step, sum / since);
-                (sum, since) = (0, 0);
-            }
+            MakeSteps(curve, observer, stop);
+        }
+        catch (NonFiniteStepException)
+        {
+            diverged = true;
         }
 
         double validation = diverged ? 0 : Measure(RecallSplit.Validation, ValidationKeys).Average();
@@ -68,6 +59,7 @@ internal sealed class RecallTrainer : IDisposable
 
     public void Dispose()
     {
+        _trainer.Dispose();
         _optimizer.Dispose();
         _model.Dispose();
     }
@@ -75,31 +67,34 @@ internal sealed class RecallTrainer : IDisposable
     private bool IsPoint(int step) =>
         (long)step * _settings.CurvePoints / _settings.Steps > (step - 1L) * _settings.CurvePoints / _settings.Steps;
 
-    private double Step(int step)
+    private void MakeSteps(List<RecallPoint> curve, IRecallObserver? observer, CancellationToken stop)
     {
-        double loss = Accumulate();
-        double norm = _optimizer.GradientNorm();
-        if (!double.IsFinite(loss + norm))
+        var since = new List<TrainingStep>();
+        for (int step = 1; step <= _settings.Steps; step++)
         {
-            return double.NaN;
+            stop.ThrowIfCancellationRequested();
+            RecallBatch batch = Draw();
+            since.Add(_trainer.Step(() => _model.Loss(batch.Ids(_model.Device), batch.Answers(_model.Device))));
+            if (IsPoint(step))
+            {
+                double loss = since.Sum(one => one.Loss) / since.Count;
+                curve.Add(new RecallPoint(step, loss, Measure(RecallSplit.Validation, CurveKeys)));
+                observer?.OnSteps(_run, step, loss);
+                since.Clear();
+            }
         }
 
-        _optimizer.Step(step, _schedule.At(step), norm);
-        return loss;
+        _trainer.Finish();
     }
 
-    private double Accumulate()
+    private RecallBatch Draw()
     {
-        using var scope = new TensorScope();
-        using var tape = new Tape();
         int pairs = _settings.Pairs[_pairs.Below(_settings.Pairs.Count)];
         int length = _run.Task.Length(pairs);
         int sequences = Math.Max(1, _settings.TokensPerStep / length);
         var batch = RecallBatch.Draw(_training, _drawn, sequences, pairs, length);
         _drawn += sequences;
-        Tensor loss = _model.Loss(batch.Ids(_model.Device), batch.Answers(_model.Device));
-        tape.Backward(loss);
-        return loss.Item();
+        return batch;
     }
 
     // The same sequences for all kinds and seeds: what differs is the model alone.

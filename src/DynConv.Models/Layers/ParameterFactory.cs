@@ -50,6 +50,11 @@ public sealed class ParameterFactory
     /// <param name="shape">Its shape.</param>
     public Parameter Matrix(string name, Shape shape) => new(Normal(name, shape, StandardDeviation), ParameterKind.Matrix);
 
+    /// <summary>A row of normal numbers for each token of a vocabulary.</summary>
+    /// <param name="name">Its name in this part.</param>
+    /// <param name="shape">Vocabulary × channels.</param>
+    public Parameter Embedding(string name, Shape shape) => new(Normal(name, shape, StandardDeviation), ParameterKind.Embedding);
+
     /// <summary>The scale of a norm, all ones.</summary>
     /// <param name="size">Channels.</param>
     public Parameter NormScale(int size) => new(Filled(1f, size), ParameterKind.Norm);

@@ -2,6 +2,7 @@ using System.Text.Json.Serialization;
 using DynConv.Models;
 using DynConv.Models.Layers;
 using DynConv.Modules;
+using DynConv.Optimizers;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
 using YamlDotNet.Serialization;
@@ -108,7 +109,12 @@ public sealed record TrainingConfiguration
     /// <summary>Where the learning rate ends, as a share of its peak. Not with a constant schedule.</summary>
     public double FinalLearningRate { get; init; }
 
-    /// <summary>AdamW's decay of matrices.</summary>
+    /// <summary>
+    /// What changes the weights: <c>adamw</c>, or <c>muon</c> for the matrices of the layers with AdamW for all else.
+    /// </summary>
+    public string Optimizer { get; init; } = OptimizerKinds.AdamW;
+
+    /// <summary>Decay of matrices and embeddings.</summary>
     public double WeightDecay { get; init; } = 0.1;
 
     /// <summary>AdamW's first moment.</summary>
@@ -191,7 +197,8 @@ public sealed record TrainingConfiguration
         long perStep = SettingRanges.TokensPerStep(context, batch, Accumulate);
         long steps = SettingRanges.Steps(Steps, Tokens, perStep, defaults.Steps(perStep));
         SettingRanges.Range("learning_rate", LearningRate ?? defaults.LearningRate, 0, 10);
-        LearningRateSchedule.Check(this);
+        OptimizerKinds.Check(Optimizer);
+        ScheduleSettings.Check(this);
         SettingRanges.Range("final_learning_rate", FinalLearningRate, 0, 1);
         SettingRanges.Range("weight_decay", WeightDecay, 0, 10);
         SettingRanges.Range("beta1", Beta1, 0, 0.9999999);
@@ -209,7 +216,7 @@ public sealed record TrainingConfiguration
             Preset = Init is null ? PresetName : null,
             Conv = Conv ?? (Init is null ? DefaultConv : null),
             Tokenizer = TokenizerPath,
-            Decay = LearningRateSchedule.DecayOf(this),
+            Decay = ScheduleSettings.DecayOf(this),
             Context = context,
             Batch = batch,
             Steps = steps,

@@ -1,6 +1,6 @@
 using DynConv.Models;
+using DynConv.Optimizers;
 using DynConv.Serialization;
-using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
@@ -20,7 +20,7 @@ internal sealed record Checkpoint(string Path, RunState State, TrainingConfigura
 
     /// <summary>Writes a checkpoint; it is complete and on the disk, or absent.</summary>
     public static Checkpoint Write(
-        string path, LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        string path, LanguageModel model, ModelTokenizer tokens, Optimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         AtomicFolder.Write(path, temporary =>
         {
@@ -43,9 +43,9 @@ internal sealed record Checkpoint(string Path, RunState State, TrainingConfigura
     }
 
     /// <summary>Brings a model and its optimizer to where the run stood.</summary>
-    public void LoadInto(LanguageModel model, AdamWOptimizer optimizer)
+    public void LoadInto(LanguageModel model, Optimizer optimizer)
     {
         ModelFolder.ReadWeights(Path, model);
-        optimizer.Load(System.IO.Path.Combine(Path, Moments));
+        optimizer.Load(System.IO.Path.Combine(Path, Moments), State.Step);
     }
 }

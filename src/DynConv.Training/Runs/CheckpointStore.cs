@@ -1,7 +1,7 @@
 using System.Globalization;
 using DynConv.Models;
+using DynConv.Optimizers;
 using DynConv.Serialization;
-using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
@@ -72,7 +72,7 @@ internal sealed class CheckpointStore(string runFolder)
 
     /// <summary>Writes a checkpoint and, once it is on the disk, removes those that are no longer needed.</summary>
     public void Save(
-        LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        LanguageModel model, ModelTokenizer tokens, Optimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         string path = Path.Combine(_folder, string.Create(CultureInfo.InvariantCulture, $"{Prefix}{state.Step:D9}"));
         Checkpoint.Write(path, model, tokens, optimizer, state, configuration);
@@ -92,7 +92,7 @@ internal sealed class CheckpointStore(string runFolder)
 
     /// <summary>Writes the checkpoint with the lowest validation loss anew if this one's is lower.</summary>
     public void SaveIfBest(
-        LanguageModel model, ModelTokenizer tokens, AdamWOptimizer optimizer, RunState state, TrainingConfiguration configuration)
+        LanguageModel model, ModelTokenizer tokens, Optimizer optimizer, RunState state, TrainingConfiguration configuration)
     {
         _bestLoss ??= BestLoss(configuration.ValidationTokens);
         if (state.ValidationLoss < _bestLoss)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynConv.Optimizers;
 using DynConv.Training.Evaluation;
 
 namespace DynConv.Training.Runs;
@@ -29,7 +30,7 @@ internal sealed class RunClock(double earlier, ValidationPlan plan, long tokensP
     public void Begin() => _start = _watch.Elapsed.TotalSeconds;
 
     /// <summary>A step is done, and the next may be under way already: its figures.</summary>
-    public StepMetrics Measure(PendingStep done)
+    public StepMetrics Measure(TrainingStep done)
     {
         double now = _watch.Elapsed.TotalSeconds;
         double took = now - _start;
@@ -38,15 +39,15 @@ internal sealed class RunClock(double earlier, ValidationPlan plan, long tokensP
         // The first step compiles kernels and fills the memory pool; it says nothing about the next.
         _secondsPerStep = _measured++ < 2 ? took : _secondsPerStep + (Smoothing * (took - _secondsPerStep));
         return new StepMetrics(
-            done.Step,
+            done.Number,
             plan.Steps,
             done.Loss,
             done.LearningRate,
             done.GradientNorm,
-            done.Step * tokensPerStep,
+            done.Number * tokensPerStep,
             tokensPerStep / _secondsPerStep,
             Seconds,
-            StepsLeft(done.Step) + (plan.WindowsFrom(done.Step) * SecondsPerWindow));
+            StepsLeft(done.Number) + (plan.WindowsFrom(done.Number) * SecondsPerWindow));
     }
 
     /// <summary>A validation has come to a place: the expected time to the end of the run.</summary>

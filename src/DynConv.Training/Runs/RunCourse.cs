@@ -1,6 +1,6 @@
 using DynConv.Models;
+using DynConv.Optimizers;
 using DynConv.Training.Evaluation;
-using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
@@ -25,7 +25,7 @@ internal sealed class RunCourse(
 
     public required ModelTokenizer Tokens { get; init; }
 
-    public required AdamWOptimizer Optimizer { get; init; }
+    public required Optimizer Optimizer { get; init; }
 
     public required StepQueue Queue { get; init; }
 
@@ -54,7 +54,7 @@ internal sealed class RunCourse(
         {
             Step++;
             _measured = null;
-            Queue.Run(Step);
+            Queue.Run();
             _validated = !IsDue(configuration.ValidateEvery!.Value);
             if (!_validated && Step < _steps)
             {

@@ -1,4 +1,5 @@
 using DynConv.Models;
+using DynConv.Optimizers;
 using DynConv.Training.Data;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Optimization;
@@ -39,9 +40,9 @@ internal sealed class RunValidation(
 
         if (!double.IsFinite(result.Loss))
         {
-            double learningRate = LearningRateSchedule.Of(configuration).At(step);
-            throw NonFiniteFailure.Explain(
-                $"Step {step}: the validation loss is {result.Loss}", learningRate, () => Measure(maxTokens, CancellationToken.None));
+            double learningRate = ScheduleSettings.Of(configuration).At(step);
+            throw new DynConvException(NonFiniteFailure.Explain(
+                $"Step {step}: the validation loss is {result.Loss}", learningRate, () => Measure(maxTokens, CancellationToken.None)));
         }
 
         observer.OnValidation(step, result);

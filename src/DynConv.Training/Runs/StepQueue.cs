@@ -1,3 +1,5 @@
+using DynConv.Optimizers;
+
 namespace DynConv.Training.Runs;
 
 /// <summary>
@@ -7,40 +9,38 @@ namespace DynConv.Training.Runs;
 /// <param name="loop">The steps.</param>
 /// <param name="clock">Times them.</param>
 /// <param name="report">Takes the figures of each step, in order.</param>
-internal sealed class StepQueue(TrainingLoop loop, RunClock clock, Action<StepMetrics> report) : IDisposable
+internal sealed class StepQueue(TrainingLoop loop, RunClock clock, Action<StepMetrics> report)
 {
-    private readonly Queue<PendingStep> _pending = new();
+    private TrainingStep? _unreported;
 
     /// <summary>Queues a step, and waits for the one before if there is one.</summary>
-    public void Run(long step)
+    public void Run()
     {
-        if (_pending.Count == 0)
+        if (_unreported is null)
         {
             clock.Begin();
         }
 
-        _pending.Enqueue(loop.Begin(step));
-        ReportAllBut(loop.StepsAhead);
-    }
-
-    /// <summary>Waits for all steps.</summary>
-    public void Drain() => ReportAllBut(0);
-
-    public void Dispose()
-    {
-        while (_pending.TryDequeue(out PendingStep? pending))
+        TrainingStep? previous = _unreported;
+        _unreported = loop.Step();
+        if (previous is not null)
         {
-            pending.Dispose();
+            report(clock.Measure(previous));
+        }
+
+        if (!loop.IsQueued)
+        {
+            Drain();
         }
     }
 
-    private void ReportAllBut(int count)
+    /// <summary>Waits for the last step.</summary>
+    public void Drain()
     {
-        while (_pending.Count > count)
+        if (_unreported is { } last)
         {
-            using PendingStep done = _pending.Dequeue();
-            loop.Check(done);
-            report(clock.Measure(done));
+            _unreported = null;
+            report(clock.Measure(last));
         }
     }
 }

@@ -1,44 +1,37 @@
 using DynConv.Models;
 using DynConv.Ops;
+using DynConv.Optimizers;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Runs;
 
-/// <summary>The steps of a run: draw sequences, forward, backward, update.</summary>
-/// <remarks>
-/// A GPU works through a step while the host queues the next: no figure is read within a step. A step whose loss or
-/// gradient is not finite changes no parameter, and neither does any after it, so that the host, which finds out later,
-/// can run that step again as it was.
-/// </remarks>
+/// <summary>The steps of a run: what each draws from the text is the loss of a trainer's step.</summary>
 internal sealed class TrainingLoop : IDisposable
 {
     private readonly TrainingConfiguration _configuration;
     private readonly LanguageModel _model;
-    private readonly AdamWOptimizer _optimizer;
     private readonly BatchSampler _sampler;
-    private readonly LearningRateSchedule _schedule;
+    private readonly Trainer _trainer;
     private readonly int _batch;
     private readonly int _context;
     private readonly int[] _ids;
     private readonly int[] _targets;
 
-    /// <summary>0 as long as all has been finite, then NaN.</summary>
-    private Tensor _guard;
+    /// <summary>Bounds of packed sequences, which backward passes read.</summary>
+    private readonly List<PackedSequences> _packed = [];
 
     public TrainingLoop(
-        TrainingConfiguration configuration, LanguageModel model, AdamWOptimizer optimizer, BatchSampler sampler)
+        TrainingConfiguration configuration, LanguageModel model, Optimizer optimizer, BatchSampler sampler)
     {
         _configuration = configuration;
         _model = model;
-        _optimizer = optimizer;
         _sampler = sampler;
-        _schedule = LearningRateSchedule.Of(configuration);
+        _trainer = new Trainer(optimizer, ScheduleSettings.Of(configuration));
         _batch = configuration.Batch!.Value;
         _context = configuration.Context!.Value;
         _ids = new int[_batch * _context];
         _targets = new int[_ids.Length];
-        _guard = Scalar(0);
     }
 
     /// <summary>Sequences that one step draws.</summary>
@@ -47,99 +40,49 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Tokens that one step learns from.</summary>
     public long TokensPerStep => SamplesPerStep * _context;
 
-    /// <summary>Steps that are worth queueing before the figures of the first are asked for.</summary>
-    public int StepsAhead => _model.Device.IsCuda ? 1 : 0;
+    /// <summary>Whether a step is under way when <see cref="Step"/> returns, and the next is worth queueing before its figures are asked for.</summary>
+    public bool IsQueued => _model.Device.IsCuda;
 
     /// <summary>Compiles all kernels that the run's steps and validations need.</summary>
     /// <returns>How many this process did not have yet.</returns>
-    public int Prepare()
-    {
-        int kernels = _model.Device.Prepare(() =>
-        {
-            using var scope = new TensorScope();
-            Begin(1).Dispose();
-            (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(1, 0);
-            using (packed)
-            {
-                _model.TokenLosses(ids, targets, packed);
-            }
-        });
-
-        // Nothing was computed, so what it holds now means nothing.
-        SetGuard(Scalar(0));
-        return kernels;
-    }
-
-    /// <summary>Queues a step; on the CPU it is done when this returns.</summary>
-    /// <param name="step">From 1.</param>
-    public PendingStep Begin(long step)
+    public int Prepare() => WithBounds(() => _trainer.Prepare(Parts(1)) + _model.Device.Prepare(() =>
     {
         using var scope = new TensorScope();
-        MicroBatchLoss[] losses = Accumulate(step);
-        return _model.Device.IsCuda ? UpdateUnseen(step, losses) : UpdateChecked(step, losses);
-    }
+        (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(1, 0);
+        _model.TokenLosses(ids, targets, packed);
+    }));
 
-    /// <summary>Waits for a step and looks at its figures.</summary>
-    /// <exception cref="DynConvException">One of them is not finite; the message names the op that it began with.</exception>
-    public void Check(PendingStep pending)
-    {
-        foreach ((PendingValue mean, _) in pending.Losses)
-        {
-            if (!float.IsFinite(mean.Value))
-            {
-                throw Explain(pending.Step, $"the loss is {mean.Value}");
-            }
-        }
+    /// <summary>Makes the next step.</summary>
+    /// <exception cref="NonFiniteStepException">A figure is not finite; the message names the op that it began with.</exception>
+    public TrainingStep Step() => WithBounds(() => _trainer.Step(Parts(_trainer.StepCount + 1)));
 
-        if (!double.IsFinite(pending.GradientNorm))
-        {
-            throw Explain(pending.Step, $"the norm of the gradient is {pending.GradientNorm}");
-        }
-    }
+    public void Dispose() => _trainer.Dispose();
 
-    public void Dispose() => _guard.Dispose();
-
-    private PendingStep UpdateChecked(long step, MicroBatchLoss[] losses)
-    {
-        PendingStep pending = Pending(step, losses, _optimizer.SquaredGradientNorm(Zeros(losses)));
-        Check(pending);
-        _optimizer.Step(step, pending.LearningRate, pending.GradientNorm);
-        return pending;
-    }
-
-    private PendingStep UpdateUnseen(long step, MicroBatchLoss[] losses)
-    {
-        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. Zeros(losses), _guard]);
-        SetGuard(Elementwise.Scale(squaredNorm, 0));
-        PendingStep pending = Pending(step, losses, squaredNorm);
-        _optimizer.Step(step, pending.LearningRate, squaredNorm);
-        return pending;
-    }
-
-    /// <summary>0 times a number is 0 if that is finite and NaN if not, and NaN makes any sum NaN.</summary>
-    private static IEnumerable<Tensor> Zeros(MicroBatchLoss[] losses) => losses.Select(loss => Elementwise.Scale(loss.Total, 0));
-
-    private PendingStep Pending(long step, MicroBatchLoss[] losses, Tensor squaredNorm) =>
-        new(step, _schedule.At(step), [.. losses.Select(loss => (loss.Mean.ReadLater(), loss.Targets))], squaredNorm.ReadLater());
-
-    /// <summary>Adds the gradient of the mean over all targets of a step.</summary>
-    private MicroBatchLoss[] Accumulate(long step)
+    /// <summary>Micro-batches whose losses are means over all targets of the step together.</summary>
+    private MicroBatch[] Parts(long step)
     {
         long[] targets = [.. Enumerable.Range(0, _configuration.Accumulate).Select(micro => CountTargets(step, micro))];
         double all = Math.Max(1, targets.Sum());
-        return [.. targets.Select((count, micro) => Accumulate(step, micro, count, (float)(count / all)))];
+        return [.. targets.Select((count, micro) => new MicroBatch(() => Loss(step, micro), count / all))];
     }
 
-    private MicroBatchLoss Accumulate(long step, int micro, long count, float share)
+    private MicroBatchLoss Loss(long step, int micro)
     {
-        using var scope = new TensorScope();
-        using var tape = new Tape();
         (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(step, micro);
-        using (packed)
+        (Tensor total, Tensor crossEntropy) = _model.LossParts(ids, targets, packed);
+        return new MicroBatchLoss(total, crossEntropy);
+    }
+
+    private T WithBounds<T>(Func<T> work)
+    {
+        try
         {
-            (Tensor total, Tensor crossEntropy) = _model.LossParts(ids, targets, packed);
-            tape.Backward(total, Tensor.From([share], Shape.Create([]), _model.Device));
-            return new MicroBatchLoss(scope.Keep(total), scope.Keep(crossEntropy), count);
+            return work();
+        }
+        finally
+        {
+            _packed.ForEach(packed => packed.Dispose());
+            _packed.Clear();
         }
     }
 
@@ -156,7 +99,9 @@ internal sealed class TrainingLoop : IDisposable
     {
         PackedBatch batch = _sampler.Pack(first, _batch);
         Shape shape = [1, batch.Ids.Length];
-        return (Tensor.From(batch.Ids, shape, _model.Device), Tensor.From(batch.Targets, shape, _model.Device), batch.Sequences());
+        PackedSequences packed = batch.Sequences();
+        _packed.Add(packed);
+        return (Tensor.From(batch.Ids, shape, _model.Device), Tensor.From(batch.Targets, shape, _model.Device), packed);
     }
 
     private (Tensor Ids, Tensor Targets, PackedSequences? Packed) DrawWindows(long first)
@@ -169,30 +114,4 @@ internal sealed class TrainingLoop : IDisposable
         Shape shape = [_batch, _context];
         return (Tensor.From(_ids, shape, _model.Device), Tensor.From(_targets, shape, _model.Device), null);
     }
-
-    private Tensor Scalar(float value) =>
-        TensorScope.Release(Tensor.From([value], Shape.Create([]), _model.Device));
-
-    private void SetGuard(Tensor guard)
-    {
-        _guard.Dispose();
-        _guard = TensorScope.Release(guard);
-    }
-
-    private DynConvException Explain(long step, string what)
-    {
-        // What the first attempt left in the gradients would be blamed on the first op that adds to it.
-        _optimizer.ClearGradients();
-        return NonFiniteFailure.Explain($"Step {step}: {what}", _schedule.At(step), () =>
-        {
-            using var scope = new TensorScope();
-            Accumulate(step);
-        });
-    }
-
-    /// <summary>What became of a micro-batch.</summary>
-    /// <param name="Total">What was minimised.</param>
-    /// <param name="Mean">The mean cross-entropy of its targets.</param>
-    /// <param name="Targets">How many count.</param>
-    private sealed record MicroBatchLoss(Tensor Total, Tensor Mean, long Targets);
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Optimizers;
 using DynConv.Serialization;
 using DynConv.Training.Data;
 using DynConv.Training.Evaluation;
@@ -171,7 +172,7 @@ public sealed class TrainingRun
         CheckMemory(shape, device);
         device.Memory.ResetPeak();
         using LanguageModel model = MakeModel(from, shape, device, computeType);
-        using var optimizer = new AdamWOptimizer(model, _configuration);
+        using Optimizer optimizer = OptimizerKinds.Create(model, _configuration);
         from?.LoadInto(model, optimizer);
         using MetricsLog metrics = MetricsLog.Open(_folder, from?.State, _observer.OnNote);
         long firstStep = (from?.State.Step ?? 0) + 1;
@@ -185,7 +186,7 @@ public sealed class TrainingRun
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
         var clock = new RunClock(from?.State.Seconds ?? 0, RunValidation.Plan(_configuration, data.Validation), loop.TokensPerStep);
         Prepare(device, loop);
-        using var queue = new StepQueue(loop, clock, figures =>
+        var queue = new StepQueue(loop, clock, figures =>
         {
             metrics.Write(figures);
             _holdsResults = true;

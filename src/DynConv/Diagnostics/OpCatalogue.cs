@@ -48,6 +48,7 @@ public static class OpCatalogue
         CrossEntropy.Description,
         TransposedCopy,
         AdamW.Description,
+        Muon.Description,
         GradientNorm.Description,
     ];
 

@@ -18,7 +18,7 @@ public sealed class Embedding : Module
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(size, 1);
         ArgumentNullException.ThrowIfNull(random);
-        Weight = Add("weight", new Parameter(random.Fork("weight").Normal([count, size], standardDeviation, device), ParameterKind.Matrix));
+        Weight = Add("weight", new Parameter(random.Fork("weight").Normal([count, size], standardDeviation, device), ParameterKind.Embedding));
         _weight = new CastWeight(Weight);
     }
 

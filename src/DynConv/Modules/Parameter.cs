@@ -3,8 +3,11 @@ namespace DynConv.Modules;
 /// <summary>How the optimizer treats a parameter.</summary>
 public enum ParameterKind
 {
-    /// <summary>A matrix of a linear layer or an embedding: with weight decay.</summary>
+    /// <summary>A matrix of a linear layer between hidden layers: with weight decay.</summary>
     Matrix,
+
+    /// <summary>A row for each token of a vocabulary, of an embedding or an output layer: with weight decay, as a matrix.</summary>
+    Embedding,
 
     /// <summary>A scale of a norm: without weight decay.</summary>
     Norm,

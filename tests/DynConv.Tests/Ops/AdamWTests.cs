@@ -7,7 +7,7 @@ public sealed class AdamWTests
 {
     private const int Count = 37;
 
-    private static readonly AdamWSettings Settings = new() { LearningRate = 0.02, Beta2 = 0.95, WeightDecay = 0.1 };
+    private static readonly AdamWStepSettings Settings = new() { LearningRate = 0.02, Beta2 = 0.95, WeightDecay = 0.1 };
 
     public static TheoryData<string, float, bool> Runs
     {

@@ -46,6 +46,7 @@ public sealed class RunFileTests
         Steps = 1L << 40,
         Tokens = 1L << 50,
         LearningRate = 0.1 + 0.2,
+        Optimizer = "muon",
         Schedule = "wsd",
         Warmup = 1.0 / 3,
         Decay = 0.25,

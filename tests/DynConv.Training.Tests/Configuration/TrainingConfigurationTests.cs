@@ -71,6 +71,7 @@ public sealed class TrainingConfigurationTests
         { "warmup: 1.5", "warmup is 1.5; it has to be a share of the run below 1 or a whole number of steps." },
         { "final_learning_rate: 2", "final_learning_rate is 2; it has to be from 0 to 1." },
         { "weight_decay: -0.1", "weight_decay is -0.1; it has to be from 0 to 10." },
+        { "optimizer: sgd", "optimizer is 'sgd'; it can be adamw, muon." },
         { "beta1: 1", "beta1 is 1; it has to be from 0 to 0.9999999." },
         { "beta2: -1", "beta2 is -1; it has to be from 0 to 0.9999999." },
         { "epsilon: -1", "epsilon is -1; it has to be from 0 to 1." },

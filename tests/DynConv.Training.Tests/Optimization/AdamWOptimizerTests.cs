@@ -1,7 +1,7 @@
 using DynConv.Models;
 using DynConv.Modules;
 using DynConv.Ops;
-using DynConv.Training.Optimization;
+using DynConv.Optimizers;
 using DynConv.Training.Tests.Runs;
 
 namespace DynConv.Training.Tests.Optimization;
@@ -10,7 +10,7 @@ public sealed class AdamWOptimizerTests
 {
     private const double LearningRate = 0.1;
 
-    private static readonly TrainingConfiguration Settings = new TrainingConfiguration { Epsilon = 1, WeightDecay = 0.5, ClipNorm = 0 };
+    private static readonly AdamWSettings Settings = new() { Epsilon = 1, WeightDecay = 0.5, ClipNorm = 0 };
 
     [Theory]
     [InlineData("headwise")]
@@ -22,7 +22,7 @@ public sealed class AdamWOptimizerTests
         Dictionary<string, float[]> before = Weights(model);
         Backward(model, scale: 0);
 
-        optimizer.Step(1, LearningRate, 0);
+        optimizer.Step(LearningRate, 0);
 
         string[] kept = [.. Weights(model).Where(weight => weight.Value.SequenceEqual(before[weight.Key])).Select(weight => weight.Key)];
         string[] generated = [.. kept.Where(name => before[name].All(value => value == 0))];
@@ -48,12 +48,12 @@ public sealed class AdamWOptimizerTests
         Assert.Equal(found, optimizer.GradientNorm(), found * 1e-6);
         double scale = norm == 1 ? 1 : norm / found;
 
-        optimizer.Step(1, LearningRate, optimizer.GradientNorm());
+        optimizer.Step(LearningRate, optimizer.GradientNorm());
 
         foreach ((string name, Parameter parameter) in model.NamedParameters())
         {
             // Corrected for their start at zero, the moments of the first step are the gradient and its square.
-            double decay = parameter.Kind == ParameterKind.Matrix ? 1 - (LearningRate * Settings.WeightDecay) : 1;
+            double decay = parameter.Kind is ParameterKind.Matrix or ParameterKind.Embedding ? 1 - (LearningRate * Settings.WeightDecay) : 1;
             double[] wanted = [.. before[name].Zip(gradients[name], (w, g) => (w * decay) - (LearningRate * scale * g / (Math.Abs(scale * g) + 1)))];
             Assert.All(wanted.Zip(parameter.Tensor.ToArray<float>()), pair => Assert.Equal(pair.First, pair.Second, 1e-6));
             Assert.Null(parameter.Gradient);
@@ -127,7 +127,7 @@ public sealed class AdamWOptimizerTests
         for (long step = first; step <= last; step++)
         {
             Backward(model, scale: step);
-            optimizer.Step(step, LearningRate, optimizer.GradientNorm());
+            optimizer.Step(LearningRate);
         }
     }
 

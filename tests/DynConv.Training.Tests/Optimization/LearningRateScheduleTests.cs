@@ -1,3 +1,4 @@
+using DynConv.Optimizers;
 using DynConv.Training.Optimization;
 
 namespace DynConv.Training.Tests.Optimization;
@@ -28,7 +29,7 @@ public sealed class LearningRateScheduleTests
     public void Any_share_of_warm_up_gives_rates_up_to_the_peak(double warmup)
     {
         TrainingConfiguration configuration = new TrainingConfiguration { Steps = 7, LearningRate = 1e-3, Warmup = warmup }.Resolve();
-        LearningRateSchedule schedule = LearningRateSchedule.Of(configuration);
+        LearningRateSchedule schedule = ScheduleSettings.Of(configuration);
 
         double[] rates = [.. Enumerable.Range(1, 7).Select(step => schedule.At(step))];
 
@@ -42,7 +43,7 @@ public sealed class LearningRateScheduleTests
     public void A_run_of_one_step_ends_at_the_final_rate()
     {
         TrainingConfiguration configuration = new TrainingConfiguration { Steps = 1, LearningRate = 1, FinalLearningRate = 0.25 }.Resolve();
-        Assert.Equal(0.25, LearningRateSchedule.Of(configuration).At(1), 1e-15);
+        Assert.Equal(0.25, ScheduleSettings.Of(configuration).At(1), 1e-15);
     }
 
     [Fact]
@@ -83,8 +84,8 @@ public sealed class LearningRateScheduleTests
     public void A_longer_run_has_the_same_rates_up_to_where_the_shorter_one_falls()
     {
         TrainingConfiguration configuration = new() { Schedule = "wsd", Steps = 100, Warmup = 8, Decay = 10, LearningRate = 1 };
-        LearningRateSchedule shorter = LearningRateSchedule.Of(configuration.Resolve());
-        LearningRateSchedule longer = LearningRateSchedule.Of((configuration with { Steps = 300 }).Resolve());
+        LearningRateSchedule shorter = ScheduleSettings.Of(configuration.Resolve());
+        LearningRateSchedule longer = ScheduleSettings.Of((configuration with { Steps = 300 }).Resolve());
 
         Assert.All(Enumerable.Range(1, 90), step => Assert.Equal(shorter.At(step), longer.At(step)));
         Assert.True(shorter.At(91) < 1);
@@ -97,7 +98,7 @@ public sealed class LearningRateScheduleTests
     [InlineData(30, 30)]
     [InlineData(1000, 100)]
     public void From_1_on_a_warm_up_is_a_number_of_steps(double warmup, long steps) =>
-        Assert.Equal(steps, LearningRateSchedule.Of(new TrainingConfiguration { Steps = 100, Warmup = warmup }.Resolve()).WarmupSteps);
+        Assert.Equal(steps, ScheduleSettings.Of(new TrainingConfiguration { Steps = 100, Warmup = warmup }.Resolve()).WarmupSteps);
 
     [Fact]
     public void A_decay_longer_than_the_run_begins_where_the_warm_up_ends()

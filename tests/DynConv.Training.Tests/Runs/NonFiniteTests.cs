@@ -1,5 +1,6 @@
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Optimizers;
 using DynConv.Serialization;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
@@ -93,10 +94,14 @@ public sealed class NonFiniteTests
         TrainingConfiguration configuration = (run.Configuration with { Model = untied, Accumulate = 2 }).Resolve();
         using TokenDataset data = TokenCache.OpenOrEncode(run["data"], TextSource.Find([run.Text]), new ByteTokenizer());
         using var model = new LanguageModel(configuration.ModelConfiguration(257));
-        using var optimizer = new AdamWOptimizer(model, configuration);
+        using Optimizer optimizer = OptimizerKinds.Create(model, configuration);
         using var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
         prepare(model);
-        return Assert.Throws<DynConvException>(() => loop.Begin(3)).Message;
+        optimizer.StepCount = 2;
+        var failure = Assert.Throws<NonFiniteStepException>(loop.Step);
+        Assert.Equal((3, 2), (failure.Step, optimizer.StepCount));
+        Assert.All(model.NamedParameters(), parameter => Assert.Null(parameter.Value.Gradient));
+        return failure.Message;
     }
 
     private static void Scale(LanguageModel model, string name, float factor)

@@ -1,5 +1,6 @@
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
+using DynConv.Optimizers;
 using DynConv.Training.Data;
 using DynConv.Training.Evaluation;
 using DynConv.Training.Optimization;
@@ -36,15 +37,15 @@ public sealed class PackedTrainingTests : IDisposable
         using TokenDataset data = Open();
         var sampler = new BatchSampler(data, 16, configuration.Seed);
         using var packed = new LanguageModel(configuration.ModelConfiguration(257), seed: 5);
-        using var packedOptimizer = new AdamWOptimizer(packed, configuration);
+        using Optimizer packedOptimizer = OptimizerKinds.Create(packed, configuration);
         using var loop = new TrainingLoop(configuration, packed, packedOptimizer, sampler);
-        using PendingStep step = loop.Begin(1);
+        TrainingStep step = loop.Step();
 
         using var apart = new LanguageModel(configuration.ModelConfiguration(257), seed: 5);
-        using var optimizer = new AdamWOptimizer(apart, configuration);
+        using Optimizer optimizer = OptimizerKinds.Create(apart, configuration);
         double loss = AccumulateApart(apart, sampler, samples: 6);
         double norm = optimizer.GradientNorm();
-        optimizer.Step(1, step.LearningRate, norm);
+        optimizer.Step(step.LearningRate, norm);
 
         Assert.Equal(loss, step.Loss, 1e-5);
         Assert.Equal(norm, step.GradientNorm, 1e-5 * norm);
@@ -59,9 +60,9 @@ public sealed class PackedTrainingTests : IDisposable
         {
             TrainingConfiguration configuration = Plain(_run.Configuration with { Pack = pack });
             using var model = new LanguageModel(configuration.ModelConfiguration(257), seed: 5);
-            using var optimizer = new AdamWOptimizer(model, configuration);
+            using Optimizer optimizer = OptimizerKinds.Create(model, configuration);
             using var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, configuration.Seed));
-            using PendingStep step = loop.Begin(1);
+            TrainingStep step = loop.Step();
             return step.GradientNorm;
         })];
         Assert.True(Math.Abs(norms[0] - norms[1]) > 1e-3 * norms[0]);
@@ -158,10 +159,10 @@ public sealed class PackedTrainingTests : IDisposable
         TrainingConfiguration configuration = Plain(_run.Configuration with { Accumulate = 2 });
         using var model = new LanguageModel(configuration.ModelConfiguration(257), seed: 5);
         using var untouched = new LanguageModel(configuration.ModelConfiguration(257), seed: 5);
-        using var optimizer = new AdamWOptimizer(model, configuration);
+        using Optimizer optimizer = OptimizerKinds.Create(model, configuration);
         using var loop = new TrainingLoop(configuration, model, optimizer, new BatchSampler(data, 16, 0));
 
-        using PendingStep step = loop.Begin(1);
+        TrainingStep step = loop.Step();
 
         Assert.Equal((0.0, 0.0), (step.Loss, step.GradientNorm));
         AssertSameWeights(untouched, model, 0);

@@ -1,3 +1,4 @@
+using DynConv.Serialization;
 using DynConv.Training.Runs;
 
 namespace DynConv.Training.Tests.Runs;
@@ -11,10 +12,11 @@ public sealed class ResumeTests
     [InlineData(9, 1)]
     [InlineData(2, 3)]
     [InlineData(5, 3)]
-    public void A_run_that_was_stopped_ends_as_one_that_was_not(long stop, int accumulate)
+    [InlineData(4, 2, "muon")]
+    public void A_run_that_was_stopped_ends_as_one_that_was_not(long stop, int accumulate, string optimizer = "adamw")
     {
         using var run = new TinyRun();
-        run.Configuration = run.Configuration with { Accumulate = accumulate, Batch = 2 };
+        run.Configuration = run.Configuration with { Accumulate = accumulate, Batch = 2, Optimizer = optimizer };
         run.Start("whole");
 
         TrainingResult stopped = run.Start(recorder: new Recorder { StopAfter = stop });
@@ -235,6 +237,51 @@ public sealed class ResumeTests
         Assert.Contains("--resume continues a run as it was started", Refusal(copy + ":0.5", other + ":0.5"));
         TrainingRun.Resume(run["run"], new Recorder(), saved => saved with { Data = [copy] }, TestContext.Current.CancellationToken);
         Assert.Contains(copy, File.ReadAllText(Path.Combine(run["run"], RunFile.Name)));
+    }
+
+    [Fact]
+    public void A_run_goes_on_with_the_optimizer_that_it_was_started_with()
+    {
+        using var run = new TinyRun();
+        run.Start(recorder: new Recorder { StopAfter = 2 });
+
+        string message = Assert.Throws<DynConvException>(() =>
+            TrainingRun.Resume(run["run"], new Recorder(), saved => saved with { Optimizer = "muon" }, TestContext.Current.CancellationToken)).Message;
+
+        Assert.StartsWith("--resume continues a run as it was started, and 'optimizer: muon' is not what", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_run_of_a_version_that_had_AdamW_alone_goes_on_to_the_same_bits()
+    {
+        using var run = new TinyRun();
+        run.Start("whole");
+        run.Start(recorder: new Recorder { StopAfter = 4 });
+        foreach (string path in new[] { Path.Combine(run["run"], RunFile.Name), Path.Combine(run.Checkpoint(4), "settings.yaml") })
+        {
+            string[] lines = File.ReadAllLines(path);
+            Assert.Contains("optimizer: adamw", lines);
+            File.WriteAllLines(path, lines.Where(line => line != "optimizer: adamw"));
+        }
+
+        // Nor did its moments say how many steps they come of.
+        string moments = Path.Combine(run.Checkpoint(4), "optimizer.safetensors");
+        using (var scope = new TensorScope())
+        {
+            KeyValuePair<string, Tensor>[] tensors;
+            using (var reader = new SafetensorsReader(moments))
+            {
+                Assert.Equal("4", reader.Metadata["step"]);
+                tensors = [.. reader.Entries.Keys.Select(name => KeyValuePair.Create(name, reader.Read(name)))];
+            }
+
+            SafetensorsWriter.Write(moments, tensors);
+        }
+
+        CheckpointManifest.Write(run.Checkpoint(4));
+        run.Resume();
+
+        Assert.Equal(run.Bytes("whole", "model.safetensors"), run.Bytes("run", "model.safetensors"));
     }
 
     [Fact]

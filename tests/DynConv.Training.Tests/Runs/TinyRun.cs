@@ -49,9 +49,9 @@ internal sealed class TinyRun : IDisposable
         return TrainingRun.Resume(this[name], recorder, recorder.Stop);
     }
 
-    public string StartFailure(string name = "run") => Assert.Throws<DynConvException>(() => Start(name)).Message;
+    public string StartFailure(string name = "run") => Assert.ThrowsAny<DynConvException>(() => Start(name)).Message;
 
-    public string ResumeFailure(string name = "run") => Assert.Throws<DynConvException>(() => Resume(name)).Message;
+    public string ResumeFailure(string name = "run") => Assert.ThrowsAny<DynConvException>(() => Resume(name)).Message;
 
     public byte[] Bytes(params string[] names) => File.ReadAllBytes(Path.Combine([_root, .. names]));
 

@@ -126,6 +126,9 @@ public static partial class MatMul
         return scope.Keep(Linear(a, b.Transpose(0, 1)));
     }
 
+    /// <summary><c>sum += a b</c>, no gradient: <c>[M, K]</c> and <c>[K, N]</c>, of one type; <paramref name="sum"/> has rows in one piece.</summary>
+    internal static void AddProduct(Tensor a, Tensor b, Tensor sum) => Multiply(a, b, sum, accumulate: true);
+
     private static Tensor Oriented(Tensor matrices, bool transpose)
     {
         if (matrices.Rank < 2)

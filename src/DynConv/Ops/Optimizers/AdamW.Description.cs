@@ -2,7 +2,7 @@ namespace DynConv.Ops;
 
 public static partial class AdamW
 {
-    private static readonly AdamWSettings DefaultSettings = new();
+    private static readonly AdamWStepSettings DefaultSettings = new();
 
     /// <summary>A step as the benchmark times it.</summary>
     public static OpDescription Description { get; } = new(

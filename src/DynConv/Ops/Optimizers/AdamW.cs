@@ -28,7 +28,7 @@ public static partial class AdamW
         Tensor gradient,
         Tensor firstMoment,
         Tensor secondMoment,
-        AdamWSettings settings,
+        AdamWStepSettings settings,
         long step,
         float gradientScale = 1f,
         Tensor? deviceScale = null)
@@ -101,7 +101,7 @@ public static partial class AdamW
         float Epsilon,
         float Step)
     {
-        public Factors(AdamWSettings settings, long step, float gradientScale)
+        public Factors(AdamWStepSettings settings, long step, float gradientScale)
             : this(
                 gradientScale,
                 (float)(1 - (settings.LearningRate * settings.WeightDecay)),

@@ -1,7 +1,7 @@
 namespace DynConv.Ops;
 
-/// <summary>Settings of <see cref="AdamW"/>; the defaults are PyTorch's.</summary>
-public sealed record AdamWSettings
+/// <summary>Settings of a step of <see cref="AdamW"/>; the defaults are PyTorch's.</summary>
+public sealed record AdamWStepSettings
 {
     /// <summary>Size of a step.</summary>
     public double LearningRate { get; init; } = 1e-3;

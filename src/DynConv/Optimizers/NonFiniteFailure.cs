@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace DynConv.Training.Runs;
+namespace DynConv.Optimizers;
 
 /// <summary>Finds the op behind a number that should be finite and is not.</summary>
 internal static class NonFiniteFailure
@@ -9,10 +9,10 @@ internal static class NonFiniteFailure
     /// <param name="what">What was found, and at which step.</param>
     /// <param name="learningRate">The rate of the step.</param>
     /// <param name="again">The computation.</param>
-    public static DynConvException Explain(string what, double learningRate, Action again)
+    public static string Explain(string what, double learningRate, Action again)
     {
         string rate = learningRate.ToString("g3", CultureInfo.InvariantCulture);
-        return new DynConvException($"{what}. {Cause(again)} A lower learning rate often helps (now {rate}).");
+        return $"{what}. {Cause(again)} A lower learning rate often helps (now {rate}).";
     }
 
     private static string Cause(Action again)
@@ -26,6 +26,10 @@ internal static class NonFiniteFailure
         catch (NonFiniteException exception)
         {
             return exception.Message;
+        }
+        catch (ObjectDisposedException)
+        {
+            return "What the loss was computed from is gone, so that the op cannot be found by running the step again.";
         }
     }
 }
