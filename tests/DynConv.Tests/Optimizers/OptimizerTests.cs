@@ -118,7 +118,7 @@ public sealed class OptimizerTests
         using var optimizer = new Descent(model);
         using var trainer = new Trainer(optimizer);
 
-        TrainingStep step = trainer.Step(() => Elementwise.Sum(model.Weight));
+        TrainingStep step = trainer.Step(() => Reduction.Sum(model.Weight));
 
         Assert.Equal(5, step.Loss);
         Assert.Equal([1.75f, 2.75f], model.Weight.Tensor.ToArray<float>());

@@ -29,10 +29,10 @@ internal sealed class TwoLayers : Module
         Device device = _wide.Device;
         float[] inputs = [.. Enumerable.Range(first * 6, rows * 6).Select(i => MathF.Sin(i * i))];
         float[] wanted = [.. Enumerable.Range(first * 5, rows * 5).Select(i => -MathF.Cos(i / 5 * i))];
-        Tensor x = RmsNorm.Apply(Tensor.From(inputs, [rows, 6], device), _scale, 1e-6f);
+        Tensor x = RmsNormalization.Apply(Tensor.From(inputs, [rows, 6], device), _scale, 1e-6f);
         Tensor y = Elementwise.Add(MatMul.Linear(MatMul.Linear(x, _first), _output), MatMul.Linear(x, _second));
         Tensor lack = Elementwise.Add(y, Tensor.From(wanted, [rows, 5], device));
-        return Elementwise.Scale(Elementwise.Mean(Elementwise.Multiply(lack, lack)), factor);
+        return Elementwise.Scale(Reduction.Mean(Elementwise.Multiply(lack, lack)), factor);
     }
 
     public Dictionary<string, float[]> Values() =>

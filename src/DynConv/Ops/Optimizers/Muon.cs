@@ -10,9 +10,9 @@ namespace DynConv.Ops;
 public static partial class Muon
 {
     // Coefficients a, b, c of X <- a X + b (X Xᵀ) X + c (X Xᵀ)² X: singular values from 0.001 on come near 1 in five steps.
-    private const double Linear = 3.4445;
-    private const double Cubic = -4.7750;
-    private const double Quintic = 2.0315;
+    private const double FirstPower = 3.4445;
+    private const double ThirdPower = -4.7750;
+    private const double FifthPower = 2.0315;
 
     // Of an AdamW step, so large is the root of the mean square of an element.
     private const double AdamWSize = 0.2;
@@ -20,7 +20,7 @@ public static partial class Muon
     private const float LeastNorm = 1e-7f;
 
     // The iteration runs on X times this: b (X Xᵀ) + c (X Xᵀ)² is then a product with 1 before it, added to a multiple.
-    private static readonly double Stretch = Math.Pow(Quintic, 0.25);
+    private static readonly double Stretch = Math.Pow(FifthPower, 0.25);
 
     /// <summary>
     /// One step, in place. With g the gradient times <paramref name="gradientScale"/>: <c>m = μ m + (1 - μ) g</c>;
@@ -124,9 +124,9 @@ public static partial class Muon
         {
             using var scope = new TensorScope();
             Tensor gram = MatMul.Batched(x, x, transposeA: isTall, transposeB: !isTall);
-            Tensor polynomial = Elementwise.Scale(gram, (float)(Cubic / Math.Sqrt(Quintic)));
+            Tensor polynomial = Elementwise.Scale(gram, (float)(ThirdPower / Math.Sqrt(FifthPower)));
             MatMul.AddProduct(gram, gram, polynomial);
-            Tensor next = Elementwise.Scale(x, (float)Linear);
+            Tensor next = Elementwise.Scale(x, (float)FirstPower);
             if (isTall)
             {
                 MatMul.AddProduct(x, polynomial, next);
