@@ -13,13 +13,22 @@ public sealed class Linear : Module
     /// <param name="random">Where the initial values come from.</param>
     /// <param name="bias">Whether a learned number is added to each output.</param>
     /// <param name="device">Where the parameters live; the CPU if not given.</param>
-    public Linear(int inputs, int outputs, RandomSource random, bool bias = true, Device? device = null)
+    /// <param name="kind">
+    /// How optimizers treat the weight: <see cref="ParameterKind.Embedding"/> for an output layer over a vocabulary.
+    /// </param>
+    public Linear(
+        int inputs,
+        int outputs,
+        RandomSource random,
+        bool bias = true,
+        Device? device = null,
+        ParameterKind kind = ParameterKind.Matrix)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         ArgumentNullException.ThrowIfNull(random);
         double bound = 1 / Math.Sqrt(inputs);
-        Weight = Add("weight", new Parameter(random.Fork("weight").Uniform([outputs, inputs], bound, device), ParameterKind.Matrix));
+        Weight = Add("weight", new Parameter(random.Fork("weight").Uniform([outputs, inputs], bound, device), kind));
         Bias = bias
             ? Add("bias", new Parameter(random.Fork("bias").Uniform([outputs], bound, device), ParameterKind.Bias))
             : null;

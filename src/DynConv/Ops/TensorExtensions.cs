@@ -23,28 +23,60 @@ public static class TensorExtensions
         public static Tensor operator /(Tensor a, Tensor b) => Elementwise.Divide(a, b);
 
         /// <summary>A number added to each element.</summary>
-        public static Tensor operator +(Tensor a, float b) => Elementwise.Scale(a, 1, b);
+        public static Tensor operator +(Tensor a, float b)
+        {
+            ArgumentNullException.ThrowIfNull(a);
+            return Elementwise.Scale(a, 1, b);
+        }
 
         /// <summary>A number added to each element.</summary>
-        public static Tensor operator +(float a, Tensor b) => Elementwise.Scale(b, 1, a);
+        public static Tensor operator +(float a, Tensor b)
+        {
+            ArgumentNullException.ThrowIfNull(b);
+            return Elementwise.Scale(b, 1, a);
+        }
 
         /// <summary>A number taken off each element.</summary>
-        public static Tensor operator -(Tensor a, float b) => Elementwise.Scale(a, 1, -b);
+        public static Tensor operator -(Tensor a, float b)
+        {
+            ArgumentNullException.ThrowIfNull(a);
+            return Elementwise.Scale(a, 1, -b);
+        }
 
         /// <summary>Each element taken off a number.</summary>
-        public static Tensor operator -(float a, Tensor b) => Elementwise.Scale(b, -1, a);
+        public static Tensor operator -(float a, Tensor b)
+        {
+            ArgumentNullException.ThrowIfNull(b);
+            return Elementwise.Scale(b, -1, a);
+        }
 
         /// <summary>Each element times a number.</summary>
-        public static Tensor operator *(Tensor a, float b) => Elementwise.Scale(a, b);
+        public static Tensor operator *(Tensor a, float b)
+        {
+            ArgumentNullException.ThrowIfNull(a);
+            return Elementwise.Scale(a, b);
+        }
 
         /// <summary>Each element times a number.</summary>
-        public static Tensor operator *(float a, Tensor b) => Elementwise.Scale(b, a);
+        public static Tensor operator *(float a, Tensor b)
+        {
+            ArgumentNullException.ThrowIfNull(b);
+            return Elementwise.Scale(b, a);
+        }
 
         /// <summary>Each element divided by a number.</summary>
-        public static Tensor operator /(Tensor a, float b) => Elementwise.Scale(a, 1 / b);
+        public static Tensor operator /(Tensor a, float b)
+        {
+            ArgumentNullException.ThrowIfNull(a);
+            return Elementwise.Scale(a, 1 / b);
+        }
 
         /// <summary>Each element with the other sign.</summary>
-        public static Tensor operator -(Tensor a) => Elementwise.Scale(a, -1);
+        public static Tensor operator -(Tensor a)
+        {
+            ArgumentNullException.ThrowIfNull(a);
+            return Elementwise.Scale(a, -1);
+        }
 
         /// <inheritdoc cref="Concatenation.Apply"/>
         public static Tensor Concatenate(int dimension, params ReadOnlySpan<Tensor> tensors) =>

@@ -56,6 +56,7 @@ public sealed class OpBenchmarkTests
                 .SelectMany(static type => type.GetProperties(BindingFlags.Static | BindingFlags.Public))
                 .Where(static property => property.PropertyType == typeof(OpDescription))
                 .Select(static property => (OpDescription)property.GetValue(null)!),
+            .. Functions.Descriptions,
         ];
         Assert.Equal(described.Select(static op => op.Name).Order(), OpCatalogue.All.Select(static op => op.Name).Order());
         Assert.Equal(described.Length, described.Select(static op => op.Name).Distinct().Count());

@@ -172,7 +172,7 @@ public sealed class ModuleTests
             _attention = Add("attention", Attention());
             _norm = Add("norm", new RmsNorm(16));
             _feedForward = Add("feed_forward", new FeedForward(16, 24, random.Fork("feed_forward")));
-            _output = Add("output", new Linear(16, 11, random.Fork("output")));
+            _output = Add("output", new Linear(16, 11, random.Fork("output"), kind: ParameterKind.Embedding));
         }
 
         public Tensor Loss()
