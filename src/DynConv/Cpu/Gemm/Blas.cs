@@ -8,8 +8,8 @@ public static class Blas
     /// <summary>
     /// The backend in use: the one that the environment variable <c>DYNCONV_BLAS</c> names, <c>managed</c> or
     /// <c>openblas</c>. Where it names none, OpenBLAS if the machine has it, but on a processor with 512-bit vectors the
-    /// managed kernel: it is as fast there on few threads, faster on many, and twice as fast where the OpenBLAS does not
-    /// know the processor and drives it with kernels for 256-bit ones.
+    /// managed kernel: a little faster there, and twice as fast where the OpenBLAS does not know the processor and drives it
+    /// with kernels for 256-bit ones.
     /// </summary>
     /// <exception cref="DynConvException">
     /// OpenBLAS is asked for and cannot be loaded, or the variable names something else.
