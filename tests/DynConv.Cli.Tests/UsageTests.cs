@@ -45,7 +45,7 @@ public sealed class UsageTests
         { "params --data a", "--data" },
         { "verify", "PATH" },
         { "bench matmul --device tpu", "--device is 'tpu'" },
-        { "bench ops --op tanh", "--op is 'tanh'; it can be some of static" },
+        { "bench ops --op tan", "--op is 'tan'; it can be some of static" },
         { "bench ops --op bias --sizes K=3", "--sizes: bias has no K; its sizes are N=4096 D=1024" },
         { "bench ops --op bias --sizes N", "--sizes: Sizes are written as in B=4 T=4096, not as N." },
         { "bench ops --op bias --sizes N=99999999999", "--sizes: N=99999999999: sizes go up to 2147483647." },

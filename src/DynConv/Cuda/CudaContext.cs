@@ -18,7 +18,7 @@ internal sealed unsafe class CudaContext
     private static nint _current;
 
     [ThreadStatic]
-    private static (CudaContext Context, Dictionary<string, Task> Kernels)? _plan;
+    private static (CudaContext Context, Dictionary<string, Task> Kernels, IReadOnlySet<string> Loaded)? _plan;
 
     private readonly nint _context;
     private readonly Lazy<CudaMatMul> _matMul;
@@ -221,7 +221,7 @@ internal sealed unsafe class CudaContext
     public int Prepare(Action work)
     {
         var plan = new Dictionary<string, Task>();
-        _plan = (this, plan);
+        _plan = (this, plan, Kernels.Loaded());
         try
         {
             work();
@@ -243,7 +243,7 @@ internal sealed unsafe class CudaContext
     {
         string key = $"{request.File} {request.EntryPoint} {string.Join(' ', request.Macros)}";
         Dictionary<string, Task> plan = _plan!.Value.Kernels;
-        if (!plan.ContainsKey(key))
+        if (!plan.ContainsKey(key) && !_plan.Value.Loaded.Contains(Kernels.KeyOf(request)))
         {
             plan[key] = Task.Run(() => Kernels.Load(request));
         }

@@ -13,19 +13,26 @@ internal sealed unsafe class KernelLoader(CudaContext context)
     /// <summary>How many sources have gone through the compiler in this process; the others came from disk.</summary>
     public int Compiled => _compiled;
 
+    /// <summary>What has been loaded so far, as <see cref="KeyOf(KernelRequest)"/> names it.</summary>
+    public IReadOnlySet<string> Loaded() => _modules.Where(static pair => pair.Value.IsValueCreated).Select(static pair => pair.Key).ToHashSet();
+
+    /// <summary>The name of what a kernel is loaded with.</summary>
+    public string KeyOf(KernelRequest request) => KeyOf(request, KernelCompiler.Options(request, context.CompilerTarget));
+
     /// <summary>Compiles if need be, loads and finds the entry point. Any thread may call it.</summary>
     public CudaKernel Load(KernelRequest request)
     {
         context.MakeCurrent();
         string[] options = KernelCompiler.Options(request, context.CompilerTarget);
-        string key = $"{request.File} {string.Join(' ', options)}";
-        nint module = _modules.GetOrAdd(key, _ => new Lazy<nint>(() => LoadModule(request, options))).Value;
+        nint module = _modules.GetOrAdd(KeyOf(request, options), _ => new Lazy<nint>(() => LoadModule(request, options))).Value;
         nint function;
         CudaDriver.Check(
             CudaDriver.cuModuleGetFunction(&function, module, request.EntryPoint),
             $"finding {request.EntryPoint} in {request.File}");
         return new CudaKernel(context, function, request.EntryPoint);
     }
+
+    private static string KeyOf(KernelRequest request, string[] options) => $"{request.File} {string.Join(' ', options)}";
 
     private nint LoadModule(KernelRequest request, string[] options)
     {

@@ -30,7 +30,11 @@ public sealed class Embedding : Module
     /// <param name="dtype">Of the result: float32, or bfloat16 on CUDA.</param>
     /// <returns>The shape of <paramref name="ids"/> with D added.</returns>
     /// <exception cref="TensorException">An id lies outside of the table (on the CPU), or a dtype does not fit.</exception>
-    public Tensor Forward(Tensor ids, DType dtype = DType.Float32) => EmbeddingLookup.Apply(_weight.As(dtype), ids, dtype);
+    public Tensor Forward(Tensor ids, DType dtype = DType.Float32)
+    {
+        using var scope = new TensorScope();
+        return scope.Keep(EmbeddingLookup.Apply(_weight.As(dtype), ids, dtype));
+    }
 
     /// <summary>Scores of all ids: the table as an output layer that shares its weight with the input.</summary>
     /// <param name="hidden"><c>[..., D]</c>.</param>
@@ -39,7 +43,8 @@ public sealed class Embedding : Module
     public Tensor Scores(Tensor hidden)
     {
         ArgumentNullException.ThrowIfNull(hidden);
-        return MatMul.Linear(hidden, _weight.As(hidden.DType));
+        using var scope = new TensorScope();
+        return scope.Keep(MatMul.Linear(hidden, _weight.As(hidden.DType)));
     }
 
     /// <inheritdoc/>

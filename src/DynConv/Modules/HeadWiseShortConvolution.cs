@@ -26,17 +26,17 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
         bool residual = true,
         Parameter? generator = null,
         Device? device = null)
-        : base(channels, width, residual, random, device)
+        : base(Divided(channels, headSize), width, residual, random, device)
     {
-        if (headSize < 1 || channels % headSize != 0)
-        {
-            throw new ArgumentException($"A head size of {headSize} does not divide the {channels} channels.", nameof(headSize));
-        }
-
         HeadSize = headSize;
         Shape shape = [GeneratorSize, inputs];
         Generator = AddGenerator("generator.weight", generator ?? Zeros(shape, device), shape);
     }
+
+    // Before there are parameters to lose.
+    private static int Divided(int channels, int headSize) => headSize >= 1 && channels % headSize == 0
+        ? channels
+        : throw new ArgumentException($"A head size of {headSize} does not divide the {channels} channels.", nameof(headSize));
 
     /// <summary>Consecutive channels that share a filter.</summary>
     public int HeadSize { get; }

@@ -29,14 +29,20 @@ public sealed class LowRankShortConvolution : ShortConvolution
         bool residual = true,
         Parameter? generatorIn = null,
         Device? device = null)
-        : base(channels, width, residual, random, device)
+        : base(WithRank(channels, rank), width, residual, random, device)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
         Rank = rank;
         Shape shape = [rank, inputs];
         Generator = AddGenerator(
             "generator_in.weight", generatorIn ?? Linear(random.Fork("generator_in.weight"), shape, device), shape);
         GeneratorOut = Add("generator_out.weight", Zeros([rank, (long)width * channels], device));
+    }
+
+    // Before there are parameters to lose.
+    private static int WithRank(int channels, int rank)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rank, 1);
+        return channels;
     }
 
     /// <summary>R, the number of learned filters that a token mixes.</summary>

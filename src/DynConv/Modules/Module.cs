@@ -5,7 +5,8 @@ namespace DynConv.Modules;
 /// <summary>Something with parameters: a layer, or a model made of layers.</summary>
 /// <remarks>
 /// A module owns its parameters and its child modules, in the order in which it adds them, and disposes them. Names
-/// join with dots, as in <c>model.layers.0.self_attn.q_proj.weight</c>.
+/// join with dots, as in <c>model.layers.0.self_attn.q_proj.weight</c>. Modules that are given one <see cref="RandomSource"/> start
+/// alike: each wants its own, <c>random.Fork(name)</c>.
 /// </remarks>
 public abstract class Module : IDisposable
 {
@@ -74,6 +75,11 @@ public abstract class Module : IDisposable
 
         foreach ((string name, Parameter parameter) in parameters)
         {
+            if (reader.Entries[name].Type.TensorType() is null or DType.Int32)
+            {
+                throw new DynConvException($"{path}: {name} holds {reader.Entries[name].Type.Name()}, and the module's parameters are floats.");
+            }
+
             if (reader.Entries[name].Shape != parameter.Shape)
             {
                 throw new DynConvException($"{path}: {name} is {reader.Entries[name].Shape}, and the module's is {parameter.Shape}.");
@@ -98,6 +104,8 @@ public abstract class Module : IDisposable
     /// <param name="parameter">The parameter.</param>
     protected Parameter Add(string name, Parameter parameter)
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(parameter);
         _members.Add((name, parameter));
         return parameter;
     }
@@ -109,6 +117,8 @@ public abstract class Module : IDisposable
     protected TModule Add<TModule>(string name, TModule module)
         where TModule : Module
     {
+        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(module);
         _members.Add((name, module));
         return module;
     }

@@ -52,10 +52,6 @@ public sealed class Parameter : IDisposable
     /// <param name="parameter">A parameter.</param>
     public static implicit operator Tensor(Parameter parameter) => parameter.Tensor;
 
-    /// <summary>Gives the gradient and the values back.</summary>
-    public void Dispose()
-    {
-        Tensor.ClearGradient();
-        Tensor.Dispose();
-    }
+    /// <summary>Gives the values back, and with the last slice of a tensor the gradient.</summary>
+    public void Dispose() => Tensor.Dispose();
 }

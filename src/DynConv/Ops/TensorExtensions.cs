@@ -23,52 +23,52 @@ public static class TensorExtensions
         public static Tensor operator /(Tensor a, Tensor b) => Elementwise.Divide(a, b);
 
         /// <summary>A number added to each element.</summary>
-        public static Tensor operator +(Tensor a, float b)
+        public static Tensor operator +(Tensor a, double b)
         {
             ArgumentNullException.ThrowIfNull(a);
-            return Elementwise.Scale(a, 1, b);
+            return Elementwise.Scale(a, 1, (float)b);
         }
 
         /// <summary>A number added to each element.</summary>
-        public static Tensor operator +(float a, Tensor b)
+        public static Tensor operator +(double a, Tensor b)
         {
             ArgumentNullException.ThrowIfNull(b);
-            return Elementwise.Scale(b, 1, a);
+            return Elementwise.Scale(b, 1, (float)a);
         }
 
         /// <summary>A number taken off each element.</summary>
-        public static Tensor operator -(Tensor a, float b)
+        public static Tensor operator -(Tensor a, double b)
         {
             ArgumentNullException.ThrowIfNull(a);
-            return Elementwise.Scale(a, 1, -b);
+            return Elementwise.Scale(a, 1, (float)-b);
         }
 
         /// <summary>Each element taken off a number.</summary>
-        public static Tensor operator -(float a, Tensor b)
+        public static Tensor operator -(double a, Tensor b)
         {
             ArgumentNullException.ThrowIfNull(b);
-            return Elementwise.Scale(b, -1, a);
+            return Elementwise.Scale(b, -1, (float)a);
         }
 
         /// <summary>Each element times a number.</summary>
-        public static Tensor operator *(Tensor a, float b)
+        public static Tensor operator *(Tensor a, double b)
         {
             ArgumentNullException.ThrowIfNull(a);
-            return Elementwise.Scale(a, b);
+            return Elementwise.Scale(a, (float)b);
         }
 
         /// <summary>Each element times a number.</summary>
-        public static Tensor operator *(float a, Tensor b)
+        public static Tensor operator *(double a, Tensor b)
         {
             ArgumentNullException.ThrowIfNull(b);
-            return Elementwise.Scale(b, a);
+            return Elementwise.Scale(b, (float)a);
         }
 
         /// <summary>Each element divided by a number.</summary>
-        public static Tensor operator /(Tensor a, float b)
+        public static Tensor operator /(Tensor a, double b)
         {
             ArgumentNullException.ThrowIfNull(a);
-            return Elementwise.Scale(a, 1 / b);
+            return Elementwise.Scale(a, (float)(1 / b));
         }
 
         /// <summary>Each element with the other sign.</summary>
@@ -125,7 +125,12 @@ public static class TensorExtensions
         /// <param name="other">A matrix for each of this tensor's, or one for all of them.</param>
         /// <returns><c>[..., M, N]</c>.</returns>
         /// <exception cref="TensorException">The shapes do not fit.</exception>
-        public Tensor MatMul(Tensor other) => Ops.MatMul.Multiply(x, other);
+        public Tensor MatMul(Tensor other)
+        {
+            ArgumentNullException.ThrowIfNull(x);
+            ArgumentNullException.ThrowIfNull(other);
+            return Ops.MatMul.Multiply(x, other);
+        }
 
         /// <summary>
         /// Repeats dimensions of length 1 (and leading ones that are not there) without a copy. The gradient of an element

@@ -116,6 +116,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DynConvException">It cannot be read, or is another module's or optimizer's.</exception>
     public void Load(string path)
     {
+        ObjectDisposedException.ThrowIf(_isDisposed, this);
         DropPending();
         _optimizer.Load(path);
     }

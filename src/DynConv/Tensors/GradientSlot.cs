@@ -4,8 +4,11 @@ namespace DynConv;
 /// The gradient of one tensor while it is being summed. Views of the tensor write straight into their part of it; what
 /// no view has written counts as zero and is filled in when somebody asks for the whole.
 /// </summary>
-internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool isLeaf)
+internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
 {
+    private readonly Shape _shape = tensor.Shape;
+    private readonly DType _dtype = tensor.DType;
+    private readonly Device _device = tensor.Device;
     private readonly List<(long Start, long End)> _written = [];
     private readonly List<(Tensor View, Tensor Gradient)> _handedOut = [];
     private int _dimension = -1;
@@ -16,8 +19,14 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
 
     public bool IsLeaf { get; } = isLeaf;
 
-    /// <summary>Whether a leaf and all its views are disposed, so that nobody can ask for the gradient.</summary>
-    public bool IsAbandoned => IsLeaf && Volatile.Read(ref _holders) == 0;
+    /// <summary>Whether the tensor lies as its gradient does.</summary>
+    public bool IsContiguous { get; } = tensor.IsContiguous;
+
+    /// <summary>Whether the tape that computed the tensor is over: what is made of it later has no gradient through it.</summary>
+    public bool IsClosed { get; private set; }
+
+    /// <summary>Whether a leaf and all its views are disposed, or a result's tape is over, so that nobody can ask for the gradient.</summary>
+    public bool IsAbandoned => IsClosed || (IsLeaf && Volatile.Read(ref _holders) == 0);
 
     public bool IsReached => _gradient is not null;
 
@@ -49,7 +58,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
     /// <summary>Adds <paramref name="contribution"/>, sharing its buffer where it is the first one.</summary>
     public void Add(Tensor view, Tensor contribution)
     {
-        if (_gradient is null && view.Region is null && contribution.Shape == shape && contribution.DType == dtype)
+        if (_gradient is null && view.Region is null && contribution.Shape == _shape && contribution.DType == _dtype)
         {
             _gradient = contribution.Alias();
             _complete = true;
@@ -81,10 +90,14 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
     /// <summary>The part of the gradient that belongs to a view, in the same tensor as long as the gradient is there.</summary>
     public Tensor? GradientOf(Tensor view)
     {
-        if (Whole() is not { } whole)
+        if (_gradient is null)
         {
             return null;
         }
+
+        // What is handed out may be written to, and is to be nobody else's.
+        MakeWritable();
+        FillGaps();
 
         int known = _handedOut.FindIndex(one => ReferenceEquals(one.View, view));
         if (known >= 0)
@@ -98,9 +111,16 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         }
 
         using var scope = new TensorScope();
-        Tensor part = TensorScope.Release(view.Through(whole));
+        Tensor part = TensorScope.Release(view.Through(_gradient));
         _handedOut.Add((view, part));
         return part;
+    }
+
+    /// <summary>The tape is over.</summary>
+    public void Close()
+    {
+        Release();
+        IsClosed = true;
     }
 
     /// <summary>A tensor whose gradient this is, or a view of it.</summary>
@@ -139,12 +159,12 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         _writable = true;
         if (_gradient is null)
         {
-            _gradient = TensorScope.Release(Tensor.Empty(shape, dtype, device));
+            _gradient = TensorScope.Release(Tensor.Empty(_shape, _dtype, _device));
         }
-        else if (_gradient.Storage.References > 1 + _handedOut.Count || !_gradient.IsContiguous)
+        else if (_gradient.Storage.References > 1 + _handedOut.Count(static one => !one.Gradient.IsDisposed) || !_gradient.IsContiguous)
         {
             TakeBack(static _ => true);
-            Tensor copy = TensorScope.Release(Tensor.Empty(shape, dtype, device));
+            Tensor copy = TensorScope.Release(Tensor.Empty(_shape, _dtype, _device));
             StridedCopy.Copy(_gradient, copy);
             _gradient.Dispose();
             _gradient = copy;
@@ -204,7 +224,7 @@ internal sealed class GradientSlot(Shape shape, DType dtype, Device device, bool
         else
         {
             long position = 0;
-            foreach ((long start, long end) in _written.Order().Append((shape[_dimension], shape[_dimension])))
+            foreach ((long start, long end) in _written.Order().Append((_shape[_dimension], _shape[_dimension])))
             {
                 if (start > position)
                 {

@@ -6,7 +6,9 @@ namespace DynConv;
 /// </summary>
 /// <remarks>
 /// A tape belongs to the thread that opened it and serves one backward pass. It holds what the rules need and gives
-/// each piece back as soon as its rule has run, whatever scope the piece was made in.
+/// each piece back as soon as its rule has run, whatever scope the piece was made in. What it holds are the tensors
+/// themselves: one that is overwritten before the pass makes the gradients those of the new values. What was computed under a
+/// tape counts as a constant once that tape is over.
 /// </remarks>
 public sealed class Tape : IDisposable
 {
@@ -87,7 +89,7 @@ public sealed class Tape : IDisposable
         var slots = new GradientSlot[outputs.Length];
         for (int i = 0; i < outputs.Length; i++)
         {
-            slots[i] = new GradientSlot(outputs[i].Shape, outputs[i].DType, outputs[i].Device, isLeaf: false);
+            slots[i] = new GradientSlot(outputs[i], isLeaf: false);
             outputs[i].Track(slots[i]);
         }
 
@@ -103,7 +105,8 @@ public sealed class Tape : IDisposable
     /// <param name="output">A result of recorded ops.</param>
     /// <param name="gradient">
     /// Gradient of what is minimised with respect to <paramref name="output"/>, of the same shape and any strides; 1
-    /// if not given, and then <paramref name="output"/> has to have a single element.
+    /// if not given, and then <paramref name="output"/> has to have a single element. The tape may go on using its buffer: it is
+    /// not to be written to again.
     /// </param>
     public void Backward(Tensor output, Tensor? gradient = null)
     {
@@ -117,7 +120,7 @@ public sealed class Tape : IDisposable
                     "backward", $"a result of shape {output.Shape} needs a gradient to start from.", output);
             }
 
-            gradient = Tensor.From([1f], [1], output.Device).Reshape(output.Shape.Dimensions);
+            gradient = Tensor.From([1f], [1], output.Device).Reshape(output.Shape.Dimensions).To(output.DType);
         }
 
         Backward([(output, gradient)]);
@@ -147,7 +150,7 @@ public sealed class Tape : IDisposable
         {
             ArgumentNullException.ThrowIfNull(output, nameof(outputs));
             ArgumentNullException.ThrowIfNull(gradient, nameof(outputs));
-            if (output.Slot is null)
+            if (!output.RequiresGradient)
             {
                 throw new TensorException("backward", "no recorded op led to this result.", output);
             }
@@ -158,7 +161,7 @@ public sealed class Tape : IDisposable
                     "backward", $"a gradient of {gradient.DType.Name()} {gradient.Shape} does not fit a result of {output.DType.Name()} {output.Shape}.", output, gradient);
             }
 
-            output.Slot.Add(output, gradient);
+            output.Slot!.Add(output, gradient);
         }
 
         _hasRun = true;
@@ -212,9 +215,25 @@ public sealed class Tape : IDisposable
     private sealed class PauseGuard : IDisposable
     {
         private readonly Tape? _paused = _current;
+        private readonly int _thread = Environment.CurrentManagedThreadId;
+        private bool _disposed;
 
         public PauseGuard() => _current = null;
 
-        public void Dispose() => _current = Open(_paused);
+        public void Dispose()
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _disposed = true;
+            if (_thread != Environment.CurrentManagedThreadId)
+            {
+                throw new InvalidOperationException("A pause of a Tape was ended in another thread than it began in: end it before an await.");
+            }
+
+            _current = Open(_paused);
+        }
     }
 }

@@ -36,7 +36,7 @@ internal sealed class TapeNode
 
     public void Backward()
     {
-        if (_outputs.Any(output => output.IsReached))
+        if (_outputs.Any(static output => output.IsReached) && _inputs.Any(static input => input is { Slot.IsAbandoned: false }))
         {
             using var scope = new TensorScope();
             var context = new BackwardContext(this, _outputs, _inputs, _saved);
@@ -56,7 +56,7 @@ internal sealed class TapeNode
 
         foreach (GradientSlot output in _outputs)
         {
-            output.Release();
+            output.Close();
         }
     }
 }

@@ -7,7 +7,7 @@ public sealed partial class Tensor
     private Func<Tensor, Tensor>? _path;
 
     /// <summary>Whether gradients flow through this tensor.</summary>
-    public bool RequiresGradient => _slot is not null;
+    public bool RequiresGradient => _slot is { IsClosed: false };
 
     /// <summary>
     /// What <see cref="Tape.Backward(Tensor, Tensor?)"/> has left here, in this tensor's shape, summed over all passes since
@@ -26,15 +26,18 @@ public sealed partial class Tensor
             throw new TensorException("gradient", "whole numbers have no gradient.", this);
         }
 
-        if (_slot is null)
+        if (_slot is null or { IsClosed: true })
         {
-            Hold(new GradientSlot(Shape, DType, Device, isLeaf: true));
+            (_region, _path) = (null, null);
+            Hold(new GradientSlot(this, isLeaf: true));
         }
 
         return this;
     }
 
-    /// <summary>Gives the gradient's memory back; the next pass starts from zero.</summary>
+    /// <summary>
+    /// Gives the gradient's memory back; the next pass starts from zero. Views share one gradient, and clear it together.
+    /// </summary>
     public void ClearGradient() => _slot?.Release();
 
     /// <summary>

@@ -61,8 +61,8 @@ public sealed partial class Tensor
         {
             lengths[i] = (nint)Shape[i];
 
-            // A dimension of one element is never walked, and the span wants its stride to be that of none.
-            strides[i] = Shape[i] == 1 ? 0 : (nint)_strides[i];
+            // A dimension of one element, or of a span that has none, is never walked, and the span wants its stride to be 0.
+            strides[i] = Count == 0 || Shape[i] == 1 ? 0 : (nint)_strides[i];
             last += Math.Max(0, Shape[i] - 1) * _strides[i];
         }
 

@@ -12,10 +12,10 @@ public sealed partial class Tensor
     public Tensor Slice(int dimension, long start, long length)
     {
         int index = Normalize(dimension);
-        if (start < 0 || length < 0 || start + length > Shape[index])
+        if (start < 0 || length < 0 || length > Shape[index] - start)
         {
             throw new TensorException(
-                "slice", $"{start}..{start + length} lies outside dimension {index} of shape {Shape}.", this);
+                "slice", $"{length} from {start} on lie outside dimension {index} of shape {Shape}.", this);
         }
 
         Tensor view = View(Shape.With(index, length), _strides, _offset + (start * _strides[index]));
@@ -44,7 +44,7 @@ public sealed partial class Tensor
             for (int i = 0; i < indices.Length; i++)
             {
                 (long start, long length) = indices[i].Of(Shape[i]);
-                if (start < 0 || length < 0 || start + length > Shape[i])
+                if (start < 0 || length < 0 || length > Shape[i] - start)
                 {
                     throw new TensorException("index", $"{indices[i]} lies outside dimension {i} of shape {Shape}.", this);
                 }
@@ -69,12 +69,13 @@ public sealed partial class Tensor
     public Tensor Reshape(params ReadOnlySpan<long> dimensions)
     {
         Shape shape = InferShape(dimensions);
-        if (TryReshapeStrides(shape) is { } strides)
+        if (_slot is not { IsContiguous: false } && TryReshapeStrides(shape) is { } strides)
         {
             return Inherit(View(shape, strides, _offset), GradientRegion.Reshape(_region), g => g.Reshape(shape.Dimensions));
         }
 
-        Tensor copy = Contiguous();
+        // Of a tensor that lies otherwise than its gradient, which is contiguous, a view would not be one of the gradient.
+        Tensor copy = _slot is { IsContiguous: false } ? Clone() : Contiguous();
         Tensor view = copy.Reshape(shape.Dimensions);
         copy.Dispose();
         return view;
@@ -124,10 +125,14 @@ public sealed partial class Tensor
     {
         int added = shape.Rank - Rank;
         var strides = new long[shape.Rank];
+        if (added < 0)
+        {
+            throw new TensorException("expand", $"shape {Shape} cannot be repeated to {shape}.", this);
+        }
+
         for (int i = 0; i < shape.Rank; i++)
         {
-            bool fits = i < added || Shape[i - added] == shape[i] || Shape[i - added] == 1;
-            if (added < 0 || !fits)
+            if (i >= added && Shape[i - added] != shape[i] && Shape[i - added] != 1)
             {
                 throw new TensorException("expand", $"shape {Shape} cannot be repeated to {shape}.", this);
             }

@@ -108,6 +108,7 @@ public sealed partial class Tensor : IDisposable
     /// <param name="device">Where; the CPU if not given.</param>
     public static Tensor Full(Shape shape, float value, DType dtype = DType.Float32, Device? device = null)
     {
+        CheckHolds(dtype, value);
         Tensor tensor = Empty(shape, dtype, device);
         tensor.Fill(value);
         return tensor;
@@ -121,7 +122,13 @@ public sealed partial class Tensor : IDisposable
     public static Tensor From<T>(ReadOnlySpan<T> values, Shape shape, Device? device = null)
         where T : unmanaged
     {
-        Tensor tensor = Empty(shape, DTypeExtensions.Of<T>(), device);
+        DType dtype = DTypeExtensions.Of<T>();
+        if (values.Length != shape.Count)
+        {
+            throw new TensorException("from", $"{values.Length} values do not fill a tensor of shape {shape}.");
+        }
+
+        Tensor tensor = Empty(shape, dtype, device);
         tensor.CopyFrom(values);
         return tensor;
     }
@@ -171,7 +178,15 @@ public sealed partial class Tensor : IDisposable
     {
         ArgumentNullException.ThrowIfNull(source);
         using var scope = new TensorScope();
-        Tensor here = ReferenceEquals(source.Device, Device) ? source : source.To(Device);
+        if (Overlap.Within(this))
+        {
+            throw new TensorException("copy", $"strides [{string.Join(", ", _strides)}] make one element stand for several, which cannot hold different values.", this);
+        }
+
+        // Elements that are read after they were written would be the new ones.
+        Tensor here = !ReferenceEquals(source.Device, Device) ? source.To(Device)
+            : Overlap.Between(source, this) ? source.Detach().Clone()
+            : source;
         StridedCopy.Copy(here, this);
         Storage.MarkChanged();
     }
@@ -264,16 +279,12 @@ public sealed partial class Tensor : IDisposable
         using var scope = new TensorScope();
         if (DType == DType.Int32)
         {
-            if (value != (int)value)
-            {
-                throw new ArgumentException($"A tensor of int32 does not hold {value}.", nameof(value));
-            }
-
-            CopyFrom(From([(int)value], [1], Device).Repeat(Shape));
+            CheckHolds(DType, value);
+            CopyFrom(From([(int)value], [], Device).Repeat(Shape));
             return;
         }
 
-        CopyFrom(From([value], [1], Device).Repeat(Shape));
+        CopyFrom(From([value], [], Device).Repeat(Shape));
     }
 
     /// <summary>Sets all elements to zero.</summary>
@@ -355,6 +366,14 @@ public sealed partial class Tensor : IDisposable
 
     private unsafe Span<T> HostSpan<T>()
         where T : unmanaged => MemoryMarshal.CreateSpan(ref *(T*)Bytes(), checked((int)Count));
+
+    private static void CheckHolds(DType dtype, float value)
+    {
+        if (dtype == DType.Int32 && value != (int)value)
+        {
+            throw new ArgumentException($"A tensor of int32 does not hold {value}.", nameof(value));
+        }
+    }
 
     private Tensor View(Shape shape, long[] strides, long offset) => new(Storage.Retain(), DType, shape, strides, offset);
 

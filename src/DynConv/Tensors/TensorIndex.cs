@@ -48,8 +48,7 @@ public readonly struct TensorIndex
     internal (long Start, long Length) Of(long length)
     {
         long start = _startFromEnd ? length - _start : _start;
-        long end = !IsRange ? start + 1 : _endFromEnd ? length - _end : _end;
-        return (start, end - start);
+        return (start, !IsRange ? 1 : (_endFromEnd ? length - _end : _end) - start);
     }
 
     private static string Text(long place, bool fromEnd) => fromEnd ? $"^{place}" : $"{place}";

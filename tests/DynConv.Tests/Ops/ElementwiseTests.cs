@@ -94,7 +94,7 @@ public sealed class ElementwiseTests : OpTests<ElementwiseTests>, IOpCases
         [
             ([3, 7], [7]), ([3, 7], [3, 1]), ([5], [2, 3, 5]), ([], [2, 17]), ([2, 1, 17], [1, 3, 1]), ([4, 1], [1, 4]), ([0, 4], [4]), ([1], [33]),
         ];
-        foreach ((Shape a, Shape b) in shapes)
+        foreach ((Shape a, Shape b) in name is "add" or "divide" ? shapes : shapes[1..5])
         {
             yield return OpCase.Of($"{name} {a} and {b}", op, [a, b], x => [Reference(x[0], a, x[1], b, apply)]);
         }

@@ -82,10 +82,14 @@ public static unsafe partial class Functions
 
     private readonly struct ExpFunction : IFunction
     {
-        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        // The square of the root: Simd.Exp ends a little before the largest float, and this goes on to infinity.
         public static TVector Value<TSimd, TVector>(TVector x)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct => Simd.Exp<TSimd, TVector>(x);
+            where TVector : struct
+        {
+            TVector root = Simd.Exp<TSimd, TVector>(TSimd.Multiply(x, TSimd.Broadcast(0.5f)));
+            return TSimd.Multiply(root, root);
+        }
 
         public static TVector Slope<TSimd, TVector>(TVector kept)
             where TSimd : struct, ISimd<TVector>

@@ -52,7 +52,7 @@ DEVICE float value_of(int function, float x)
         case SQRT: return square_root(x);
         case TANH: return tanh_of(x);
         case SIGMOID: return sigmoid(x);
-        case RELU: return x > 0.f ? x : 0.f;
+        case RELU: return x < 0.f ? 0.f : x;
         case SILU: return x * sigmoid(x);
         default: return x * normal_probability(x);
     }

@@ -27,7 +27,7 @@ public static partial class Reduction
         int index = OpArguments.Dimension("sum", x, dimension);
         using var scope = new TensorScope();
         Shape kept = x.Shape.With(index, 1);
-        Tensor sum = RepeatedSums.To(x.Detach(), kept);
+        Tensor sum = x.Shape == kept ? x.Detach().Clone() : RepeatedSums.To(x.Detach(), kept);
         Tensor result = keepDimension ? sum : sum.Reshape([.. x.Shape.Dimensions[..index], .. x.Shape.Dimensions[(index + 1)..]]);
         Shape shape = x.Shape;
         return scope.Keep(Tape.Record(
