@@ -102,14 +102,8 @@ public static class ModelFolder
             CompanionFiles.Write(folder, model.Configuration, tokenizer, ends);
         }
 
-        WriteWeights(
-            Path.Combine(folder, CheckpointReader.FileName), model, ModelFormat.For(model.Configuration).TensorName);
+        model.Save(Path.Combine(folder, CheckpointReader.FileName), ModelFormat.For(model.Configuration).TensorName);
     }
-
-    /// <summary>Writes the weights alone, float32.</summary>
-    /// <param name="path">The file.</param>
-    /// <param name="module">What the weights belong to.</param>
-    public static void WriteWeights(string path, Module module) => WriteWeights(path, module, static name => name);
 
     /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>
     /// <param name="reader">The checkpoint.</param>
@@ -141,11 +135,6 @@ public static class ModelFolder
             throw;
         }
     }
-
-    private static void WriteWeights(string path, Module module, Func<string, string> tensorName) => SafetensorsWriter.Write(
-        path,
-        module.NamedParameters().Select(p => new KeyValuePair<string, Tensor>(tensorName(p.Key), p.Value.Tensor)),
-        new Dictionary<string, string> { ["format"] = "pt" });
 
     /// <summary>Reads all parameters but those that have their values already.</summary>
     private static void ReadWeights(

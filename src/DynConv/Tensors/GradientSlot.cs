@@ -129,7 +129,7 @@ internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
     /// <summary>One of them is disposed; with the last one goes the gradient of a leaf.</summary>
     public void LetGo(Tensor view)
     {
-        TakeBack(one => ReferenceEquals(one, view));
+        TakeBack(view);
         if (Interlocked.Decrement(ref _holders) == 0 && IsLeaf)
         {
             Release();
@@ -138,7 +138,7 @@ internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
 
     public void Release()
     {
-        TakeBack(static _ => true);
+        TakeBack(null);
         _gradient?.Dispose();
         _gradient = null;
         _written.Clear();
@@ -163,7 +163,7 @@ internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
         }
         else if (_gradient.Storage.References > 1 + _handedOut.Count(static one => !one.Gradient.IsDisposed) || !_gradient.IsContiguous)
         {
-            TakeBack(static _ => true);
+            TakeBack(null);
             Tensor copy = TensorScope.Release(Tensor.Empty(_shape, _dtype, _device));
             StridedCopy.Copy(_gradient, copy);
             _gradient.Dispose();
@@ -171,14 +171,17 @@ internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
         }
     }
 
-    private void TakeBack(Predicate<Tensor> isMeant)
+    /// <summary>Disposes what a view was handed, or all that was handed out.</summary>
+    private void TakeBack(Tensor? view)
     {
-        foreach ((_, Tensor gradient) in _handedOut.Where(one => isMeant(one.View)))
+        for (int i = _handedOut.Count - 1; i >= 0; i--)
         {
-            gradient.Dispose();
+            if (view is null || ReferenceEquals(_handedOut[i].View, view))
+            {
+                _handedOut[i].Gradient.Dispose();
+                _handedOut.RemoveAt(i);
+            }
         }
-
-        _handedOut.RemoveAll(one => isMeant(one.View));
     }
 
     /// <summary>Notes that a region is about to be written; false if the writer finds no value there yet.</summary>

@@ -6,7 +6,8 @@ internal static class Overlap
     /// <summary>Whether two places of one tensor are the same element, as where a stride is 0.</summary>
     public static bool Within(Tensor tensor)
     {
-        if (tensor.Count == 0)
+        // Most are, and this is asked of every copy.
+        if (tensor.IsContiguous)
         {
             return false;
         }

@@ -276,15 +276,10 @@ public sealed partial class Tensor : IDisposable
     /// <exception cref="ArgumentException">The tensor holds whole numbers, and the value is none.</exception>
     public void Fill(float value)
     {
+        CheckHolds(DType, value);
         using var scope = new TensorScope();
-        if (DType == DType.Int32)
-        {
-            CheckHolds(DType, value);
-            CopyFrom(From([(int)value], [], Device).Repeat(Shape));
-            return;
-        }
-
-        CopyFrom(From([value], [], Device).Repeat(Shape));
+        Tensor one = DType == DType.Int32 ? From([(int)value], [], Device) : From([value], [], Device);
+        CopyFrom(one.Repeat(Shape));
     }
 
     /// <summary>Sets all elements to zero.</summary>

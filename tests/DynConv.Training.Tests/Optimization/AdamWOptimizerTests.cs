@@ -68,7 +68,7 @@ public sealed class AdamWOptimizerTests
         using var optimizer = new AdamWOptimizer(model, Settings);
         Train(model, optimizer, 1, 3);
         optimizer.Save(run["moments.safetensors"]);
-        ModelFolder.WriteWeights(run["model.safetensors"], model);
+        model.Save(run["model.safetensors"]);
         Train(model, optimizer, 4, 6);
 
         using LanguageModel other = Model("lowrank");

@@ -80,6 +80,20 @@ public static unsafe partial class Functions
         }
     }
 
+    private static TVector EachLane<TSimd, TVector>(TVector x, Func<float, float> function)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        float* lanes = stackalloc float[TSimd.Width];
+        TSimd.Store(lanes, x);
+        for (int i = 0; i < TSimd.Width; i++)
+        {
+            lanes[i] = function(lanes[i]);
+        }
+
+        return TSimd.Load(lanes);
+    }
+
     private readonly struct ExpFunction : IFunction
     {
         // The square of the root: Simd.Exp ends a little before the largest float, and this goes on to infinity.
@@ -101,17 +115,7 @@ public static unsafe partial class Functions
         // Lane by lane: a logarithm is no part of what a model computes in bulk.
         public static TVector Value<TSimd, TVector>(TVector x)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct
-        {
-            float* lanes = stackalloc float[TSimd.Width];
-            TSimd.Store(lanes, x);
-            for (int i = 0; i < TSimd.Width; i++)
-            {
-                lanes[i] = MathF.Log(lanes[i]);
-            }
-
-            return TSimd.Load(lanes);
-        }
+            where TVector : struct => EachLane<TSimd, TVector>(x, MathF.Log);
 
         public static TVector Slope<TSimd, TVector>(TVector kept)
             where TSimd : struct, ISimd<TVector>
@@ -134,17 +138,7 @@ public static unsafe partial class Functions
         // Lane by lane, as the logarithm: a quotient of exponentials would lose the digits of a small x.
         public static TVector Value<TSimd, TVector>(TVector x)
             where TSimd : struct, ISimd<TVector>
-            where TVector : struct
-        {
-            float* lanes = stackalloc float[TSimd.Width];
-            TSimd.Store(lanes, x);
-            for (int i = 0; i < TSimd.Width; i++)
-            {
-                lanes[i] = MathF.Tanh(lanes[i]);
-            }
-
-            return TSimd.Load(lanes);
-        }
+            where TVector : struct => EachLane<TSimd, TVector>(x, MathF.Tanh);
 
         public static TVector Slope<TSimd, TVector>(TVector kept)
             where TSimd : struct, ISimd<TVector>

@@ -32,7 +32,7 @@ public sealed partial class ConvolutionStep
     {
         var options = new ShortConvolutionOptions { Residual = residual, InitialState = state };
         _inputs = ConvolutionInputs.Create(op, token, width, staticWeight, options);
-        if (!state.IsContiguous && Overlap.Within(state))
+        if (Overlap.Within(state))
         {
             throw new TensorException(op, "the state's strides make one element stand for several, which cannot move on.", state);
         }
