@@ -7,8 +7,7 @@ namespace DynConv.Modules;
 public sealed class ComputeWeight : IDisposable
 {
     private readonly Tensor _weight;
-    private readonly Tensor? _copy;
-    private long? _copiedVersion;
+    private readonly Counterpart? _counterpart;
 
     /// <summary>Makes room for the copy, if one is needed.</summary>
     /// <param name="weight">Stays its holder's.</param>
@@ -17,27 +16,21 @@ public sealed class ComputeWeight : IDisposable
     {
         ArgumentNullException.ThrowIfNull(weight);
         _weight = weight;
-        _copy = type == weight.DType ? null : TensorScope.Release(Tensor.Empty(weight.Shape, type, weight.Device));
+        _counterpart = type == weight.DType ? null : new Counterpart(weight, type);
     }
 
     /// <summary>The weight for an op's argument. Good until the weight changes.</summary>
     public Tensor Current()
     {
-        if (_copy is null)
+        if (_counterpart is null)
         {
             return _weight;
         }
 
-        long version = _weight.Storage.Version;
-        if (version != _copiedVersion)
-        {
-            StridedCopy.Copy(_weight, _copy);
-            _copiedVersion = _weight.Device.IsPreparing ? null : version;
-        }
-
-        return _weight.RepresentedBy(_copy);
+        _counterpart.Refresh();
+        return _weight.RepresentedBy(_counterpart.Copy);
     }
 
     /// <summary>Gives the copy back.</summary>
-    public void Dispose() => _copy?.Dispose();
+    public void Dispose() => _counterpart?.Dispose();
 }

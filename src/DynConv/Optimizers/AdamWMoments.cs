@@ -24,8 +24,16 @@ internal sealed class AdamWMoments
     public static Tensor Zeros(Parameter parameter) =>
         TensorScope.Release(Tensor.Zeros(parameter.Shape, DType.Float32, parameter.Tensor.Device));
 
-    /// <summary>Changes the parameter; <paramref name="settings"/> are those of all, and which of them decay is decided here.</summary>
-    public void Update(Tensor gradient, AdamWSettings settings, OptimizerUpdate update)
+    /// <summary>What a step needs; <paramref name="settings"/> are those of all, and which of them decay is decided here.</summary>
+    public AdamWPart Part(Tensor gradient, AdamWSettings settings) => new(
+        _parameter,
+        gradient,
+        _first,
+        _second,
+        _parameter.Kind is ParameterKind.Matrix or ParameterKind.Embedding ? settings.WeightDecay : 0);
+
+    /// <summary>Changes parameters, each as <see cref="Part"/> says.</summary>
+    public static void Update(IReadOnlyList<AdamWPart> parts, AdamWSettings settings, OptimizerUpdate update)
     {
         var step = new AdamWStepSettings
         {
@@ -33,8 +41,7 @@ internal sealed class AdamWMoments
             Beta1 = settings.Beta1,
             Beta2 = settings.Beta2,
             Epsilon = settings.Epsilon,
-            WeightDecay = _parameter.Kind is ParameterKind.Matrix or ParameterKind.Embedding ? settings.WeightDecay : 0,
         };
-        AdamW.Step(_parameter, gradient, _first, _second, step, update.Step, update.GradientScale, update.DeviceScale);
+        AdamW.StepAll(parts, step, update.Step, update.GradientScale, update.DeviceScale);
     }
 }

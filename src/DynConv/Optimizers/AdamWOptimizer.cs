@@ -28,8 +28,12 @@ public sealed class AdamWOptimizer : Optimizer
     protected override void Update(Parameter parameter, Tensor gradient, OptimizerUpdate update)
     {
         ArgumentNullException.ThrowIfNull(parameter);
-        _moments[parameter].Update(gradient, _settings, update);
+        Update([(parameter, gradient)], update);
     }
+
+    /// <inheritdoc/>
+    private protected override void Update(IReadOnlyList<(Parameter Parameter, Tensor Gradient)> gradients, OptimizerUpdate update) =>
+        AdamWMoments.Update([.. gradients.Select(pair => _moments[pair.Parameter].Part(pair.Gradient, _settings))], _settings, update);
 
     /// <summary>The moments of each parameter, <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c>.</summary>
     protected override IEnumerable<KeyValuePair<string, Tensor>> State() =>

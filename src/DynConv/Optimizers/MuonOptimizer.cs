@@ -42,7 +42,7 @@ public sealed class MuonOptimizer : Optimizer
         ArgumentNullException.ThrowIfNull(parameter);
         if (!_momentum.TryGetValue(parameter, out Tensor? momentum))
         {
-            _moments[parameter].Update(gradient, _others, update);
+            AdamWMoments.Update([_moments[parameter].Part(gradient, _others)], _others, update);
             return;
         }
 
@@ -54,6 +54,17 @@ public sealed class MuonOptimizer : Optimizer
             WeightDecay = _settings.WeightDecay,
         };
         Muon.Step(parameter, gradient, momentum, settings, update.GradientScale, update.DeviceScale);
+    }
+
+    /// <inheritdoc/>
+    private protected override void Update(IReadOnlyList<(Parameter Parameter, Tensor Gradient)> gradients, OptimizerUpdate update)
+    {
+        ILookup<bool, (Parameter Parameter, Tensor Gradient)> kinds = gradients.ToLookup(pair => _momentum.ContainsKey(pair.Parameter));
+        AdamWMoments.Update([.. kinds[false].Select(pair => _moments[pair.Parameter].Part(pair.Gradient, _others))], _others, update);
+        foreach ((Parameter parameter, Tensor gradient) in kinds[true])
+        {
+            Update(parameter, gradient, update);
+        }
     }
 
     /// <summary><c>momentum_buffer.NAME</c> of a matrix; <c>exp_avg.NAME</c> and <c>exp_avg_sq.NAME</c> of all else.</summary>

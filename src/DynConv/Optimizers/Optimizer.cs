@@ -162,6 +162,15 @@ public abstract class Optimizer : IDisposable
     /// <param name="update">What else the update goes by.</param>
     protected abstract void Update(Parameter parameter, Tensor gradient, OptimizerUpdate update);
 
+    /// <summary>Changes parameters in place: one after the other, unless an optimizer can do it for many at once.</summary>
+    private protected virtual void Update(IReadOnlyList<(Parameter Parameter, Tensor Gradient)> gradients, OptimizerUpdate update)
+    {
+        foreach ((Parameter parameter, Tensor gradient) in gradients)
+        {
+            Update(parameter, gradient, update);
+        }
+    }
+
     /// <summary>What the optimizer keeps between steps, by the names that files have for it.</summary>
     protected abstract IEnumerable<KeyValuePair<string, Tensor>> State();
 
@@ -197,14 +206,7 @@ public abstract class Optimizer : IDisposable
     {
         using var tensors = new TensorScope();
         var update = new OptimizerUpdate(StepCount + 1, learningRate, scale, deviceScale);
-        foreach ((_, Parameter parameter) in Parameters)
-        {
-            if (parameter.Gradient is { } gradient)
-            {
-                Update(parameter, gradient, update);
-            }
-        }
-
+        Update([.. Parameters.Where(pair => pair.Value.Gradient is not null).Select(pair => (pair.Value, pair.Value.Gradient!))], update);
         StepCount++;
         ClearGradients();
     }

@@ -31,6 +31,9 @@ internal sealed class Storage
     /// </summary>
     public long Version { get; private set; }
 
+    /// <summary>A copy of what lies here that an optimizer writes along with it; null if there is none.</summary>
+    public Counterpart? Counterpart { get; set; }
+
     public void MarkChanged() => Version++;
 
     public Storage Retain()

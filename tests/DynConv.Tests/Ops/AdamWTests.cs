@@ -1,4 +1,6 @@
+using DynConv.Diagnostics;
 using DynConv.Ops;
+using DynConv.Tests.Cuda;
 
 namespace DynConv.Tests.Ops;
 
@@ -109,6 +111,105 @@ public sealed class AdamWTests
             AdamW.Step(tensors[0], tensors[1], tensors[2], tensors[3], Settings, 1, deviceScale: Tensor.From([float.NaN], [], device));
             Assert.All(tensors, tensor => Assert.Equal(values, tensor.ToArray<float>()));
         }
+    }
+
+    [Fact]
+    public void Many_parameters_are_stepped_as_each_by_itself()
+    {
+        foreach (string name in TestDevices.Names.Where(name => name != TestDevices.MixedCuda))
+        {
+            using var scope = new TensorScope();
+            Device device = TestDevices.Get(name);
+            AdamWPart[] parts = Parts(device, TestDevices.TypeOf(name, isParameter: false));
+            AdamWPart[] alone = [.. parts.Select(part => part with
+            {
+                Weight = part.Weight.Clone(),
+                FirstMoment = part.FirstMoment.Clone(),
+                SecondMoment = part.SecondMoment.Clone(),
+            })];
+            foreach (float scale in new[] { 0.5f, float.NaN })
+            {
+                Tensor deviceScale = Tensor.From([scale], [], device);
+                long before = device.IsCuda ? device.Context.Launches : 0;
+                AdamW.StepAll(parts, Settings, 3, 0.25f, deviceScale);
+                Assert.True(!device.IsCuda || device.Context.Launches - before <= 6);
+                foreach (AdamWPart part in alone.Where(IsWatched))
+                {
+                    AdamWStepSettings settings = Settings with { WeightDecay = part.WeightDecay };
+                    AdamW.Step(part.Weight, part.Gradient, part.FirstMoment, part.SecondMoment, settings, 3, 0.25f, deviceScale);
+                }
+
+                foreach ((AdamWPart together, AdamWPart one) in parts.Zip(alone).Where(pair => IsWatched(pair.First)))
+                {
+                    Assert.Equal(one.Weight.ToArray<float>(), together.Weight.ToArray<float>());
+                    Assert.Equal(one.FirstMoment.ToArray<float>(), together.FirstMoment.ToArray<float>());
+                    Assert.Equal(one.SecondMoment.ToArray<float>(), together.SecondMoment.ToArray<float>());
+                }
+            }
+        }
+
+        static bool IsWatched(AdamWPart part) => part.Weight.Count != 1;
+    }
+
+    [Fact]
+    public void Copies_are_stepped_along_with_parameters_as_long_as_they_have_all_values()
+    {
+        Device device = CudaCard.Get();
+        using var scope = new TensorScope();
+        Tensor fused = new NormalValues().Tensor([11, 6], DType.Float32, device);
+        using var copy = new Counterpart(fused, DType.BFloat16);
+        AdamWPart first = Part(fused.Slice(0, 0, 5), DType.Float32);
+        AdamWPart second = Part(fused.Slice(0, 5, 5), DType.Float32);
+        AdamWPart strided = Part(fused.Slice(1, 2, 2), DType.Float32);
+        copy.Refresh();
+
+        AdamW.StepAll([first, second], Settings, 1, 1, null);
+        Check(isCurrent: true);
+        AdamW.StepAll([second], Settings, 1, float.NaN, null);
+        Check(isCurrent: true);
+
+        AdamW.StepAll([strided, first], Settings, 1, 1, null);
+        Check(isCurrent: false);
+        fused.Fill(1);
+        AdamW.StepAll([first], Settings, 1, 1, null);
+        Check(isCurrent: false);
+
+        void Check(bool isCurrent)
+        {
+            Assert.Equal(isCurrent, copy.IsCurrent);
+            copy.Refresh();
+            Assert.Equal(fused.To(DType.BFloat16).ToArray<BFloat16>(), copy.Copy.ToArray<BFloat16>());
+        }
+    }
+
+    // More than one table holds, of lengths that end with a part of an access or of a block; some begin where no access may.
+    private static AdamWPart[] Parts(Device device, DType gradientType)
+    {
+        var values = new NormalValues();
+        Tensor fused = values.Tensor([9, 7], DType.Float32, device);
+        Tensor[] parameters =
+        [
+            .. Enumerable.Range(0, gradientType == DType.Float32 ? 62 : 0).Select(_ => values.Tensor([1], DType.Float32, device)),
+            values.Tensor([3, 2741], DType.Float32, device),
+            values.Tensor([100], DType.Float32, device),
+            Tensor.Empty([0], DType.Float32, device),
+            fused.Slice(0, 1, 3),
+            fused.Slice(0, 4, 5),
+            values.Tensor([4, 8], DType.Float32, device).Slice(1, 1, 5),
+        ];
+        return [.. parameters.Select(parameter => Part(parameter, gradientType))];
+    }
+
+    private static AdamWPart Part(Tensor parameter, DType gradientType)
+    {
+        var values = new NormalValues();
+        Tensor second = values.Tensor(parameter.Shape, DType.Float32, parameter.Device);
+        return new AdamWPart(
+            parameter,
+            values.Tensor(parameter.Shape, gradientType, parameter.Device),
+            values.Tensor(parameter.Shape, DType.Float32, parameter.Device),
+            Elementwise.Multiply(second, second),
+            parameter.Count % 3 == 0 ? 0 : 0.1);
     }
 
     [Fact]

@@ -70,6 +70,63 @@ public static partial class AdamW
         parameter.Storage.MarkChanged();
     }
 
+    /// <summary>
+    /// The same step for many parameters: on a card in a few launches for all of them. A copy of a parameter that is kept up to
+    /// date (<see cref="Counterpart"/>) is changed along with it.
+    /// </summary>
+    /// <param name="parts">What <see cref="Step"/> takes for each; those with gaps between their elements are changed one by one.</param>
+    /// <param name="settings">As for <see cref="Step"/>, but for the decay, which each has for itself.</param>
+    /// <param name="step">Number of this step, from 1.</param>
+    /// <param name="gradientScale">Factor of the gradients.</param>
+    /// <param name="deviceScale">A further one that the device knows.</param>
+    internal static void StepAll(
+        IReadOnlyList<AdamWPart> parts, AdamWStepSettings settings, long step, float gradientScale, Tensor? deviceScale)
+    {
+        AdamWPart[] together = [.. parts.Where(part => part.IsDense && part.Weight.Device.IsCuda)];
+        if (together.Length > 0)
+        {
+            CheckBeta("beta1", settings.Beta1, together[0].Weight);
+            CheckBeta("beta2", settings.Beta2, together[0].Weight);
+            HashSet<Counterpart> copies = CopiesOf(together);
+            StepManyCuda(together, copies, settings, step, gradientScale, deviceScale);
+            foreach (AdamWPart part in together)
+            {
+                part.Weight.Storage.MarkChanged();
+            }
+
+            foreach (Counterpart copy in copies)
+            {
+                copy.MarkCurrent();
+            }
+        }
+
+        // After the others: what these change, a copy does not have.
+        foreach (AdamWPart part in together.Length == parts.Count ? [] : parts.Except(together))
+        {
+            AdamWStepSettings own = settings with { WeightDecay = part.WeightDecay };
+            Step(part.Weight, part.Gradient, part.FirstMoment, part.SecondMoment, own, step, gradientScale, deviceScale);
+        }
+    }
+
+    /// <summary>The copies that have all values of now, and places for all that change.</summary>
+    private static HashSet<Counterpart> CopiesOf(AdamWPart[] parts)
+    {
+        HashSet<Counterpart> copies = [];
+        HashSet<Counterpart> others = [];
+        foreach (AdamWPart part in parts)
+        {
+            if (part.Weight.Storage.Counterpart is { } copy)
+            {
+                (copy.IsCurrent && copy.AddressOf(part.Weight) != 0 ? copies : others).Add(copy);
+            }
+        }
+
+        copies.ExceptWith(others);
+        return copies;
+    }
+
+    private static float ShareKept(double learningRate, double weightDecay) => (float)(1 - (learningRate * weightDecay));
+
     private static void CheckBeta(string name, double value, Tensor parameter)
     {
         if (!(value >= 0 && value < 1))
@@ -78,7 +135,7 @@ public static partial class AdamW
         }
     }
 
-    /// <summary>What a step takes of the settings, as adamw.cu has it.</summary>
+    /// <summary>What a step takes of the settings, as adamw.cuh has it.</summary>
     /// <param name="Gradient">Factor of the gradient.</param>
     /// <param name="Kept">What decay leaves of the parameter.</param>
     /// <param name="Beta1">What stays of the first moment.</param>
@@ -89,7 +146,7 @@ public static partial class AdamW
     /// <param name="Epsilon">Added to that root.</param>
     /// <param name="Step">Learning rate, with the first moment's correction.</param>
     [StructLayout(LayoutKind.Sequential)]
-    [CudaStruct("adamw.cu", "Factors")]
+    [CudaStruct("adamw.cuh", "Factors")]
     private readonly record struct Factors(
         float Gradient,
         float Kept,
@@ -104,7 +161,7 @@ public static partial class AdamW
         public Factors(AdamWStepSettings settings, long step, float gradientScale)
             : this(
                 gradientScale,
-                (float)(1 - (settings.LearningRate * settings.WeightDecay)),
+                ShareKept(settings.LearningRate, settings.WeightDecay),
                 (float)settings.Beta1,
                 (float)(1 - settings.Beta1),
                 (float)settings.Beta2,

@@ -1,20 +1,10 @@
 // One step of AdamW, in place, element by element; none if the gradient's factor is NaN. See element_walk.cuh for how the
 // work is split.
+#include "adamw.cuh"
 #include "element_walk.cuh"
 
 typedef Packet<float, VECTOR> State;
 typedef Packet<GRADIENT, VECTOR> Fresh;
-
-struct Factors
-{
-    float gradient;      // times *gradient_scale, where there is one
-    float kept;          // 1 - lr decay
-    float beta1, new1;   // beta, 1 - beta
-    float beta2, new2;
-    float root;          // 1 / sqrt(1 - beta2^step)
-    float epsilon;
-    float step;          // lr / (1 - beta1^step)
-};
 
 struct Step
 {
@@ -43,11 +33,10 @@ struct Step
 #pragma unroll
         for (int i = 0; i < VECTOR; i++)
         {
-            float g = in.g[i] * scale;
-            m[i] = fused_multiply_add(in.m[i], f.beta1, g * f.new1);
-            v[i] = fused_multiply_add(in.v[i], f.beta2, g * g * f.new2);
-            float root = fused_multiply_add(square_root(v[i]), f.root, f.epsilon);
-            p[i] = in.p[i] * f.kept - m[i] * f.step / root;
+            p[i] = in.p[i];
+            m[i] = in.m[i];
+            v[i] = in.v[i];
+            advance(in.g[i], p[i], m[i], v[i], f, f.kept, scale);
         }
 
         State::of(p).store(parameter + at[0]);
@@ -66,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) adamw_step(
     float* second_moment)
 {
     after_earlier_launches();
-    float scale = gradient_scale == nullptr ? factors.gradient : factors.gradient * *gradient_scale;
+    float scale = scale_of(factors, gradient_scale);
     if (scale != scale)
     {
         return;

@@ -3,6 +3,7 @@
 // tensor_sums: a block sums BLOCK_ELEMENTS elements of one tensor. A thread adds at most 64 of them in float; from there
 // on sums are double, and the 256 of a block add up as a tree. tensor_sums_total: one block adds the blocks' sums.
 #include "row_strides.cuh"
+#include "tensor_table.cuh"
 
 static constexpr int SUM_THREADS = 256;
 static constexpr int TOTAL_THREADS = 1024;
@@ -18,27 +19,6 @@ struct TensorTable
     const TYPE* elements[MOST];
     int64 counts[MOST];
     int64 first_block[MOST];
-
-    // The last tensor that begins at or before a block: empty ones share their first block with the next.
-    DEVICE int find(int64 block) const
-    {
-        int low = 0;
-        int high = (int)tensors;
-        while (high - low > 1)
-        {
-            int middle = (low + high) / 2;
-            if (first_block[middle] <= block)
-            {
-                low = middle;
-            }
-            else
-            {
-                high = middle;
-            }
-        }
-
-        return low;
-    }
 };
 
 DEVICE float term(float x) { return SQUARES ? x * x : x; }
@@ -64,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(SUM_THREADS)
 {
     after_earlier_launches();
     __shared__ double scratch[SUM_THREADS];
-    int tensor = table.find(blockIdx.x);
+    int tensor = find_tensor(table.first_block, table.tensors, blockIdx.x);
     int64 first = (blockIdx.x - table.first_block[tensor]) * BLOCK_ELEMENTS;
     const TYPE* x = table.elements[tensor] + first;
     int count = (int)minimum<int64>(BLOCK_ELEMENTS, table.counts[tensor] - first);
