@@ -70,6 +70,10 @@ internal static unsafe partial class CublasLt
         int* found);
 
     [LibraryImport(CudaLibraries.CublasLt)]
+    public static partial int cublasLtMatmulAlgoConfigGetAttribute(
+        CublasLtAlgorithm* algorithm, CublasLtAlgorithmAttribute attribute, void* value, nuint bytes, nuint* written);
+
+    [LibraryImport(CudaLibraries.CublasLt)]
     public static partial int cublasLtMatmul(
         nint handle,
         nint description,
@@ -114,10 +118,30 @@ internal enum CublasLtLayoutAttribute
 internal enum CublasLtPreferenceAttribute
 {
     MaximumWorkspaceBytes = 1,
+    ReductionSchemes = 3,
     AlignmentOfA = 5,
     AlignmentOfB = 6,
     AlignmentOfC = 7,
     AlignmentOfD = 8,
+}
+
+/// <summary>What an algorithm can be asked about itself; the values are the library's.</summary>
+internal enum CublasLtAlgorithmAttribute
+{
+    ReductionScheme = 3,
+}
+
+/// <summary>How an algorithm adds up the parts of sums that it splits; the values are the library's.</summary>
+internal enum CublasLtReductionScheme
+{
+    /// <summary>It splits none.</summary>
+    None = 0,
+
+    /// <summary>In the result's memory, as the parts come.</summary>
+    InPlace = 1,
+
+    /// <summary>Float32 parts, by a second kernel.</summary>
+    ComputeType = 2,
 }
 
 /// <summary>How a product is computed: opaque to us.</summary>

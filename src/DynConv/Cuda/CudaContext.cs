@@ -50,7 +50,7 @@ internal sealed unsafe class CudaContext
         Kernels = new KernelLoader(this);
         Reads = new PinnedReads(this);
         _uploads = new PinnedUploads(this);
-        _matMul = new Lazy<CudaMatMul>(() => new CudaMatMul(this));
+        _matMul = new Lazy<CudaMatMul>(() => new CudaMatMul(this, new AlgorithmSearch(new KernelDiskCache(KernelDiskCache.DefaultFolder))));
     }
 
     /// <summary>Whether each launch is waited for and checked at once, so that a failure names its kernel: <c>DYNCONV_CUDA_SYNC=1</c>.</summary>

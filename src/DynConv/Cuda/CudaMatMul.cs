@@ -13,24 +13,34 @@ internal readonly record struct CudaMatrix(nint Address, DType Type, long Stride
 }
 
 /// <summary>
-/// Matrix products by cuBLASLt, float32 accumulation, no TF32. What the library's heuristic chose for a shape is kept.
+/// Matrix products by cuBLASLt, float32 accumulation, no TF32. The algorithm for a shape is kept: the fastest of those that the
+/// library proposes (<see cref="AlgorithmSearch"/>), all of which give the same bits each time.
 /// </summary>
 internal sealed unsafe class CudaMatMul
 {
     // What cuBLAS itself takes on Hopper.
     private const long WorkspaceBytes = 32 << 20;
 
+    private const int Proposals = 8;
+    private const int Rounds = 3;
+    private const double RoundSeconds = 2e-3;
+    private const int MostRepetitions = 20;
+
     private const int ComputeFloat32 = 68;
     private const int LargestAlignment = 256;
 
     private readonly CudaContext _context;
+    private readonly AlgorithmSearch _search;
     private readonly nint _handle;
     private readonly nint _workspace;
     private readonly Dictionary<Key, Plan> _plans = [];
 
-    public CudaMatMul(CudaContext context)
+    /// <param name="context">The card.</param>
+    /// <param name="search">How algorithms are chosen.</param>
+    public CudaMatMul(CudaContext context, AlgorithmSearch search)
     {
         _context = context;
+        _search = search;
         context.MakeCurrent();
         nint handle;
         CublasLt.Check(CublasLt.cublasLtCreate(&handle), "starting");
@@ -65,29 +75,40 @@ internal sealed unsafe class CudaMatMul
             return;
         }
 
+        var operands = new Operands(left, right, c.Address);
+        lock (plan)
+        {
+            if (!plan.IsChosen && !_context.IsRecording)
+            {
+                Choose(plan, key, operands, accumulate);
+            }
+        }
+
+        CublasLt.Check(Launch(plan, plan.Algorithm, operands, accumulate), $"a product of {m} x {k} by {k} x {n}");
+        _context.AfterLaunch("cublasLtMatmul");
+    }
+
+    private int Launch(Plan plan, CublasLtAlgorithm algorithm, Operands operands, bool accumulate)
+    {
         float alpha = 1;
         float beta = accumulate ? 1 : 0;
-        CublasLtAlgorithm algorithm = plan.Algorithm;
-        CublasLt.Check(
-            CublasLt.cublasLtMatmul(
-                _handle,
-                plan.Description,
-                &alpha,
-                left,
-                plan.A,
-                right,
-                plan.B,
-                &beta,
-                c.Address,
-                plan.D,
-                c.Address,
-                plan.D,
-                &algorithm,
-                _workspace,
-                (nuint)WorkspaceBytes,
-                _context.Stream),
-            $"a product of {m} x {k} by {k} x {n}");
-        _context.AfterLaunch("cublasLtMatmul");
+        return CublasLt.cublasLtMatmul(
+            _handle,
+            plan.Description,
+            &alpha,
+            operands.A,
+            plan.A,
+            operands.B,
+            plan.B,
+            &beta,
+            operands.D,
+            plan.D,
+            operands.D,
+            plan.D,
+            &algorithm,
+            _workspace,
+            (nuint)WorkspaceBytes,
+            _context.Stream);
     }
 
     private Plan FindPlan(Key key)
@@ -120,26 +141,103 @@ internal sealed unsafe class CudaMatMul
             CublasLt.cublasLtMatmulPreferenceSetAttribute(
                 preference, CublasLtPreferenceAttribute.MaximumWorkspaceBytes, &workspace, sizeof(ulong)),
             "limiting the workspace");
+        uint schemes = (uint)CublasLtReductionScheme.ComputeType;
+        CublasLt.Check(
+            CublasLt.cublasLtMatmulPreferenceSetAttribute(
+                preference, CublasLtPreferenceAttribute.ReductionSchemes, &schemes, sizeof(uint)),
+            "limiting how sums are split");
         SetAlignment(preference, CublasLtPreferenceAttribute.AlignmentOfA, key.A);
         SetAlignment(preference, CublasLtPreferenceAttribute.AlignmentOfB, key.B);
         SetAlignment(preference, CublasLtPreferenceAttribute.AlignmentOfC, key.D);
         SetAlignment(preference, CublasLtPreferenceAttribute.AlignmentOfD, key.D);
-        CublasLtChoice choice;
+        CublasLtChoice* choices = stackalloc CublasLtChoice[Proposals];
         int found;
         int status = CublasLt.cublasLtMatmulAlgoGetHeuristic(
-            _handle, description, a, b, d, d, preference, 1, &choice, &found);
+            _handle, description, a, b, d, d, preference, Proposals, choices, &found);
         _ = CublasLt.cublasLtMatmulPreferenceDestroy(preference);
-        if (status == 0)
+        var proposals = new List<CublasLtAlgorithm>();
+        for (int i = 0; i < (status == 0 ? found : 0); i++)
         {
-            status = found > 0 ? choice.State : CublasLt.NotSupported;
+            status = choices[i].State;
+            if (status == 0 && IsDeterministic(choices[i].Algorithm))
+            {
+                proposals.Add(choices[i].Algorithm);
+            }
         }
 
-        if (status != 0)
+        return proposals.Count > 0
+            ? new Plan(description, a, b, d, [.. proposals])
+            : throw new DynConvException(
+                $"cuBLASLt has no algorithm for {key}: {CublasLt.Describe(status != 0 ? status : CublasLt.NotSupported)}.");
+    }
+
+    // Parts that add up in the order in which they come have other bits each time.
+    private static bool IsDeterministic(CublasLtAlgorithm algorithm)
+    {
+        int scheme;
+        nuint written;
+        CublasLt.Check(
+            CublasLt.cublasLtMatmulAlgoConfigGetAttribute(
+                &algorithm, CublasLtAlgorithmAttribute.ReductionScheme, &scheme, sizeof(int), &written),
+            "asking how sums are split");
+        return (CublasLtReductionScheme)scheme is CublasLtReductionScheme.None or CublasLtReductionScheme.ComputeType;
+    }
+
+    private void Choose(Plan plan, Key key, Operands operands, bool accumulate)
+    {
+        plan.IsChosen = true;
+        if (plan.Proposals.Length == 1 || !_search.Covers(2.0 * key.M * key.N * key.K * key.Batch))
         {
-            throw new DynConvException($"cuBLASLt has no algorithm for {key}: {CublasLt.Describe(status)}.");
+            return;
         }
 
-        return new Plan(description, a, b, d, choice.Algorithm);
+        // The result is overwritten by the product itself, unless that adds to what is there.
+        using Scratch? scratch = accumulate ? Scratch.TryTake(_context, key.D.BytesOf(key.M, key.N, key.Batch)) : null;
+        if (accumulate && scratch is null)
+        {
+            return;
+        }
+
+        string product = $"{_context.Name}, driver {CudaContext.DriverVersion}, cuBLASLt {Version}, {WorkspaceBytes} bytes, {key}";
+        Operands timed = scratch is null ? operands : operands with { D = scratch.Address };
+        plan.Algorithm = _search.Choose(product, plan.Proposals, proposals => Times(plan, proposals, timed));
+    }
+
+    /// <summary>The shortest time of each proposal in some rounds through all of them, so that clocks which change do so for all.</summary>
+    private double[] Times(Plan plan, CublasLtAlgorithm[] proposals, Operands operands)
+    {
+        using var timer = new CudaTimer(_context);
+        var repetitions = new int[proposals.Length];
+        var times = new double[proposals.Length];
+        for (int i = 0; i < proposals.Length; i++)
+        {
+            double first = Launch(plan, proposals[i], operands, accumulate: false) == 0
+                ? timer.Once(() => Launch(plan, proposals[i], operands, accumulate: false))
+                : double.PositiveInfinity;
+            repetitions[i] = double.IsFinite(first) ? (int)Math.Clamp(RoundSeconds / first, 1, MostRepetitions) : 0;
+            times[i] = double.PositiveInfinity;
+        }
+
+        for (int round = 0; round < Rounds; round++)
+        {
+            for (int i = 0; i < proposals.Length; i++)
+            {
+                if (repetitions[i] > 0)
+                {
+                    times[i] = Math.Min(times[i], timer.Once(() => Repeat(plan, proposals[i], operands, repetitions[i])) / repetitions[i]);
+                }
+            }
+        }
+
+        return times;
+    }
+
+    private void Repeat(Plan plan, CublasLtAlgorithm algorithm, Operands operands, int times)
+    {
+        for (int i = 0; i < times; i++)
+        {
+            CublasLt.Check(Launch(plan, algorithm, operands, accumulate: false), "a product that is timed");
+        }
     }
 
     private static void SetTranspose(nint description, CublasLtProductAttribute attribute, bool transposed)
@@ -187,9 +285,50 @@ internal sealed unsafe class CudaMatMul
             matrix.Transposed,
             matrix.BatchStride,
             (int)Math.Min(LargestAlignment, matrix.Address & -matrix.Address));
+
+        /// <summary>Bytes from the first element to the last, of matrices that are not transposed.</summary>
+        public long BytesOf(long rows, long columns, long batch) =>
+            (((batch - 1) * BatchStride) + ((columns - 1) * Stride) + rows) * (Type == CublasLtType.BFloat16 ? 2 : 4);
     }
 
     private readonly record struct Key(long M, long N, long K, long Batch, Operand A, Operand B, Operand D);
 
-    private sealed record Plan(nint Description, nint A, nint B, nint D, CublasLtAlgorithm Algorithm);
+    /// <summary>Addresses as the library has them.</summary>
+    private readonly record struct Operands(nint A, nint B, nint D);
+
+    private sealed class Plan(nint description, nint a, nint b, nint d, CublasLtAlgorithm[] proposals)
+    {
+        public nint Description => description;
+
+        public nint A => a;
+
+        public nint B => b;
+
+        public nint D => d;
+
+        public CublasLtAlgorithm[] Proposals => proposals;
+
+        public CublasLtAlgorithm Algorithm { get; set; } = proposals[0];
+
+        /// <summary>Whether <see cref="Algorithm"/> is more than the first proposal until there is a time to measure.</summary>
+        public bool IsChosen { get; set; }
+    }
+
+    /// <summary>Memory of the card for a while, outside of the pool.</summary>
+    private sealed class Scratch(CudaContext context, nint address) : IDisposable
+    {
+        public nint Address => address;
+
+        public static Scratch? TryTake(CudaContext context, long bytes)
+        {
+            nint address;
+            return CudaDriver.cuMemAlloc_v2(&address, (nuint)bytes) == CudaDriver.Success ? new Scratch(context, address) : null;
+        }
+
+        public void Dispose()
+        {
+            context.Synchronize();
+            CudaDriver.Check(CudaDriver.cuMemFree_v2(address), "giving memory back");
+        }
+    }
 }

@@ -46,6 +46,20 @@ internal sealed unsafe class CudaTimer : IDisposable
         return times[times.Length / 2] / calls;
     }
 
+    /// <summary>The time from when the card begins with some work until it is done with it.</summary>
+    /// <param name="work">Queues it.</param>
+    /// <returns>Seconds.</returns>
+    public double Once(Action work)
+    {
+        CudaDriver.Check(CudaDriver.cuEventRecord(_start, _context.Stream), "marking a start");
+        work();
+        CudaDriver.Check(CudaDriver.cuEventRecord(_end, _context.Stream), "marking an end");
+        CudaDriver.Check(CudaDriver.cuEventSynchronize(_end), "the timed work");
+        float milliseconds;
+        CudaDriver.Check(CudaDriver.cuEventElapsedTime(&milliseconds, _start, _end), "reading a time");
+        return milliseconds / 1e3;
+    }
+
     public void Dispose()
     {
         _ = CudaDriver.cuEventDestroy_v2(_start);
@@ -63,12 +77,6 @@ internal sealed unsafe class CudaTimer : IDisposable
     private double Time(CudaGraph graph)
     {
         graph.Launch();
-        CudaDriver.Check(CudaDriver.cuEventRecord(_start, _context.Stream), "marking a start");
-        graph.Launch();
-        CudaDriver.Check(CudaDriver.cuEventRecord(_end, _context.Stream), "marking an end");
-        CudaDriver.Check(CudaDriver.cuEventSynchronize(_end), "the timed work");
-        float milliseconds;
-        CudaDriver.Check(CudaDriver.cuEventElapsedTime(&milliseconds, _start, _end), "reading a time");
-        return milliseconds / 1e3;
+        return Once(graph.Launch);
     }
 }

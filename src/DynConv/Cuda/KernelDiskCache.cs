@@ -5,14 +5,15 @@ using System.Text;
 namespace DynConv.Cuda;
 
 /// <summary>
-/// Compiled kernels on disk, so that only the first run on a machine pays for the compiler. A file is named by a hash
-/// of everything that its contents depend on, and carries a hash of its contents: a damaged one is compiled anew.
-/// Several processes may share the folder.
+/// Compiled kernels on disk, so that only the first run on a machine pays for the compiler, and what was found out about the
+/// machine's matrix products. A file is named by a hash of everything that its contents depend on, and carries a hash of its
+/// contents: a damaged one is made anew. Several processes may share the folder.
 /// </summary>
 internal sealed class KernelDiskCache
 {
     private const int HashBytes = 32;
     private const string CodeEnding = ".cubin";
+    private const string AlgorithmEnding = ".algorithm";
     private const string TemporaryEnding = ".tmp";
 
     // A temporary file this old was left by a process that was killed.
@@ -53,31 +54,14 @@ internal sealed class KernelDiskCache
     /// <summary>The file of a compilation.</summary>
     public string FileOf(KernelRequest request, string[] options, string compilerVersion)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach (string part in (string[])[compilerVersion, .. options, request.File, KernelSources.Text(request.File)])
-        {
-            Add(part);
-        }
-
-        foreach ((string name, string text) in KernelSources.Headers)
-        {
-            Add(name);
-            Add(text);
-        }
-
-        string stem = Path.GetFileNameWithoutExtension(request.File);
-        return Path.Combine(_folder, $"{stem}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..32]}{CodeEnding}");
-
-        void Add(string text)
-        {
-            // The length keeps two neighbours from being read as one.
-            byte[] bytes = Encoding.UTF8.GetBytes(text);
-            Span<byte> length = stackalloc byte[sizeof(int)];
-            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
-            hash.AppendData(length);
-            hash.AppendData(bytes);
-        }
+        IEnumerable<string> headers = KernelSources.Headers.SelectMany(static header => (string[])[header.Key, header.Value]);
+        string[] parts = [compilerVersion, .. options, request.File, KernelSources.Text(request.File), .. headers];
+        return FileOf(Path.GetFileNameWithoutExtension(request.File), parts, CodeEnding);
     }
+
+    /// <summary>The file of the algorithm for a matrix product.</summary>
+    /// <param name="product">All that the best algorithm depends on.</param>
+    public string FileOf(string product) => FileOf("product", [product], AlgorithmEnding);
 
     /// <summary>What a file holds; null if it is not there or not whole.</summary>
     public static byte[]? Read(string file)
@@ -100,14 +84,17 @@ internal sealed class KernelDiskCache
     }
 
     /// <summary>Writes a file whole or not at all; a cache that cannot be written is no failure.</summary>
-    public void Write(string file, byte[] code)
+    /// <param name="file">One of <see cref="FileOf(string)"/>.</param>
+    /// <param name="code">What it is to hold.</param>
+    /// <param name="overwrite">Whether to replace a file that another process may have written in the meantime.</param>
+    public void Write(string file, byte[] code, bool overwrite = true)
     {
         string temporary = $"{file}.{Guid.NewGuid():N}{TemporaryEnding}";
         try
         {
             Directory.CreateDirectory(_folder);
             File.WriteAllBytes(temporary, [.. SHA256.HashData(code), .. code]);
-            File.Move(temporary, file, overwrite: true);
+            File.Move(temporary, file, overwrite);
             Prune();
         }
         catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
@@ -116,11 +103,27 @@ internal sealed class KernelDiskCache
         }
     }
 
+    private string FileOf(string stem, string[] parts, string ending)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Span<byte> length = stackalloc byte[sizeof(int)];
+        foreach (string part in parts)
+        {
+            // The length keeps two neighbours from being read as one.
+            byte[] bytes = Encoding.UTF8.GetBytes(part);
+            BinaryPrimitives.WriteInt32LittleEndian(length, bytes.Length);
+            hash.AppendData(length);
+            hash.AppendData(bytes);
+        }
+
+        return Path.Combine(_folder, $"{stem}-{Convert.ToHexStringLower(hash.GetHashAndReset())[..32]}{ending}");
+    }
+
     private void Prune()
     {
         // The folder may be shared, and what else lies there is not this cache's to delete.
         IEnumerable<FileInfo> files = new DirectoryInfo(_folder).GetFiles()
-            .Where(file => file.Extension is CodeEnding or TemporaryEnding)
+            .Where(file => file.Extension is CodeEnding or AlgorithmEnding or TemporaryEnding)
             .OrderByDescending(file => file.LastWriteTimeUtc);
         long total = 0;
         foreach (FileInfo file in files)

@@ -39,6 +39,11 @@ constexpr int layout_type = 0, layout_order = 1, layout_rows = 2, layout_columns
 constexpr int product_compute = 0, product_scale = 1, product_pointers = 2, product_transpose_a = 3,
               product_transpose_b = 4, product_epilogue = 7;
 constexpr int no_epilogue = 1;
+constexpr int preference_reduction_schemes = 3;
+constexpr int algorithm_reduction_scheme = 3;
+
+// Masks of ways to add up the parts of a split sum.
+constexpr uint32_t reduction_none = 0, reduction_in_place = 1, reduction_all = 7;
 
 struct Layout
 {
@@ -68,9 +73,22 @@ struct Product
     int epilogue;
 };
 
+struct Preference
+{
+    uint32_t reduction_schemes;
+};
+
+// All of them compute alike.
+struct Algorithm
+{
+    uint64_t id;
+    uint32_t reduction_scheme;
+    uint32_t reserved[13];
+};
+
 struct Heuristic
 {
-    uint64_t algorithm[8];
+    Algorithm algorithm;
     size_t workspace_bytes;
     int status;
     float waves;
@@ -331,14 +349,39 @@ EXPORT BlasStatus cublasLtMatrixLayoutDestroy(Layout* layout)
     return blas_success;
 }
 
-EXPORT BlasStatus cublasLtMatmulPreferenceCreate(void** preference) { return cublasLtCreate(preference); }
+EXPORT BlasStatus cublasLtMatmulPreferenceCreate(Preference** preference)
+{
+    *preference = new Preference{reduction_all};
+    return blas_success;
+}
 
-EXPORT BlasStatus cublasLtMatmulPreferenceSetAttribute(void*, int, const void*, size_t) { return blas_success; }
+EXPORT BlasStatus cublasLtMatmulPreferenceSetAttribute(Preference* preference, int attribute, const void* from,
+                                                       size_t bytes)
+{
+    return attribute == preference_reduction_schemes ? set(preference->reduction_schemes, from, bytes) : blas_success;
+}
 
-EXPORT BlasStatus cublasLtMatmulPreferenceDestroy(void* preference) { return cublasLtDestroy(preference); }
+EXPORT BlasStatus cublasLtMatmulPreferenceDestroy(Preference* preference)
+{
+    delete preference;
+    return blas_success;
+}
+
+EXPORT BlasStatus cublasLtMatmulAlgoConfigGetAttribute(const Algorithm* algorithm, int attribute, void* to,
+                                                       size_t bytes, size_t* written)
+{
+    if (attribute != algorithm_reduction_scheme || bytes != sizeof algorithm->reduction_scheme)
+    {
+        return blas_invalid_value;
+    }
+
+    std::memcpy(to, &algorithm->reduction_scheme, bytes);
+    *written = bytes;
+    return blas_success;
+}
 
 EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout* a, Layout* b, Layout* c, Layout* d,
-                                                 void*, int asked, Heuristic* results, int* found)
+                                                 Preference* preference, int asked, Heuristic* results, int* found)
 {
     Call call{*product, *a, *b, *c, *d, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr};
     *found = 0;
@@ -357,8 +400,16 @@ EXPORT BlasStatus cublasLtMatmulAlgoGetHeuristic(void*, Product* product, Layout
         return blas_not_supported;
     }
 
-    results[0] = {{1}, 0, blas_success, 1.f, {}};
-    *found = 1;
+    for (Algorithm algorithm : {Algorithm{1, reduction_none, {}}, Algorithm{2, reduction_in_place, {}},
+                                Algorithm{3, reduction_none, {}}})
+    {
+        bool allowed = (algorithm.reduction_scheme & ~preference->reduction_schemes) == 0;
+        if (allowed && *found < asked)
+        {
+            results[(*found)++] = {algorithm, 0, blas_success, 1.f, {}};
+        }
+    }
+
     return blas_success;
 }
 

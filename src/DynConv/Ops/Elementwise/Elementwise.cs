@@ -10,7 +10,12 @@ public static partial class Elementwise
     /// <param name="a">First summand, any strides.</param>
     /// <param name="b">Second summand, any strides.</param>
     /// <exception cref="TensorException">The shapes cannot be broadcast, or the dtypes do not fit.</exception>
-    public static Tensor Add(Tensor a, Tensor b) => Add("add", a, b, factor: 1);
+    public static Tensor Add(Tensor a, Tensor b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        return a.Shape == b.Shape ? AddAlike(a, b) : Add("add", a, b, factor: 1);
+    }
 
     /// <summary><c>a - b</c>.</summary>
     /// <param name="a">What is taken from, any strides.</param>
@@ -83,19 +88,31 @@ public static partial class Elementwise
         });
     }
 
+    /// <summary>What residual connections are made of: nothing is repeated, and the gradient of both is that of the sum.</summary>
+    private static Tensor AddAlike(Tensor a, Tensor b)
+    {
+        OpArguments.Floating("add", a, b);
+        Tensor sum = Tensor.Empty(a.Shape, a.DType, a.Device);
+        AddTo(a, b, sum, factor: 1);
+        return Tape.Record("add", sum, [a, b], [], static g =>
+        {
+            Tensor dy = g.Gradient(0)!;
+            for (int input = 0; input < 2; input++)
+            {
+                if (g.Needs(input))
+                {
+                    g.Add(input, dy);
+                }
+            }
+        });
+    }
+
     private static Tensor Add(string op, Tensor a, Tensor b, float factor)
     {
         using var scope = new TensorScope();
         var pair = BroadcastPair.Of(op, a, b);
         Tensor sum = pair.Result();
-        if (sum.Device.IsCuda)
-        {
-            AddCuda(pair.A, pair.B, sum, factor);
-        }
-        else
-        {
-            AddCpu(pair.A, pair.B, sum, factor);
-        }
+        AddTo(pair.A, pair.B, sum, factor);
 
         (Shape shapeA, Shape shapeB) = (a.Shape, b.Shape);
         return scope.Keep(Tape.Record(op, sum, [a, b], [], g =>
@@ -111,6 +128,18 @@ public static partial class Elementwise
                 BroadcastPair.Write(g, 1, shapeB, (target, accumulate) => ScaleTo(dy, factor, 0, target, accumulate));
             }
         }));
+    }
+
+    private static void AddTo(Tensor a, Tensor b, Tensor sum, float factor)
+    {
+        if (sum.Device.IsCuda)
+        {
+            AddCuda(a, b, sum, factor);
+        }
+        else
+        {
+            AddCpu(a, b, sum, factor);
+        }
     }
 
     private static void MultiplyTo(Tensor a, Tensor b, Tensor product, bool accumulate)
