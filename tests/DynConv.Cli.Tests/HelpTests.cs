@@ -3,7 +3,7 @@ namespace DynConv.Cli.Tests;
 public sealed class HelpTests
 {
     public static TheoryData<string> Commands =>
-        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer count", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "bench conv", "bench matmul", "info"];
+        ["", "train", "eval", "generate", "tokenizer", "tokenizer train", "tokenizer encode", "tokenizer decode", "tokenizer count", "recall", "ablate", "scaling", "plot", "report", "watch", "params", "verify", "bench", "bench conv", "bench matmul", "bench train", "info"];
 
     [Theory]
     [MemberData(nameof(Commands))]
@@ -56,7 +56,7 @@ public sealed class HelpTests
     [Theory]
     [InlineData("", "train, eval, generate")]
     [InlineData("tokenizer", "train")]
-    [InlineData("bench", "conv, ops, matmul")]
+    [InlineData("bench", "conv, ops, matmul, train")]
     public void A_missing_command_shows_the_help_and_is_wrong_usage(string command, string choices)
     {
         CommandRun run = CommandRun.Of(Words(command)).Failed(2, "A command is missing", choices, $"'{$"dynconv {command}".TrimEnd()} --help'");

@@ -49,6 +49,8 @@ public sealed class UsageTests
         { "bench ops --op bias --sizes K=3", "--sizes: bias has no K; its sizes are N=4096 D=1024" },
         { "bench ops --op bias --sizes N", "--sizes: Sizes are written as in B=4 T=4096, not as N." },
         { "bench ops --op bias --sizes N=99999999999", "--sizes: N=99999999999: sizes go up to 2147483647." },
+        { "bench train --steps 0", "--steps is '0'; it has to be at least 1" },
+        { "bench train --data a", "--data" },
         { "info more", "'more'" },
     };
 

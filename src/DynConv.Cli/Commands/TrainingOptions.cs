@@ -47,6 +47,17 @@ internal sealed class TrainingOptions
         return options;
     }
 
+    /// <summary>The options that the speed of a step depends on, but for the device; without any it is a plain Transformer.</summary>
+    public static TrainingOptions ForBenchmark(MixerKinds mixers)
+    {
+        var options = new TrainingOptions(new TrainingConfiguration { Conv = "none", Mixers = mixers });
+        options.AddShape();
+        options.AddBatch();
+        options.AddOptimizer();
+        options.AddComputeType();
+        return options;
+    }
+
     public void AddTo(Command command)
     {
         _options.ForEach(command.Add);
@@ -94,6 +105,12 @@ internal sealed class TrainingOptions
 
     private void AddModel(string tokenizerDefault)
     {
+        AddShape();
+        Text("--tokenizer", "T", $"bytes, or a tokenizer.json, or a folder with one. Default {tokenizerDefault}.", static (c, v) => c with { Tokenizer = v });
+    }
+
+    private void AddShape()
+    {
         Text("--preset", "P", $"The model's shape: {string.Join(", ", Presets.Names)}. Default nano.", static (c, v) => c with { Preset = v });
         Choice("--conv", $"The short convolutions. Default {_defaults.Conv ?? "lowrank, or with --init the model's own"}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
         Text("--placement", "P", "Linear layers that they follow: qkv, all, or some of q,k,v,o,gate,up,down. Default qkv.", static (c, v) => c with { Placement = v });
@@ -102,7 +119,6 @@ internal sealed class TrainingOptions
         Number<int>("--head-size", "Channels that share a filter of a head-wise convolution. Default 16.", static (c, v) => c with { HeadSize = v });
         Add(new Option<bool>("--qk-norm") { Description = "Normalise queries and keys." }, static (c, v) => c with { QkNorm = v });
         Text("--mixer", "M", $"Sequence mixers that the layers have in turn, with commas between them; there are: {Mixers()}. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
-        Text("--tokenizer", "T", $"bytes, or a tokenizer.json, or a folder with one. Default {tokenizerDefault}.", static (c, v) => c with { Tokenizer = v });
     }
 
     private void AddTemplate() => Add(CommonOptions.NoTemplate(), static (c, v) => c with { Template = !v });
@@ -114,12 +130,9 @@ internal sealed class TrainingOptions
     {
         Number<long>("--steps", "Length of the run in steps. Default by preset.", static (c, v) => c with { Steps = v, Tokens = null });
         Number<long>("--tokens", "Length of the run in tokens, instead of --steps.", static (c, v) => c with { Tokens = v, Steps = null });
-        Number<int>("--batch", "Sequences of a micro-batch. Default by preset.", static (c, v) => c with { Batch = v });
-        Number<int>("--accumulate", "Micro-batches of a step. Default 1.", static (c, v) => c with { Accumulate = v });
-        Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
-        Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
+        AddBatch();
         Number<double>("--lr", "Peak learning rate. Default by preset.", static (c, v) => c with { LearningRate = v }, "X");
-        Choice("--optimizer", "adamw, or muon for the matrices of the layers. Default adamw.", [.. OptimizerKinds.Names], static (c, v) => c with { Optimizer = v });
+        AddOptimizer();
         Choice("--schedule", "What the learning rate does after its warm-up. Default cosine.", [.. ScheduleKinds.Names], static (c, v) => c with { Schedule = v });
         Number<double>("--warmup", "Steps in which it rises; below 1 a share of the run. Default 0.1.", static (c, v) => c with { Warmup = v }, "X");
         Number<double>("--decay", "Last steps, in which that of wsd falls; below 1 a share of the run. Default 0.2.", static (c, v) => c with { Decay = v }, "X");
@@ -129,8 +142,21 @@ internal sealed class TrainingOptions
         Number<int>("--keep", "Latest checkpoints that are kept. Default 2.", static (c, v) => c with { KeepCheckpoints = v });
         Add(new Option<bool>("--keep-best") { Description = "Keep the checkpoint with the lowest validation loss too, as checkpoints/best." }, static (c, v) => c with { KeepBest = v });
         Add(CommonOptions.Device(), static (c, v) => c with { Device = v! });
-        Add(CommonOptions.ComputeType(), static (c, v) => c with { Dtype = v });
+        AddComputeType();
     }
+
+    private void AddBatch()
+    {
+        Number<int>("--batch", "Sequences of a micro-batch. Default by preset.", static (c, v) => c with { Batch = v });
+        Number<int>("--accumulate", "Micro-batches of a step. Default 1.", static (c, v) => c with { Accumulate = v });
+        Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
+        Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
+    }
+
+    private void AddOptimizer() =>
+        Choice("--optimizer", "adamw, or muon for the matrices of the layers. Default adamw.", [.. OptimizerKinds.Names], static (c, v) => c with { Optimizer = v });
+
+    private void AddComputeType() => Add(CommonOptions.ComputeType(), static (c, v) => c with { Dtype = v });
 
     private void List(string name, string description, Func<TrainingConfiguration, string[], TrainingConfiguration> set) =>
         Add(new Option<string[]>(name) { Description = description, HelpName = "PATH", AllowMultipleArgumentsPerToken = true }, set);

@@ -158,7 +158,7 @@ internal sealed class LiveTrainingDisplay : TrainingDisplay
                 lines.Add(Line("step", Progress(step, width)));
                 lines.Add(Line("loss", Loss(step.Loss, width)));
                 lines.Add(Line("validation", Markup.Escape(Longest(width, Validation()))));
-                lines.Add(Line("speed", $"{step.TokensPerSecond:N0} tokens/s"));
+                lines.Add(Line("speed", Speed(step)));
                 lines.Add(Line("time left", Durations.Format(_secondsLeft)));
             }
 

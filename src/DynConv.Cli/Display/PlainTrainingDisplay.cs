@@ -49,7 +49,7 @@ internal sealed class PlainTrainingDisplay(TextWriter output) : TrainingDisplay
         {
             _first = false;
             output.WriteLine(
-                $"step {step.Step}/{step.Steps}  loss {step.Loss:0.0000}  lr {step.LearningRate:0.00e+0}  {step.TokensPerSecond:N0} tokens/s  {Durations.Format(step.SecondsLeft)} left");
+                $"step {step.Step}/{step.Steps}  loss {step.Loss:0.0000}  lr {step.LearningRate:0.00e+0}  {Speed(step)}  {Durations.Format(step.SecondsLeft)} left");
             output.Flush();
         }
     }

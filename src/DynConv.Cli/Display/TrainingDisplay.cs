@@ -93,6 +93,11 @@ internal abstract class TrainingDisplay : ITrainingObserver, IDisposable
         long next => $"continuing with step {next:N0}",
     };
 
+    /// <summary>Tokens a second and, where the device's peak is known, what of it they come to.</summary>
+    protected static string Speed(StepMetrics step) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{step.TokensPerSecond:N0} tokens/s{(step.Utilization is { } utilization ? $", {100 * utilization:0.0}% MFU" : "")}");
+
     /// <summary>What became of <see cref="Preparing"/>.</summary>
     protected static string Prepared(int kernels, double seconds) =>
         string.Create(CultureInfo.InvariantCulture, $"compiling kernels: {kernels} in {seconds:0.0} s");

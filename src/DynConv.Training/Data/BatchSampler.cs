@@ -12,7 +12,7 @@ namespace DynConv.Training.Data;
 /// </remarks>
 public sealed class BatchSampler
 {
-    private readonly TokenDataset[] _data;
+    private readonly ITokenRow[] _data;
     private readonly MixtureSchedule? _mixture;
     private readonly ulong _seed;
 
@@ -22,7 +22,7 @@ public sealed class BatchSampler
     /// <param name="seed">Another seed, another order.</param>
     /// <exception cref="DynConvException">The data is shorter than one context.</exception>
     public BatchSampler(TokenDataset data, int context, ulong seed)
-        : this([data], null, context, seed)
+        : this([Holding(data, context)], null, context, seed)
     {
     }
 
@@ -33,21 +33,21 @@ public sealed class BatchSampler
     /// <exception cref="DynConvException">A source is shorter than one context.</exception>
     public BatchSampler(IReadOnlyList<TrainingSource> sources, int context, ulong seed)
         : this(
-            [.. sources.Select(static source => source.Train)],
+            [.. sources.Select(source => Holding(source.Train, context))],
             sources.Count > 1 ? new MixtureSchedule([.. sources.Select(static source => source.Share)], seed) : null,
             context,
             seed)
     {
     }
 
-    private BatchSampler(TokenDataset[] data, MixtureSchedule? mixture, int context, ulong seed)
+    /// <summary>Creates the sampler of ids that are no text.</summary>
+    internal BatchSampler(ITokenRow ids, int context, ulong seed)
+        : this([ids], null, context, seed)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
-        foreach (TokenDataset part in data)
-        {
-            part.CheckHolds(context);
-        }
+    }
 
+    private BatchSampler(ITokenRow[] data, MixtureSchedule? mixture, int context, ulong seed)
+    {
         _data = data;
         _mixture = mixture;
         _seed = seed;
@@ -104,7 +104,7 @@ public sealed class BatchSampler
     {
         ArgumentOutOfRangeException.ThrowIfNegative(sample);
         (int source, long number) = _mixture?[sample] ?? (0, sample);
-        TokenDataset data = _data[source];
+        ITokenRow data = _data[source];
         long samples = SamplesOf(data);
         (long epoch, long index) = Math.DivRem(number, samples);
         ulong key = RandomPermutation.Mix(_seed ^ RandomPermutation.Mix((ulong)epoch));
@@ -113,7 +113,14 @@ public sealed class BatchSampler
         return new TokenWindow(data, offset + (new RandomPermutation(samples, key)[index] * Context));
     }
 
-    private long SamplesOf(TokenDataset data) => Math.Max(1, (data.Tokens - Context) / Context);
+    private static TokenDataset Holding(TokenDataset data, int context)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(context, 1);
+        data.CheckHolds(context);
+        return data;
+    }
+
+    private long SamplesOf(ITokenRow data) => Math.Max(1, (data.Tokens - Context) / Context);
 
     private IEnumerable<TokenWindow> Windows(long firstSample, int count) =>
         Enumerable.Range(0, count).Select(i => Window(firstSample + i));

@@ -56,7 +56,7 @@ public sealed class PackedBatch
     internal static long CountTargets(int context, IEnumerable<TokenWindow> windows) =>
         windows.Sum(window => Filled(window.Data, context, window.Position) - FirstTokens(window.Data, context, window.Position).Count);
 
-    private void Add(TokenDataset data, int context, long position, int place)
+    private void Add(ITokenRow data, int context, long position, int place)
     {
         int filled = Filled(data, context, position);
         data.CopyTo(position, _ids.AsSpan(place, filled));
@@ -78,10 +78,10 @@ public sealed class PackedBatch
     }
 
     /// <summary>Tokens of a window that have one after them.</summary>
-    private static int Filled(TokenDataset data, int context, long position) =>
+    private static int Filled(ITokenRow data, int context, long position) =>
         (int)Math.Min(context, data.Tokens - 1 - position);
 
     /// <summary>The places of a window's targets at which a document begins.</summary>
-    private static IReadOnlyList<long> FirstTokens(TokenDataset data, int context, long position) =>
+    private static IReadOnlyList<long> FirstTokens(ITokenRow data, int context, long position) =>
         data.DocumentStarts(position, Filled(data, context, position) + 1);
 }

@@ -8,7 +8,7 @@ namespace DynConv.Training.Data;
 /// A long row of token ids that lies in memory-mapped files: encoded text, or the part of it that is for training or
 /// for validation. Any number of threads may read it.
 /// </summary>
-public sealed class TokenDataset : IDisposable
+public sealed class TokenDataset : ITokenRow, IDisposable
 {
     private const int CountedAtOnce = 1 << 14;
 

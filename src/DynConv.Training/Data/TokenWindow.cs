@@ -1,4 +1,4 @@
 namespace DynConv.Training.Data;
 
 /// <summary>Where a window begins.</summary>
-internal readonly record struct TokenWindow(TokenDataset Data, long Position);
+internal readonly record struct TokenWindow(ITokenRow Data, long Position);

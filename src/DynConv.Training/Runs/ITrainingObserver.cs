@@ -120,4 +120,11 @@ public sealed record StepMetrics(
     long Tokens,
     double TokensPerSecond,
     double Seconds,
-    double SecondsLeft);
+    double SecondsLeft)
+{
+    /// <summary>
+    /// Model FLOPs utilisation: what of the card's peak the model's arithmetic takes at this speed; null where the peak is not known
+    /// (<see cref="DynConv.Diagnostics.PeakRates"/>).
+    /// </summary>
+    public double? Utilization { get; init; }
+}

@@ -57,16 +57,25 @@ internal sealed class MetricsLog : IDisposable
         }
     }
 
-    public void Write(StepMetrics step) => Append(new JsonObject
+    public void Write(StepMetrics step)
     {
-        ["step"] = step.Step,
-        ["loss"] = step.Loss,
-        ["learning_rate"] = step.LearningRate,
-        ["gradient_norm"] = step.GradientNorm,
-        ["tokens"] = step.Tokens,
-        ["tokens_per_second"] = Math.Round(step.TokensPerSecond, 1),
-        ["seconds"] = Math.Round(step.Seconds, 3),
-    });
+        var line = new JsonObject
+        {
+            ["step"] = step.Step,
+            ["loss"] = step.Loss,
+            ["learning_rate"] = step.LearningRate,
+            ["gradient_norm"] = step.GradientNorm,
+            ["tokens"] = step.Tokens,
+            ["tokens_per_second"] = Math.Round(step.TokensPerSecond, 1),
+            ["seconds"] = Math.Round(step.Seconds, 3),
+        };
+        if (step.Utilization is { } utilization)
+        {
+            line["mfu"] = Math.Round(utilization, 4);
+        }
+
+        Append(line);
+    }
 
     public void Write(long step, EvaluationResult result) => Append(new JsonObject
     {

@@ -21,6 +21,9 @@ internal sealed class RunClock(double earlier, ValidationPlan plan, long tokensP
     private double _start;
     private long _measured;
 
+    /// <summary>Tokens a second at the device's peak; null where that is not known.</summary>
+    public double? PeakTokensPerSecond { get; init; }
+
     /// <summary>Time spent so far, in seconds.</summary>
     public double Seconds => earlier + _watch.Elapsed.TotalSeconds;
 
@@ -47,7 +50,10 @@ internal sealed class RunClock(double earlier, ValidationPlan plan, long tokensP
             done.Number * tokensPerStep,
             tokensPerStep / _secondsPerStep,
             Seconds,
-            StepsLeft(done.Number) + (plan.WindowsFrom(done.Number) * SecondsPerWindow));
+            StepsLeft(done.Number) + (plan.WindowsFrom(done.Number) * SecondsPerWindow))
+        {
+            Utilization = tokensPerStep / _secondsPerStep / PeakTokensPerSecond,
+        };
     }
 
     /// <summary>A validation has come to a place: the expected time to the end of the run.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using DynConv.Diagnostics;
 using DynConv.Models;
 using DynConv.Models.Tokenizers;
 using DynConv.Optimizers;
@@ -184,7 +185,10 @@ public sealed class TrainingRun
         });
 
         using var loop = new TrainingLoop(_configuration, model, optimizer, sampler);
-        var clock = new RunClock(from?.State.Seconds ?? 0, RunValidation.Plan(_configuration, data.Validation), loop.TokensPerStep);
+        var clock = new RunClock(from?.State.Seconds ?? 0, RunValidation.Plan(_configuration, data.Validation), loop.TokensPerStep)
+        {
+            PeakTokensPerSecond = PeakRates.Of(device, computeType) * 1e12 / FlopCounts.Of(shape, _configuration.Context.Value).Training,
+        };
         Prepare(device, loop);
         var queue = new StepQueue(loop, clock, figures =>
         {

@@ -95,6 +95,9 @@ internal sealed unsafe class CudaContext
     /// <summary>Whether what is queued is recorded: nothing may wait for the card.</summary>
     public bool IsRecording { get; set; }
 
+    /// <summary>Takes the time of each kernel; null for none.</summary>
+    public LaunchTimes? Times { get; set; }
+
     /// <summary>Kernels queued so far, cuBLASLt's products among them.</summary>
     public long Launches { get; private set; }
 
@@ -251,10 +254,24 @@ internal sealed unsafe class CudaContext
         return new CudaKernel(this, 0, request.EntryPoint);
     }
 
+    /// <summary>To be called when a kernel is about to be queued.</summary>
+    internal void BeforeLaunch()
+    {
+        if (!IsRecording)
+        {
+            Times?.Begin();
+        }
+    }
+
     /// <summary>Counts a kernel and, where launches are checked one by one, waits for it.</summary>
     internal void AfterLaunch(string name)
     {
         Launches++;
+        if (!IsRecording)
+        {
+            Times?.End(name);
+        }
+
         if (Synchronous && !IsRecording)
         {
             CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), $"the kernel {name}");

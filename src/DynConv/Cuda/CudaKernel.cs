@@ -76,6 +76,7 @@ internal sealed unsafe class CudaKernel
             Attributes = &overlap,
             AttributeCount = _context.LaunchesOverlap ? 1u : 0u,
         };
+        _context.BeforeLaunch();
         int status = CudaDriver.cuLaunchKernelEx(&launch, _function, parameters, null);
         if (status != CudaDriver.Success)
         {

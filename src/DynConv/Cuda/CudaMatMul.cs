@@ -84,6 +84,7 @@ internal sealed unsafe class CudaMatMul
             }
         }
 
+        _context.BeforeLaunch();
         CublasLt.Check(Launch(plan, plan.Algorithm, operands, accumulate), $"a product of {m} x {k} by {k} x {n}");
         _context.AfterLaunch("cublasLtMatmul");
     }

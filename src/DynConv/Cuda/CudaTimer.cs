@@ -1,21 +1,20 @@
 namespace DynConv.Cuda;
 
 /// <summary>Times what the card does, without the host's part in it: a graph of many calls, between two events.</summary>
-internal sealed unsafe class CudaTimer : IDisposable
+internal sealed class CudaTimer : IDisposable
 {
     private const int Least = 5;
     private const int Most = 100;
 
     private readonly CudaContext _context;
-    private readonly nint _start;
-    private readonly nint _end;
+    private readonly CudaEvent _start;
+    private readonly CudaEvent _end;
 
     public CudaTimer(CudaContext context)
     {
         _context = context;
-        context.MakeCurrent();
-        _start = CreateEvent();
-        _end = CreateEvent();
+        _start = new CudaEvent(context);
+        _end = new CudaEvent(context);
     }
 
     /// <summary>The median time of a call.</summary>
@@ -51,26 +50,17 @@ internal sealed unsafe class CudaTimer : IDisposable
     /// <returns>Seconds.</returns>
     public double Once(Action work)
     {
-        CudaDriver.Check(CudaDriver.cuEventRecord(_start, _context.Stream), "marking a start");
+        _start.Record();
         work();
-        CudaDriver.Check(CudaDriver.cuEventRecord(_end, _context.Stream), "marking an end");
-        CudaDriver.Check(CudaDriver.cuEventSynchronize(_end), "the timed work");
-        float milliseconds;
-        CudaDriver.Check(CudaDriver.cuEventElapsedTime(&milliseconds, _start, _end), "reading a time");
-        return milliseconds / 1e3;
+        _end.Record();
+        _end.Wait();
+        return _end.SecondsSince(_start);
     }
 
     public void Dispose()
     {
-        _ = CudaDriver.cuEventDestroy_v2(_start);
-        _ = CudaDriver.cuEventDestroy_v2(_end);
-    }
-
-    private static nint CreateEvent()
-    {
-        nint created;
-        CudaDriver.Check(CudaDriver.cuEventCreate(&created, 0), "making an event");
-        return created;
+        _start.Dispose();
+        _end.Dispose();
     }
 
     // The launch before the start keeps the card busy until the host has queued the rest.

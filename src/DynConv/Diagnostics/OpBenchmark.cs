@@ -6,8 +6,6 @@ namespace DynConv.Diagnostics;
 /// <summary>Times ops beside what the device's memory and its matrix products allow.</summary>
 public static class OpBenchmark
 {
-    private const long CpuProduct = 1024;
-    private const long CudaProduct = 8192;
     private const long SmallestCopy = 1 << 18;
 
     private static readonly TimeSpan Budget = TimeSpan.FromSeconds(1.0 / 3);
@@ -71,7 +69,7 @@ public static class OpBenchmark
                 work.ForwardBackward();
             }
         });
-        double product = ProductRate(device, loads.FirstOrDefault()?.DType ?? DType.Float32);
+        double product = DeviceCeilings.ProductRate(device, loads.FirstOrDefault()?.DType ?? DType.Float32);
         double copy = device.IsCuda ? CopyBandwidth.Measure(device) : 0;
         using var timer = new OpTimer(device, values, budget);
         foreach (OpWorkload load in loads)
@@ -83,22 +81,6 @@ public static class OpBenchmark
 
             yield return Row(load, device, timer.Measure(load), copy, product);
         }
-    }
-
-    private static double ProductRate(Device device, DType dtype)
-    {
-        long n = device.IsCuda ? CudaProduct : CpuProduct;
-        double operations = 2.0 * n * n * n;
-        if (device.IsCuda)
-        {
-            return operations / MatMulBenchmark.Measure(device, dtype, n, n, n) / 1e12;
-        }
-
-        using var scope = new TensorScope();
-        var values = new NormalValues();
-        Tensor a = values.Tensor([n, n], DType.Float32, device);
-        Tensor b = values.Tensor([n, n], DType.Float32, device);
-        return operations / Stopwatches.Median(() => MatMul.Linear(a, b).Dispose(), CopyBudget) / 1e12;
     }
 
     private static OpTiming Row(OpWorkload load, Device device, PassTimes times, double copy, double product)

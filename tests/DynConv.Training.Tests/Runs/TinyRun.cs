@@ -66,6 +66,7 @@ internal sealed class TinyRun : IDisposable
         JsonObject node = JsonNode.Parse(line)!.AsObject();
         node.Remove("seconds");
         node.Remove("tokens_per_second");
+        node.Remove("mfu");
         return node.ToJsonString();
     })];
 

@@ -62,10 +62,13 @@ public sealed class TensorBoardLog : ITrainingObserver, IDisposable
 
     /// <inheritdoc/>
     public void OnStep(StepMetrics step) => Write(Event(step.Step).Add((int)EventField.Summary, Scalars(
+    [
         ("loss/train", step.Loss),
         ("learning_rate", step.LearningRate),
         ("gradient_norm", step.GradientNorm),
-        ("tokens_per_second", step.TokensPerSecond))));
+        ("tokens_per_second", step.TokensPerSecond),
+        .. step.Utilization is { } utilization ? [("mfu", utilization)] : Array.Empty<(string, double)>(),
+    ])));
 
     /// <inheritdoc/>
     public void OnValidation(long step, EvaluationResult result) =>
