@@ -300,3 +300,262 @@ DEVICE void multiply_tiles(float (&d)[4], const uint32 (&a)[2], uint32 b, const 
 {
     emulator::multiply_tiles<2>(d, a, {b}, c);
 }
+
+// From here on: compute capability 9.0 alone.
+
+struct TensorMap;
+
+namespace emulator
+{
+// What a barrier in shared memory looks like here.
+struct PhaseBarrier
+{
+    int bytes;
+    uint16 missing;
+    uint16 arrivals : 15, phase : 1;
+
+    void end_phase_if_complete()
+    {
+        if (missing == 0 && bytes == 0)
+        {
+            missing = arrivals;
+            phase ^= 1;
+        }
+    }
+
+    void arrive(const char* operation)
+    {
+        if (missing == 0)
+        {
+            fail("%s at a barrier at which all %d have arrived", operation, (int)arrivals);
+        }
+
+        missing--;
+        end_phase_if_complete();
+    }
+};
+
+inline PhaseBarrier* phase_barrier(uint64* barrier)
+{
+    static_assert(sizeof(PhaseBarrier) == sizeof(uint64));
+    check_aligned("a barrier", barrier, sizeof(uint64));
+    number_of_shared(barrier, sizeof(uint64));
+    return reinterpret_cast<PhaseBarrier*>(barrier);
+}
+
+// What has come for a barrier is there when somebody waits for it, and not before.
+inline void complete(void* barrier, int bytes)
+{
+    auto* state = static_cast<PhaseBarrier*>(barrier);
+    state->bytes -= bytes;
+    state->end_phase_if_complete();
+}
+}
+
+DEVICE void start_barrier(uint64* barrier, int arrivals)
+{
+    *emulator::phase_barrier(barrier) = {0, (uint16)arrivals, (uint16)arrivals, 0};
+}
+
+DEVICE void barriers_started() {}
+
+DEVICE void arrive(uint64* barrier) { emulator::phase_barrier(barrier)->arrive("arrive"); }
+
+DEVICE void arrive_expecting(uint64* barrier, int bytes)
+{
+    emulator::PhaseBarrier* state = emulator::phase_barrier(barrier);
+    state->bytes += bytes;
+    state->arrive("arrive_expecting");
+}
+
+DEVICE void wait_for_phase(uint64* barrier, int phase)
+{
+    emulator::PhaseBarrier* state = emulator::phase_barrier(barrier);
+    emulator::wait_until("wait_for_phase", [=] {
+        emulator::deliver_boxes(state, emulator::complete);
+        return state->phase != phase;
+    });
+}
+
+DEVICE void copy_box(void* shared, const TensorMap* map, int x, int y, int z, int w, uint64* barrier)
+{
+    const int first[] = {x, y, z, w};
+    emulator::copy_box_later(shared, reinterpret_cast<const uint64*>(map), first, emulator::phase_barrier(barrier));
+}
+
+DEVICE void copy_bytes(void* shared, const void* global, int bytes, uint64* barrier)
+{
+    emulator::copy_bytes_later(shared, global, bytes, emulator::phase_barrier(barrier));
+}
+
+DEVICE void store_bytes(float* global, const float* shared, int bytes)
+{
+    emulator::check_aligned("store_bytes", global, 16);
+    emulator::number_of_shared(shared, bytes);
+    __builtin_memcpy(global, shared, bytes);
+}
+
+DEVICE void add_bytes(float* global, const float* shared, int bytes)
+{
+    emulator::check_aligned("add_bytes", global, 16);
+    emulator::number_of_shared(shared, bytes);
+    for (int i = 0; i < bytes / 4; i++)
+    {
+        global[i] += shared[i];
+    }
+}
+
+DEVICE void stores_commit() {}
+DEVICE void wait_for_reads_of_stores() {}
+DEVICE void wait_for_stores() {}
+DEVICE void share_writes() {}
+
+DEVICE void block_barrier_arrive(int barrier, int threads) { emulator::arrive(barrier, threads); }
+
+DEVICE void wait_for_count(const uint32* counter, uint32 count)
+{
+    emulator::wait_for_other_blocks(
+        "wait_for_count", [=] { return __atomic_load_n(counter, __ATOMIC_SEQ_CST) == count; });
+}
+
+DEVICE void set_count(uint32* counter, uint32 count) { __atomic_store_n(counter, count, __ATOMIC_SEQ_CST); }
+
+template <int Registers>
+DEVICE void take_registers() {}
+
+template <int Registers>
+DEVICE void give_registers() {}
+
+DEVICE void store_matrices(const uint32 (&d)[4], void* row)
+{
+    emulator::check_aligned("store_matrices", row, sizeof(emulator::MatrixRow));
+    emulator::number_of_shared(row, sizeof(emulator::MatrixRow));
+    auto rows = emulator::exchange("store_matrices", row);
+    for (int matrix = 0; matrix < 4; matrix++)
+    {
+        auto* to = static_cast<unsigned char*>(rows[8 * matrix + emulator::place->lane / 4]);
+        __builtin_memcpy(to + 4 * (emulator::place->lane % 4), &d[matrix], 4);
+    }
+
+    // Lanes write parts of rows that other lanes gave.
+    emulator::exchange("store_matrices", 0);
+}
+
+DEVICE void products_begin() {}
+DEVICE void products_commit() { emulator::commit_products(); }
+
+template <int Pending>
+DEVICE void products_wait() { emulator::wait_for_products(Pending); }
+
+template <int Count>
+DEVICE void products_arrived(float (&)[Count]) {}
+
+template <int Count>
+DEVICE void products_arrived(uint32 (&)[Count]) {}
+
+DEVICE void computed_by_now(float value)
+{
+    if (value < 0)
+    {
+        emulator::fail("computed_by_now with %g, which is below zero", (double)value);
+    }
+}
+
+namespace emulator
+{
+// An operand of a warpgroup's products in shared memory, by its description.
+struct SharedOperand
+{
+    unsigned start, leading, stride;
+    bool along_rows;
+
+    SharedOperand(uint64 description, bool along_rows)
+        : start((description & 0x3fff) << 4), leading((description >> 16 & 0x3fff) << 4),
+          stride((description >> 32 & 0x3fff) << 4), along_rows(along_rows)
+    {
+        if (description >> 62 != 1)
+        {
+            fail("a description of an operand whose pieces do not change places by eights");
+        }
+    }
+
+    // The 16 numbers of row (or column) i.
+    void read(double (&values)[16], int i) const
+    {
+        for (int k = 0; k < 16; k++)
+        {
+            unsigned number = along_rows
+                ? start + i / 64 * leading + k / 8 * stride + k % 8 * 128 + i % 64 * 2
+                : start + i / 8 * stride + i % 8 * 128 + k * 2;
+            number ^= (number >> 7 & 7) << 4;
+            uint16 bits;
+            __builtin_memcpy(&bits, shared_of_number(number), sizeof bits);
+            values[k] = float_of_bits((uint32)bits << 16);
+        }
+    }
+};
+
+template <int Half>
+inline void multiply_warpgroup(float (&d)[Half], const double (&left)[2][16], const SharedOperand& right, bool add)
+{
+    float* sums = product_later(d, Half);
+    for (int i = 0; i < Half / 2; i++)
+    {
+        double column[16];
+        right.read(column, i / 2 * 8 + place->lane % 4 * 2 + i % 2);
+        for (int row = 0; row < 2; row++)
+        {
+            float& to = sums[i / 2 * 4 + row * 2 + i % 2];
+            double sum = add ? to : 0;
+            for (int k = 0; k < 16; k++)
+            {
+                sum += left[row][k] * column[k];
+            }
+
+            to = (float)sum;
+        }
+    }
+}
+
+template <bool ALONG_ROWS, bool B_ALONG_ROWS, int Half>
+inline void multiply_warpgroup(float (&d)[Half], uint64 a, uint64 b, bool add)
+{
+    SharedOperand operand(a, ALONG_ROWS);
+    double left[2][16];
+    int row = threadIdx.x % 128 / 32 * 16 + place->lane / 4;
+    operand.read(left[0], row);
+    operand.read(left[1], row + 8);
+    multiply_warpgroup(d, left, SharedOperand(b, B_ALONG_ROWS), add);
+}
+
+template <bool B_ALONG_ROWS, int Half>
+inline void multiply_warpgroup(float (&d)[Half], const uint32 (&a)[4], uint64 b, bool add)
+{
+    struct Words { uint32 at[4]; } mine;
+    __builtin_memcpy(mine.at, a, sizeof a);
+    auto all = exchange("multiply_warpgroup", mine);
+    double left[2][16];
+    for (int k = 0; k < 16; k++)
+    {
+        for (int row = 0; row < 2; row++)
+        {
+            uint32 pair = all[place->lane / 4 * 4 + k % 8 / 2].at[k / 8 * 2 + row];
+            left[row][k] = k % 2 ? high(pair) : low(pair);
+        }
+    }
+
+    multiply_warpgroup(d, left, SharedOperand(b, B_ALONG_ROWS), add);
+}
+}
+
+template <bool A_ALONG_ROWS, bool B_ALONG_ROWS, int Half>
+DEVICE void multiply_warpgroup(float (&d)[Half], uint64 a, uint64 b, bool add)
+{
+    emulator::multiply_warpgroup<A_ALONG_ROWS, B_ALONG_ROWS>(d, a, b, add);
+}
+
+template <bool B_ALONG_ROWS, int Half>
+DEVICE void multiply_warpgroup(float (&d)[Half], const uint32 (&a)[4], uint64 b, bool add)
+{
+    emulator::multiply_warpgroup<B_ALONG_ROWS>(d, a, b, add);
+}

@@ -57,6 +57,15 @@ void wait_until(const char* operation, const Condition& condition)
     wait_until(operation, [](const void* state) { return (*static_cast<const Condition*>(state))(); }, &condition);
 }
 
+// The same for something that other blocks do.
+EMULATOR_API void wait_for_other_blocks(const char* operation, bool (*holds)(const void* state), const void* state);
+
+template <typename Condition>
+void wait_for_other_blocks(const char* operation, const Condition& condition)
+{
+    wait_for_other_blocks(operation, [](const void* state) { return (*static_cast<const Condition*>(state))(); }, &condition);
+}
+
 // What the lanes of a warp handed in. Valid until the lane's next exchange but one.
 constexpr int exchange_bytes = 128;
 EMULATOR_API const unsigned char* exchange_bytes_of_warp(const char* operation, const void* mine, int bytes);
@@ -81,6 +90,17 @@ Lanes<Value> exchange(const char* operation, const Value& mine)
 EMULATOR_API void copy_later(void* shared, const void* global, int bytes, bool valid);
 EMULATOR_API void commit_copies();
 EMULATOR_API void wait_for_copies(int pending_groups);
+
+// Copies that a barrier in shared memory counts: a box of a tensor that a map describes, zeros outside of it, and neighbouring
+// bytes. They are there once `deliver_boxes` is called with that barrier, which calls `complete` for each; before, the target is NaN.
+EMULATOR_API void copy_box_later(void* shared, const unsigned long long* map, const int* first, void* barrier);
+EMULATOR_API void copy_bytes_later(void* shared, const void* global, int bytes, void* barrier);
+EMULATOR_API void deliver_boxes(void* barrier, void (*complete)(void* barrier, int bytes));
+
+// Asynchronous sums of the running thread: where those of `to` are made, which begin as what is there. `to` is NaN until the wait.
+EMULATOR_API float* product_later(float* to, int count);
+EMULATOR_API void commit_products();
+EMULATOR_API void wait_for_products(int pending_groups);
 
 // Addresses of shared memory as numbers, and back. A mistake if `bytes` from there are not all shared memory of the
 // block.

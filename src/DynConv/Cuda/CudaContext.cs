@@ -9,6 +9,7 @@ internal sealed unsafe class CudaContext
 {
     private const int OldestArchitecture = 80;
     private const uint NonBlockingStream = 1;
+    private const int CounterBytes = 16;
 
     // Kernels wait for earlier launches by themselves from compute capability 9.0 on; CUDA graphs know it since 12.3.
     private const int OldestOverlappingArchitecture = 90;
@@ -50,6 +51,10 @@ internal sealed unsafe class CudaContext
         Kernels = new KernelLoader(this);
         Reads = new PinnedReads(this);
         _uploads = new PinnedUploads(this);
+        nint counter;
+        CudaDriver.Check(CudaDriver.cuMemAlloc_v2(&counter, CounterBytes), "making a counter");
+        WorkCounter = counter;
+        Fill(counter, 0, CounterBytes);
         _matMul = new Lazy<CudaMatMul>(() => new CudaMatMul(this, new AlgorithmSearch(new KernelDiskCache(KernelDiskCache.DefaultFolder))));
     }
 
@@ -86,6 +91,9 @@ internal sealed unsafe class CudaContext
 
     /// <summary>Numbers on their way to the host.</summary>
     public PinnedReads Reads { get; }
+
+    /// <summary>Address of a number by which blocks of a launch share out work: 0 before a launch, and 0 again after it.</summary>
+    public nint WorkCounter { get; }
 
     public CudaMatMul MatrixProducts => _matMul.Value;
 

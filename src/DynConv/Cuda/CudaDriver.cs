@@ -120,6 +120,10 @@ internal static unsafe partial class CudaDriver
     public static partial int cuLaunchKernelEx(CudaLaunch* launch, nint function, void** parameters, void** extra);
 
     [LibraryImport(CudaLibraries.Driver)]
+    public static partial int cuTensorMapEncodeTiled(
+        CudaTensorMap* map, int type, uint rank, void* start, ulong* sizes, ulong* strides, uint* box, uint* steps, int interleave, int swizzle, int promotion, int fill);
+
+    [LibraryImport(CudaLibraries.Driver)]
     public static partial int cuStreamBeginCapture_v2(nint stream, int mode);
 
     [LibraryImport(CudaLibraries.Driver)]

@@ -1,9 +1,11 @@
 #include "block.h"
 #include <algorithm>
+#include <chrono>
 #include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 // Dynamic shared memory, by the name and type under which kernels declare it; a margin behind it is watched.
 struct alignas(16) Bits128
@@ -28,6 +30,8 @@ namespace emulator
 static constexpr int poison = 0xff;
 static constexpr unsigned char margin = 0xa5;
 // Static shared memory has numbers behind those of dynamic shared memory.
+// How long a block waits for others that do not come.
+static constexpr std::chrono::seconds patience{60};
 static constexpr unsigned first_static_number = 256 << 10;
 
 EMULATOR_API __thread const Place* place;
@@ -42,6 +46,8 @@ bool Block::run(const Launch& launch, Index index)
     poison_shared();
     // Every other sweep, and every other block, begins with the last thread: what works in one order only shows.
     bool descending = (index.x + index.y + index.z) % 2 != 0;
+    auto clock = std::chrono::steady_clock::now;
+    auto give_up = clock() + patience;
     while (!failed_ && ended_ < static_cast<int>(threads_.size()))
     {
         bool progress = false;
@@ -53,7 +59,18 @@ bool Block::run(const Launch& launch, Index index)
 
         if (!progress && !failed_)
         {
-            report_deadlock();
+            if (waits_for_others_ && clock() < give_up)
+            {
+                std::this_thread::yield();
+            }
+            else
+            {
+                report_deadlock();
+            }
+        }
+        else
+        {
+            give_up = clock() + patience;
         }
 
         descending = !descending;
@@ -76,6 +93,8 @@ void Block::prepare(const Launch& launch, Index index)
     failed_ = false;
     failure_.clear();
     ended_ = 0;
+    boxes_.clear();
+    waits_for_others_ = false;
     std::fill(std::begin(barriers_), std::end(barriers_), Barrier{});
     int count = static_cast<int>(launch.block.x * launch.block.y * launch.block.z);
     threads_.resize(count);
@@ -91,6 +110,8 @@ void Block::prepare(const Launch& launch, Index index)
         thread.barrier = -1;
         thread.copies.clear();
         thread.open_group = 0;
+        thread.products.clear();
+        thread.open_products = 0;
     }
 
     warps_.resize((count + warp_size - 1) / warp_size);
@@ -346,6 +367,127 @@ void Block::wait_for_copies(int pending_groups)
     copies.erase(copies.begin(), due);
 }
 
+void Block::wait_for_other_blocks(const char* operation, bool (*holds)(const void*), const void* state)
+{
+    waits_for_others_ = true;
+    wait_until(operation, holds, state);
+    waits_for_others_ = false;
+}
+
+void Block::copy_box_later(void* shared, const TensorMapWords& map, const int* first, void* barrier)
+{
+    if (map.magic != TensorMapWords::magic_number)
+    {
+        emulator::fail("a copy by something that is no tensor map");
+    }
+
+    unsigned row_bytes = map.box[0] * map.element_bytes;
+    unsigned rows = map.box[1] * map.box[2] * map.box[3];
+    check_aligned("a copy of a box to shared memory", shared, 128);
+    unsigned number = number_of_shared(shared, static_cast<int>(rows * row_bytes));
+    if (map.swizzled && (row_bytes != 128 || number % 1024 != 0))
+    {
+        emulator::fail("a copy of rows of %u bytes to byte %u of shared memory; pieces change places in rows of 128 bytes, from a "
+                       "multiple of 1024 on", row_bytes, number);
+    }
+
+    Box box{barrier, {}, static_cast<int>(rows * row_bytes)};
+    std::vector<unsigned char> data(rows * row_bytes);
+    for (unsigned row = 0; row < rows; row++)
+    {
+        const long at[] = {first[1] + static_cast<long>(row % map.box[1]),
+                           first[2] + static_cast<long>(row / map.box[1] % map.box[2]),
+                           first[3] + static_cast<long>(row / map.box[1] / map.box[2])};
+        bool inside = true;
+        const char* from = map.start;
+        for (int i = 0; i < 3; i++)
+        {
+            inside &= at[i] >= 0 && at[i] < static_cast<long>(map.sizes[i + 1]);
+            from += at[i] * static_cast<long>(map.strides[i]);
+        }
+
+        for (unsigned column = 0; inside && column < map.box[0]; column++)
+        {
+            long x = first[0] + static_cast<long>(column);
+            if (x < 0 || x >= static_cast<long>(map.sizes[0]))
+            {
+                continue;
+            }
+
+            unsigned byte = row * row_bytes + column * map.element_bytes;
+            byte ^= map.swizzled ? (byte >> 7 & 7) << 4 : 0;
+            std::memcpy(&data[byte], from + x * map.element_bytes, map.element_bytes);
+        }
+    }
+
+    std::memset(shared, poison, data.size());
+    box.pieces.emplace_back(shared, std::move(data));
+    boxes_.push_back(std::move(box));
+}
+
+void Block::copy_bytes_later(void* shared, const void* global, int bytes, void* barrier)
+{
+    check_aligned("a copy of bytes to shared memory", shared, 16);
+    check_aligned("a copy of bytes from global memory", global, 16);
+    number_of_shared(shared, bytes);
+    auto* from = static_cast<const unsigned char*>(global);
+    boxes_.push_back({barrier, {{shared, std::vector<unsigned char>(from, from + bytes)}}, bytes});
+    std::memset(shared, poison, bytes);
+}
+
+void Block::deliver_boxes(void* barrier, void (*complete)(void*, int))
+{
+    for (size_t i = 0; i < boxes_.size();)
+    {
+        if (boxes_[i].barrier != barrier)
+        {
+            i++;
+            continue;
+        }
+
+        Box box = std::move(boxes_[i]);
+        boxes_.erase(boxes_.begin() + static_cast<long>(i));
+        for (auto& [to, data] : box.pieces)
+        {
+            std::memcpy(to, data.data(), data.size());
+        }
+
+        complete(barrier, box.bytes);
+    }
+}
+
+float* Block::product_later(float* to, int count)
+{
+    auto& products = running_->products;
+    auto found = std::find_if(products.begin(), products.end(), [&](const Product& product) { return product.to == to; });
+    if (found == products.end())
+    {
+        products.push_back({to, std::vector<float>(to, to + count), running_->open_products});
+        found = products.end() - 1;
+    }
+
+    found->group = running_->open_products;
+    std::memset(to, poison, count * sizeof(float));
+    return found->sums.data();
+}
+
+void Block::commit_products() { running_->open_products++; }
+
+void Block::wait_for_products(int pending_groups)
+{
+    auto& products = running_->products;
+    int first_pending = running_->open_products - pending_groups;
+    for (const Product& product : products)
+    {
+        if (product.group < first_pending)
+        {
+            std::copy(product.sums.begin(), product.sums.end(), product.to);
+        }
+    }
+
+    products.erase(std::remove_if(products.begin(), products.end(), [&](const Product& product) { return product.group < first_pending; }), products.end());
+}
+
 unsigned Block::number_of_shared(const void* pointer, int bytes)
 {
     auto* at = static_cast<const char*>(pointer);
@@ -396,6 +538,29 @@ void wait_until(const char* operation, bool (*holds)(const void*), const void* s
 {
     running_block->wait_until(operation, holds, state);
 }
+
+void wait_for_other_blocks(const char* operation, bool (*holds)(const void*), const void* state)
+{
+    running_block->wait_for_other_blocks(operation, holds, state);
+}
+
+void copy_box_later(void* shared, const unsigned long long* map, const int* first, void* barrier)
+{
+    running_block->copy_box_later(shared, *reinterpret_cast<const TensorMapWords*>(map), first, barrier);
+}
+
+void copy_bytes_later(void* shared, const void* global, int bytes, void* barrier)
+{
+    running_block->copy_bytes_later(shared, global, bytes, barrier);
+}
+
+void deliver_boxes(void* barrier, void (*complete)(void*, int)) { running_block->deliver_boxes(barrier, complete); }
+
+float* product_later(float* to, int count) { return running_block->product_later(to, count); }
+
+void commit_products() { running_block->commit_products(); }
+
+void wait_for_products(int pending_groups) { running_block->wait_for_products(pending_groups); }
 
 const unsigned char* exchange_bytes_of_warp(const char* operation, const void* mine, int bytes)
 {

@@ -2,7 +2,9 @@
 #pragma once
 #include "../machine.h"
 #include "fibers.h"
+#include "tensor_map.h"
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace emulator
@@ -49,6 +51,13 @@ class Block
     void copy_later(void* shared, const void* global, int bytes, bool valid);
     void commit_copies();
     void wait_for_copies(int pending_groups);
+    void wait_for_other_blocks(const char* operation, bool (*holds)(const void*), const void* state);
+    void copy_box_later(void* shared, const TensorMapWords& map, const int* first, void* barrier);
+    void copy_bytes_later(void* shared, const void* global, int bytes, void* barrier);
+    void deliver_boxes(void* barrier, void (*complete)(void*, int));
+    float* product_later(float* to, int count);
+    void commit_products();
+    void wait_for_products(int pending_groups);
     unsigned number_of_shared(const void* pointer, int bytes);
     void* shared_of_number(unsigned number);
 
@@ -69,6 +78,22 @@ class Block
         unsigned char data[16];
     };
 
+    // A copy that a barrier in shared memory counts.
+    struct Box
+    {
+        void* barrier;
+        std::vector<std::pair<void*, std::vector<unsigned char>>> pieces;
+        int bytes;
+    };
+
+    // Sums that the thread may not look at yet.
+    struct Product
+    {
+        float* to;
+        std::vector<float> sums;
+        int group;
+    };
+
     struct Thread
     {
         Place place;
@@ -80,6 +105,8 @@ class Block
         const void* condition;
         std::vector<Copy> copies;
         int open_group;
+        std::vector<Product> products;
+        int open_products;
     };
 
     struct Barrier
@@ -112,6 +139,8 @@ class Block
     std::vector<Thread> threads_;
     std::vector<Warp> warps_;
     Barrier barriers_[barriers_of_block];
+    std::vector<Box> boxes_;
+    bool waits_for_others_ = false;
     Thread* running_ = nullptr;
     char* static_shared_ = nullptr;
     int ended_ = 0;

@@ -2,6 +2,7 @@
 #include "block.h"
 #include "memory.h"
 #include "streams.h"
+#include "tensor_map.h"
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -314,6 +315,50 @@ EXPORT Status cuMemcpyAsync(void* to, const void* from, size_t bytes, Stream* st
 EXPORT Status cuMemcpy(void* to, const void* from, size_t bytes)
 {
     return copy(to, from, bytes, false, false, nullptr);
+}
+
+// Tensors of four dimensions, their boxes as they are or in rows of 128 bytes whose pieces change places.
+EXPORT Status cuTensorMapEncodeTiled(void* map, int type, unsigned rank, void* start, const unsigned long long* sizes,
+                                     const unsigned long long* strides, const unsigned* box, const unsigned* steps,
+                                     int interleave, int swizzle, int, int fill)
+{
+    constexpr unsigned element_bytes[] = {1, 2, 4, 4, 8, 8, 2, 4, 8, 2};
+    constexpr int swizzle_none = 0, swizzle_128 = 3;
+    if (rank != 4 || type < 0 || type > 9 || interleave != 0 || fill != 0 || (swizzle != swizzle_none && swizzle != swizzle_128))
+    {
+        return report(invalid_value, "a tensor map of a kind that is not emulated");
+    }
+
+    TensorMapWords words{TensorMapWords::magic_number, static_cast<const char*>(start), {}, {}, {}, element_bytes[type], swizzle == swizzle_128};
+    bool fits = reinterpret_cast<uintptr_t>(start) % 16 == 0 && reinterpret_cast<uintptr_t>(map) % 64 == 0;
+    size_t bytes = words.element_bytes;
+    for (unsigned i = 0; i < rank; i++)
+    {
+        words.sizes[i] = sizes[i];
+        words.box[i] = box[i];
+        fits &= sizes[i] > 0 && sizes[i] <= 1ull << 32 && box[i] > 0 && box[i] <= 256 && steps[i] == 1;
+        if (i > 0)
+        {
+            words.strides[i - 1] = strides[i - 1];
+            fits &= strides[i - 1] % 16 == 0 && strides[i - 1] < 1ull << 40;
+            bytes += (sizes[i] - 1) * strides[i - 1];
+        }
+    }
+
+    bytes += (sizes[0] - 1) * words.element_bytes;
+    fits &= box[0] * words.element_bytes % 16 == 0;
+    if (!fits)
+    {
+        return report(invalid_value, "a tensor map whose sizes, strides or box are not allowed");
+    }
+
+    if (Status status = check_card_memory("a tensor map", start, bytes); status != success)
+    {
+        return status;
+    }
+
+    std::memcpy(map, &words, sizeof words);
+    return success;
 }
 
 EXPORT Status cuMemsetD8Async(uint8_t* to, uint8_t value, size_t count, Stream* stream)

@@ -170,16 +170,18 @@ DEVICE void add_packet(float (&values)[Count], const Element* from)
     }
 }
 
-// Rounds values and writes them, or the sums of them and of what is there, which then are in `values`, too.
-template <typename Element, int Count>
+// Rounds values and writes them, or the sums of them and of what is there, which then are in `values`, too. Piece elements an
+// access, or as many as there can be.
+template <int Piece = 0, typename Element, int Count>
 DEVICE void put_packet(Element* to, float (&values)[Count], bool accumulate)
 {
+    constexpr int piece = Piece == 0 ? Packet<Element, Count>::Widest : Piece;
     if (accumulate)
     {
-        add_packet<Packet<Element, Count>::Widest>(values, to);
+        add_packet<piece>(values, to);
     }
 
-    Packet<Element, Count>::of(values).store(to);
+    Packet<Element, Count>::of(values).template store<piece>(to);
 }
 
 // The same for what nobody reads soon, Piece elements an access.

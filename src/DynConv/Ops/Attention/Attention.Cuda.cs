@@ -1,19 +1,7 @@
-using DynConv.Cuda;
-
 namespace DynConv.Ops;
 
 public static partial class Attention
 {
-    private const int DeltaThreads = 256;
-    private const int DeltaRows = DeltaThreads / 32;
-
-    private static readonly KernelTable<(DType Type, int Head)> DeltaKernel = new(
-        "attention_delta.cu",
-        "attention_delta",
-        key => [("ELEMENT", key.Type.CudaName()), ("HEAD", key.Head)],
-        (DType.Float32, 7),
-        (DType.BFloat16, 64));
-
     private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds)
     {
         CheckCuda(q);
@@ -44,6 +32,12 @@ public static partial class Attention
 
         var call = new CudaAttentionCall(q, k, bounds, scale);
         bool decodes = call.Queries <= AttentionDecode.MostQueries;
+        if (!decodes && AttentionWarpgroups.Take(q))
+        {
+            AttentionWarpgroups.Forward(call, q, k, v, y, statistics);
+            return;
+        }
+
         bool onTensorCores = !decodes && AttentionTensorCores.Take(q, AttentionTensorCores.LargestForward);
         (q, k, v) =
             (CudaHeads.Rows(q, onTensorCores), CudaHeads.Rows(k, onTensorCores), CudaHeads.Rows(v, onTensorCores));
@@ -67,6 +61,12 @@ public static partial class Attention
         }
 
         var call = new CudaAttentionCall(q, k, g.SavedOrNull(5), scale);
+        if (q.Count > 0 && AttentionWarpgroups.Take(q))
+        {
+            AttentionWarpgroups.Backward(call, g, g.Saved(4));
+            return;
+        }
+
         bool onTensorCores = AttentionTensorCores.Take(q, AttentionTensorCores.LargestBackward);
         Tensor dy = CudaHeads.Rows(g.Gradient(0)!, onTensorCores);
         var inputs = new AttentionGradientInputs(
@@ -74,7 +74,8 @@ public static partial class Attention
             CudaHeads.Rows(k, onTensorCores),
             CudaHeads.Rows(g.Saved(2), onTensorCores),
             dy,
-            DeltaCuda(call, g.Saved(3), dy, g.Saved(4), onTensorCores ? AttentionTensorCores.StatisticsUnit : 1f));
+            AttentionDelta.Compute(
+                call, g.Saved(3), dy, g.Saved(4), onTensorCores ? AttentionTensorCores.StatisticsUnit : 1f, CudaAttentionCall.QueryMultiple));
 
         using var gradients = new GradientPlaces(g);
         GradientRows dq = gradients.Rows(0, innerDimensions: 1);
@@ -93,29 +94,5 @@ public static partial class Attention
                 onTensorCores ? AttentionTensorCores.KeyGradients(call) : AttentionScalar.KeyGradients(call);
             launch.KeyGradients(call, inputs, dk, dv);
         }
-    }
-
-    /// <summary>The statistics of <see cref="AttentionGradientInputs"/>, logarithms times <paramref name="unit"/>.</summary>
-    private static Tensor DeltaCuda(CudaAttentionCall call, Tensor y, Tensor dy, Tensor logarithms, float unit)
-    {
-        Tensor pairs = Tensor.Empty([y.Shape[0], y.Shape[2], call.PaddedQueries, 2], DType.Float32, y.Device);
-        long rows = pairs.Count / 2;
-        if (rows > 0)
-        {
-            (CudaHeads results, CudaHeads upstream) = (CudaHeads.Of(y), CudaHeads.Of(dy));
-            DeltaKernel[y.Device, (y.DType, call.Head)].Launch(
-                new CudaGrid((rows + DeltaRows - 1) / DeltaRows, DeltaThreads),
-                KernelArgument.Of(in results),
-                KernelArgument.Of(in upstream),
-                logarithms,
-                pairs,
-                call.QueryHeads,
-                call.Queries,
-                call.PaddedQueries,
-                rows,
-                unit);
-        }
-
-        return pairs;
     }
 }

@@ -4,7 +4,10 @@ namespace DynConv.Ops;
 internal sealed class CudaAttentionCall
 {
     /// <summary>Queries of the statistics in the backward pass are a multiple of this; so are the tiles of queries.</summary>
-    private const int QueryMultiple = 64;
+    public const int QueryMultiple = 64;
+
+    /// <summary>How many blocks of a head may run at a time and hardly wait for one another.</summary>
+    private const int BlocksOfHead = 6;
 
     private readonly long _batch;
     private readonly long _channels;
@@ -64,6 +67,13 @@ internal sealed class CudaAttentionCall
 
     /// <summary>The same for key heads, with the queries that share them.</summary>
     public int KeyHeadsTogether => Together(_batch * _shape.KeyHeads, (long)Queries * _shape.Heads / _shape.KeyHeads);
+
+    /// <summary>
+    /// The same where the blocks of a head wait for one another: also so many that the blocks which run at a time are of many
+    /// heads.
+    /// </summary>
+    public int KeyHeadsInTurn => (int)Math.Clamp(
+        Math.Max(KeyHeadsTogether, (Device.Context.Multiprocessors + BlocksOfHead - 1) / BlocksOfHead), 1, Math.Max(1, _batch * _shape.KeyHeads));
 
     /// <summary>Two tensors' rows of each head, in half of the cache.</summary>
     private int Together(long heads, long rows)
