@@ -15,7 +15,10 @@ public static partial class Attention
     /// <param name="v">Values, the shape of <paramref name="k"/>.</param>
     /// <param name="options">Scale and packed sequences.</param>
     /// <returns><c>[B, T, H, K]</c>, contiguous.</returns>
-    /// <remarks>On CUDA, bfloat16 heads of a multiple of 8 channels, up to 128 (256 without gradients), use the tensor cores.</remarks>
+    /// <remarks>
+    /// On CUDA, bfloat16 heads of a multiple of 8 channels, up to 128 (256 without gradients), use the tensor cores. Results have the
+    /// same bits every time.
+    /// </remarks>
     /// <exception cref="TensorException">A shape, a dtype or an option does not fit.</exception>
     public static Tensor Causal(Tensor q, Tensor k, Tensor v, AttentionOptions? options = null)
     {

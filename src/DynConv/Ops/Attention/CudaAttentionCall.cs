@@ -6,8 +6,7 @@ internal sealed class CudaAttentionCall
     /// <summary>Queries of the statistics in the backward pass are a multiple of this; so are the tiles of queries.</summary>
     public const int QueryMultiple = 64;
 
-    /// <summary>How many blocks of a head may run at a time and hardly wait for one another.</summary>
-    private const int BlocksOfHead = 6;
+    private const int HeadsInTurn = 24;
 
     private readonly long _batch;
     private readonly long _channels;
@@ -69,11 +68,18 @@ internal sealed class CudaAttentionCall
     public int KeyHeadsTogether => Together(_batch * _shape.KeyHeads, (long)Queries * _shape.Heads / _shape.KeyHeads);
 
     /// <summary>
-    /// The same where the blocks of a head wait for one another: also so many that the blocks which run at a time are of many
-    /// heads.
+    /// The same where blocks of a head add to one tensor in turn: about <see cref="HeadsInTurn"/>, all groups alike. With fewer,
+    /// more blocks of one head run at a time and wait for one another; with more, fewer find their queries in the cache.
     /// </summary>
-    public int KeyHeadsInTurn => (int)Math.Clamp(
-        Math.Max(KeyHeadsTogether, (Device.Context.Multiprocessors + BlocksOfHead - 1) / BlocksOfHead), 1, Math.Max(1, _batch * _shape.KeyHeads));
+    public int KeyHeadsInTurn
+    {
+        get
+        {
+            long heads = Math.Max(1, _batch * _shape.KeyHeads);
+            long groups = Math.Max(1, (heads + (HeadsInTurn / 2)) / HeadsInTurn);
+            return (int)((heads + groups - 1) / groups);
+        }
+    }
 
     /// <summary>Two tensors' rows of each head, in half of the cache.</summary>
     private int Together(long heads, long rows)
