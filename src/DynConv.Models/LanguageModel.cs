@@ -127,8 +127,9 @@ public sealed class LanguageModel : Module
     {
         using IDisposable pause = Tape.Pause();
         using var scope = new TensorScope();
-        Tensor logits = Logits(Hidden(ids, null, packed, null));
-        return scope.Keep(CrossEntropy.Rows(logits.Reshape(ids.Count, logits.Shape[^1]), targets.Reshape(ids.Count)));
+        Tensor normed = Normed(Hidden(ids, null, packed, null));
+        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
+        return scope.Keep(LinearCrossEntropy.Rows(normed, _computeOutput.Current(), targets).Reshape(ids.Count));
     }
 
     /// <summary>The state before the first token.</summary>
@@ -198,21 +199,22 @@ public sealed class LanguageModel : Module
 
     private Tensor MeanLoss(Tensor hidden, Tensor targets)
     {
-        Tensor logits = Logits(hidden);
-        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("loss");
-        return CrossEntropy.Mean(logits.Reshape(targets.Count, logits.Shape[^1]), targets.Reshape(targets.Count));
+        Tensor normed = Normed(hidden);
+        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
+        return LinearCrossEntropy.Mean(normed, _computeOutput.Current(), targets);
     }
 
     private Tensor Logits(Tensor hidden)
     {
-        Tensor normed;
-        using (FiniteCheck.Enter("model.norm"))
-        {
-            normed = RmsNormalization.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
-        }
-
+        Tensor normed = Normed(hidden);
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
         return MatMul.Linear(normed, _computeOutput.Current());
+    }
+
+    private Tensor Normed(Tensor hidden)
+    {
+        using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("model.norm");
+        return RmsNormalization.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
     }
 }
 

@@ -53,6 +53,25 @@ internal static unsafe class RowMath
         return sum;
     }
 
+    /// <summary><c>x[i] *= factor</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Scale<TSimd, TVector>(float* x, float factor, long length)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector factors = TSimd.Broadcast(factor);
+        long i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TSimd.Store(x + i, TSimd.Multiply(TSimd.Load(x + i), factors));
+        }
+
+        for (; i < length; i++)
+        {
+            x[i] *= factor;
+        }
+    }
+
     /// <summary>The largest element; NaN if there is one, negative infinity for an empty row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Max<TSimd, TVector>(float* x, long length)

@@ -31,6 +31,7 @@ internal static class KernelGroups
         ("tensor_sums", "optimizer"),
         ("strided_", "copies and adds"),
         ("elementwise_", "copies and adds"),
+        ("add_scaled", "copies and adds"),
         ("bias", "copies and adds"),
     ];
 

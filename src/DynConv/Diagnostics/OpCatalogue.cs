@@ -46,6 +46,7 @@ public static class OpCatalogue
         Concatenation.Description,
         EmbeddingLookup.Description,
         CrossEntropy.Description,
+        LinearCrossEntropy.Description,
         TransposedCopy,
         AdamW.Description,
         Muon.Description,

@@ -55,10 +55,14 @@ internal sealed class GradientSlot(Tensor tensor, bool isLeaf)
         return new GradientTarget(view.Through(_gradient!), accumulate);
     }
 
+    /// <summary>Whether <see cref="Add"/> would share the contribution's buffer.</summary>
+    public bool Adopts(Tensor view, Tensor contribution) =>
+        _gradient is null && view.Region is null && contribution.Shape == _shape && contribution.DType == _dtype;
+
     /// <summary>Adds <paramref name="contribution"/>, sharing its buffer where it is the first one.</summary>
     public void Add(Tensor view, Tensor contribution)
     {
-        if (_gradient is null && view.Region is null && contribution.Shape == _shape && contribution.DType == _dtype)
+        if (Adopts(view, contribution))
         {
             _gradient = contribution.Alias();
             _complete = true;

@@ -100,6 +100,14 @@ public sealed class BackwardContext
     /// <param name="input">The input's place.</param>
     public GradientTarget Target(int input) => _inputs[input]!.Slot!.Target(_inputs[input]!);
 
+    /// <summary>
+    /// Whether <see cref="Add"/> would take a contribution over as the gradient, without another pass over memory: it is the first one,
+    /// and the input is no view.
+    /// </summary>
+    /// <param name="input">The place of an input whose gradient is wanted.</param>
+    /// <param name="contribution">Has the input's shape.</param>
+    internal bool Adopts(int input, Tensor contribution) => _inputs[input]!.Slot!.Adopts(_inputs[input]!, contribution);
+
     /// <summary>Adds to the gradient of an input, if it is wanted.</summary>
     /// <param name="input">The input's place.</param>
     /// <param name="contribution">Has the input's shape; the tape may go on using its buffer.</param>

@@ -5,15 +5,17 @@ namespace DynConv.Ops;
 
 public static unsafe partial class CrossEntropy
 {
-    private static void CheckTargetsCpu(Tensor targets, int ignoreIndex, long classes)
+    // Lanes sum this many exponentials in float32 before they join the float64 sum.
+    private const long SumChunk = 1024;
+
+    private static void CheckTargetsCpu(string op, Tensor targets, int ignoreIndex, long classes)
     {
         int* target = targets.Int();
         for (long n = 0; n < targets.Count; n++)
         {
             if (target[n] != ignoreIndex && (target[n] < 0 || target[n] >= classes))
             {
-                throw new TensorException(
-                    "cross_entropy", $"target {target[n]} of row {n} lies outside the {classes} classes.", targets);
+                throw new TensorException(op, $"target {target[n]} of row {n} lies outside the {classes} classes.", targets);
             }
         }
     }
@@ -33,6 +35,24 @@ public static unsafe partial class CrossEntropy
         long stride = logits.Strides[0];
         Workers.ForRange(n, RowsPerBlock(v), (start, end) =>
             Simd.Run(new RowsKernel(from, stride, v, target, ignoreIndex, start, end, to, saved)));
+    }
+
+    private static void RowsAndGradientCpu(Tensor logits, Tensor targets, int ignoreIndex, Tensor inverseCount, Tensor rows)
+    {
+        (long n, long v) = (logits.Shape[0], logits.Shape[1]);
+        float scale = *inverseCount.Float();
+        float* from = logits.Float();
+        float* to = rows.Float();
+        int* target = targets.Int();
+        long stride = logits.Strides[0];
+        Workers.ForRange(n, RowsPerBlock(v), (start, end) =>
+            Simd.Run(new RowsAndGradientKernel(from, stride, v, target, ignoreIndex, start, end, scale, to)));
+    }
+
+    private static void InverseCountCpu(Tensor targets, int ignoreIndex, Tensor inverseCount)
+    {
+        int ignored = new ReadOnlySpan<int>(targets.Int(), checked((int)targets.Count)).Count(ignoreIndex);
+        *inverseCount.Float() = (float)(1 / (double)Math.Max(1, targets.Count - ignored));
     }
 
     private static void MeanCpu(Tensor rows, Tensor targets, int ignoreIndex, Tensor loss, Tensor inverseCount)
@@ -79,6 +99,44 @@ public static unsafe partial class CrossEntropy
 
     private static long RowsPerBlock(long classes) => Math.Max(1, RowWalk.BlockElements / Math.Max(1, classes));
 
+    /// <summary>The sum of <c>exp(row - max)</c>; the summands go to <paramref name="kept"/> where there is such a place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static double SumOfExponentials<TSimd, TVector>(float* row, float max, long classes, float* kept)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        double sum = 0;
+        TVector shift = TSimd.Broadcast(max);
+        for (long first = 0; first < classes; first += SumChunk)
+        {
+            long last = Math.Min(classes, first + SumChunk);
+            long i = first;
+            TVector lanes = TSimd.Zero;
+            for (; i + TSimd.Width <= last; i += TSimd.Width)
+            {
+                TVector exponential = Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(row + i), shift));
+                lanes = TSimd.Add(lanes, exponential);
+                if (kept is not null)
+                {
+                    TSimd.Store(kept + i, exponential);
+                }
+            }
+
+            sum += TSimd.Sum(lanes);
+            for (; i < last; i++)
+            {
+                float exponential = Simd.Exp<SimdScalar, float>(row[i] - max);
+                sum += exponential;
+                if (kept is not null)
+                {
+                    kept[i] = exponential;
+                }
+            }
+        }
+
+        return sum;
+    }
+
     private readonly struct RowsKernel(
         float* logits,
         long stride,
@@ -90,9 +148,6 @@ public static unsafe partial class CrossEntropy
         float* rows,
         float* statistics) : ISimdKernel
     {
-        // Lanes sum this many exponentials in float32 before they join the float64 sum.
-        private const long Chunk = 1024;
-
         public void Invoke<TSimd, TVector>()
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
@@ -107,7 +162,7 @@ public static unsafe partial class CrossEntropy
 
                 float* row = logits + (n * stride);
                 float max = RowMath.Max<TSimd, TVector>(row, classes);
-                double sum = SumOfExponentials<TSimd, TVector>(row, max);
+                double sum = SumOfExponentials<TSimd, TVector>(row, max, classes, null);
                 rows[n] = (float)(Math.Log(sum) + ((double)max - row[targets[n]]));
                 if (statistics is not null)
                 {
@@ -116,32 +171,43 @@ public static unsafe partial class CrossEntropy
                 }
             }
         }
+    }
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-        private double SumOfExponentials<TSimd, TVector>(float* row, float max)
+    /// <summary>
+    /// Writes the loss of each row and then, in place of its logits, <c>scale * (softmax - onehot)</c>, and zero in ignored rows.
+    /// </summary>
+    private readonly struct RowsAndGradientKernel(
+        float* logits,
+        long stride,
+        long classes,
+        int* targets,
+        int ignoreIndex,
+        long start,
+        long end,
+        float scale,
+        float* rows) : ISimdKernel
+    {
+        public void Invoke<TSimd, TVector>()
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
-            double sum = 0;
-            TVector shift = TSimd.Broadcast(max);
-            for (long first = 0; first < classes; first += Chunk)
+            for (long n = start; n < end; n++)
             {
-                long last = Math.Min(classes, first + Chunk);
-                long i = first;
-                TVector lanes = TSimd.Zero;
-                for (; i + TSimd.Width <= last; i += TSimd.Width)
+                float* row = logits + (n * stride);
+                if (targets[n] == ignoreIndex)
                 {
-                    lanes = TSimd.Add(lanes, Simd.Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Load(row + i), shift)));
+                    rows[n] = 0;
+                    new Span<float>(row, checked((int)classes)).Clear();
+                    continue;
                 }
 
-                sum += TSimd.Sum(lanes);
-                for (; i < last; i++)
-                {
-                    sum += Simd.Exp<SimdScalar, float>(row[i] - max);
-                }
+                float wanted = row[targets[n]];
+                float max = RowMath.Max<TSimd, TVector>(row, classes);
+                double sum = SumOfExponentials<TSimd, TVector>(row, max, classes, row);
+                rows[n] = (float)(Math.Log(sum) + ((double)max - wanted));
+                RowMath.Scale<TSimd, TVector>(row, scale * (float)(1 / sum), classes);
+                row[targets[n]] -= scale;
             }
-
-            return sum;
         }
     }
 

@@ -10,11 +10,25 @@ public static partial class CrossEntropy
     // Classes up to which a small block has enough to do.
     private const long FewClasses = 4096;
 
+    // Classes from which a block that goes over its row twice is large, so that fewer rows are under way at a time: what the
+    // first pass has read is to be in the second-level cache still.
+    private const long ManyClasses = 1 << 16;
+
     private static readonly KernelTable<(DType Type, int Threads)> RowsTable = new(
         Source, "cross_entropy_rows", Macros, (DType.Float32, ThreadsFor(1)), (DType.BFloat16, ThreadsFor(FewClasses + 1)));
 
     private static readonly KernelTable<(DType Type, int Threads)> BackwardTable = new(
         Source, "cross_entropy_backward", Macros, (DType.Float32, ThreadsFor(1)), (DType.BFloat16, ThreadsFor(FewClasses + 1)));
+
+    private static readonly KernelTable<(DType Type, int Threads)> RowsAndGradientTable = new(
+        Source,
+        "cross_entropy_rows_and_gradient",
+        Macros,
+        (DType.Float32, ThreadsFor(1)),
+        (DType.BFloat16, ThreadsForTwoPasses(ManyClasses)));
+
+    private static readonly KernelTable<ValueTuple> InverseCountTable = new(
+        "cross_entropy_mean.cu", "cross_entropy_inverse_count", _ => [], default(ValueTuple));
 
     private static readonly KernelTable<ValueTuple> MeanTable = new(
         "cross_entropy_mean.cu", "cross_entropy_mean", _ => [], default(ValueTuple));
@@ -28,6 +42,21 @@ public static partial class CrossEntropy
                 new CudaGrid(n, ThreadsFor(v)), logits, logits.Strides[0], v, targets, ignoreIndex, rows, statistics);
         }
     }
+
+    private static void RowsAndGradientCuda(Tensor logits, Tensor targets, int ignoreIndex, Tensor inverseCount, Tensor rows)
+    {
+        (long n, long v) = (logits.Shape[0], logits.Shape[1]);
+        if (n > 0)
+        {
+            int threads = ThreadsForTwoPasses(v);
+            RowsAndGradientTable[logits.Device, (logits.DType, threads)].Launch(
+                new CudaGrid(n, threads), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
+        }
+    }
+
+    private static void InverseCountCuda(Tensor targets, int ignoreIndex, Tensor inverseCount) =>
+        InverseCountTable[targets.Device, default].Launch(
+            new CudaGrid(1, MeanThreads), targets, targets.Count, ignoreIndex, inverseCount);
 
     private static void MeanCuda(Tensor rows, Tensor targets, int ignoreIndex, Tensor loss, Tensor inverseCount) =>
         MeanTable[rows.Device, default].Launch(
@@ -63,6 +92,8 @@ public static partial class CrossEntropy
     }
 
     private static int ThreadsFor(long classes) => classes <= FewClasses ? 128 : 512;
+
+    private static int ThreadsForTwoPasses(long classes) => classes < ManyClasses ? ThreadsFor(classes) : 1024;
 
     private static (string Name, object Value)[] Macros((DType Type, int Threads) key) =>
         [("TYPE", key.Type.CudaName()), ("THREADS_PER_ROW", key.Threads)];

@@ -27,17 +27,8 @@ public static partial class CrossEntropy
         Tensor statistics = Tensor.Empty([logits.Shape[0], 2], DType.Float32, logits.Device);
         Tensor rows = Tensor.Empty(targets.Shape, DType.Float32, logits.Device);
         WriteRows(logits, targets, ignoreIndex, rows, statistics);
-        Tensor loss = Tensor.Empty([], DType.Float32, logits.Device);
         Tensor inverseCount = Tensor.Empty([], DType.Float32, logits.Device);
-        if (logits.Device.IsCuda)
-        {
-            MeanCuda(rows, targets, ignoreIndex, loss, inverseCount);
-        }
-        else
-        {
-            MeanCpu(rows, targets, ignoreIndex, loss, inverseCount);
-        }
-
+        Tensor loss = MeanOfRows(rows, targets, ignoreIndex, inverseCount);
         return scope.Keep(Tape.Record("cross_entropy", loss, [logits], [logits, targets, statistics, inverseCount], g =>
         {
             using var gradients = new GradientPlaces(g);
@@ -72,7 +63,76 @@ public static partial class CrossEntropy
         return scope.Keep(rows);
     }
 
-    private static void WriteRows(Tensor logits, Tensor targets, int ignoreIndex, Tensor rows, Tensor? statistics)
+    /// <summary>
+    /// Checks targets for <paramref name="classes"/> classes, each in <c>[0, classes)</c> or <paramref name="ignoreIndex"/>.
+    /// </summary>
+    /// <returns>The same, contiguous.</returns>
+    internal static Tensor CheckTargets(string op, Tensor targets, int ignoreIndex, long classes)
+    {
+        if (targets.DType != DType.Int32)
+        {
+            throw new TensorException(op, $"targets have to be int32, not {targets.DType.Name()}.", targets);
+        }
+
+        targets = targets.Contiguous();
+        if (!targets.Device.IsCuda)
+        {
+            CheckTargetsCpu(op, targets, ignoreIndex, classes);
+        }
+
+        return targets;
+    }
+
+    /// <summary>1 over the number of targets that count, at least 1 of them; float32 <c>[]</c>.</summary>
+    internal static Tensor InverseCount(Tensor targets, int ignoreIndex)
+    {
+        Tensor inverseCount = Tensor.Empty([], DType.Float32, targets.Device);
+        if (targets.Device.IsCuda)
+        {
+            InverseCountCuda(targets, ignoreIndex, inverseCount);
+        }
+        else
+        {
+            InverseCountCpu(targets, ignoreIndex, inverseCount);
+        }
+
+        return inverseCount;
+    }
+
+    /// <summary>
+    /// Writes the loss of each row, and the gradient of the mean, which is over the counted rows of this and other
+    /// tensors, in place of the logits.
+    /// </summary>
+    internal static void WriteRowsAndGradient(Tensor logits, Tensor targets, int ignoreIndex, Tensor inverseCount, Tensor rows)
+    {
+        if (logits.Device.IsCuda)
+        {
+            RowsAndGradientCuda(logits, targets, ignoreIndex, inverseCount, rows);
+        }
+        else
+        {
+            RowsAndGradientCpu(logits, targets, ignoreIndex, inverseCount, rows);
+        }
+    }
+
+    /// <summary>The mean of the losses of rows that count; <paramref name="inverseCount"/> is written as well.</summary>
+    internal static Tensor MeanOfRows(Tensor rows, Tensor targets, int ignoreIndex, Tensor inverseCount)
+    {
+        Tensor loss = Tensor.Empty([], DType.Float32, rows.Device);
+        if (rows.Device.IsCuda)
+        {
+            MeanCuda(rows, targets, ignoreIndex, loss, inverseCount);
+        }
+        else
+        {
+            MeanCpu(rows, targets, ignoreIndex, loss, inverseCount);
+        }
+
+        return loss;
+    }
+
+    /// <summary>Writes the loss of each row and, where wanted, what its gradient needs: two numbers.</summary>
+    internal static void WriteRows(Tensor logits, Tensor targets, int ignoreIndex, Tensor rows, Tensor? statistics)
     {
         if (logits.Device.IsCuda)
         {
@@ -97,18 +157,6 @@ public static partial class CrossEntropy
                 targets);
         }
 
-        if (targets.DType != DType.Int32)
-        {
-            throw new TensorException(
-                "cross_entropy", $"targets have to be int32, not {targets.DType.Name()}.", targets);
-        }
-
-        targets = targets.Contiguous();
-        if (!targets.Device.IsCuda)
-        {
-            CheckTargetsCpu(targets, ignoreIndex, logits.Shape[1]);
-        }
-
-        return (RowLayout.Of(logits), targets);
+        return (RowLayout.Of(logits), CheckTargets("cross_entropy", targets, ignoreIndex, logits.Shape[1]));
     }
 }

@@ -96,6 +96,47 @@ struct SoftmaxSum
     }
 };
 
+// The sum over a whole row, for all of its threads.
+DEVICE SoftmaxSum softmax_sum(const Body& body, const TYPE* row, int64 classes)
+{
+    __shared__ float scratch[2][WARPS];
+    SoftmaxSum own;
+    body.for_each(row, classes, [&](const auto& elements, int64) { own.add(elements); });
+    SoftmaxSum all;
+    all.shift = block_maximum<THREADS_PER_ROW>(own.shift, scratch[0]);
+    all.sum = block_sum<THREADS_PER_ROW>(own.sum * exp2_fast(own.shift - all.shift), scratch[1]);
+    return all;
+}
+
+DEVICE float not_a_number() { return float_of_bits(0x7fc00000u); }
+
+DEVICE float loss_of(const SoftmaxSum& softmax, float wanted)
+{
+    double log_of_sum = ((double)log2_fast(softmax.sum) + softmax.shift) * LOG_OF_2;
+    return (float)(log_of_sum - wanted);
+}
+
+// Values become scale * power - (onehot ? factor : 0) for the elements from `first` on.
+template <int Count>
+DEVICE void gradient_of(
+    float (&values)[Count], const Packet<TYPE, Count>& logits, float shift, float scale, float factor, int64 place)
+{
+#pragma unroll
+    for (int k = 0; k < Count; k++)
+    {
+        values[k] = exp2_fast(fused_multiply_add(logits[k], LOG2E, -shift)) * scale;
+    }
+
+    if (place >= 0 && place < Count)
+    {
+#pragma unroll
+        for (int k = 0; k < Count; k++)
+        {
+            values[k] -= k == (int)place ? factor : 0.f;
+        }
+    }
+}
+
 // Writes the row's loss and what its gradient needs: the shift, and 1 over the sum of powers relative to it. The two stay
 // apart because their logarithms' sum would lose the small digits of large logits. A target that is no class makes the
 // loss and the row's gradient NaN.
@@ -103,7 +144,6 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
     const TYPE* logits, int64 stride, int64 classes, const int* targets, int ignored, float* rows, float* statistics)
 {
     after_earlier_launches();
-    __shared__ float scratch[2][WARPS];
     int64 n = blockIdx.x;
     int target = targets[n];
     if (target == ignored)
@@ -118,22 +158,59 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
 
     const TYPE* row = logits + n * stride;
     Body body(row, classes);
-    SoftmaxSum softmax;
-    body.for_each(row, classes, [&](const auto& elements, int64) { softmax.add(elements); });
-    float shift = block_maximum<THREADS_PER_ROW>(softmax.shift, scratch[0]);
-    float sum = block_sum<THREADS_PER_ROW>(softmax.sum * exp2_fast(softmax.shift - shift), scratch[1]);
+    SoftmaxSum softmax = softmax_sum(body, row, classes);
     if (threadIdx.x == 0)
     {
         bool known = target >= 0 && target < classes;
-        float nan = float_of_bits(0x7fc00000u);
-        double log_of_sum = ((double)log2_fast(sum) + shift) * LOG_OF_2;
-        rows[n] = known ? (float)(log_of_sum - to_float(row[target])) : nan;
+        rows[n] = known ? loss_of(softmax, to_float(row[target])) : not_a_number();
         if (statistics != nullptr)
         {
-            statistics[2 * n] = shift;
-            statistics[2 * n + 1] = known ? 1.f / sum : nan;
+            statistics[2 * n] = softmax.shift;
+            statistics[2 * n + 1] = known ? 1.f / softmax.sum : not_a_number();
         }
     }
+}
+
+// Writes the row's loss and, in place of its logits, the gradient of the mean: inverse_count (softmax - onehot), and zero in
+// ignored rows. A target that is no class makes both NaN.
+extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows_and_gradient(
+    TYPE* logits, int64 stride, int64 classes, const int* targets, int ignored, const float* inverse_count, float* rows)
+{
+    after_earlier_launches();
+    int64 n = blockIdx.x;
+    int target = targets[n];
+    TYPE* row = logits + n * stride;
+    Body body(row, classes);
+    if (target == ignored)
+    {
+        body.for_each(row, classes, [&](const auto& elements, int64 first) {
+            float zeros[decltype(size_of(elements))::value] = {};
+            put_packet(row + first, zeros, false);
+        });
+        if (threadIdx.x == 0)
+        {
+            rows[n] = 0.f;
+        }
+
+        return;
+    }
+
+    // Before the barriers of the sum, behind which the row is overwritten.
+    bool known = target >= 0 && target < classes;
+    float wanted = known && threadIdx.x == 0 ? to_float(row[target]) : 0.f;
+    SoftmaxSum softmax = softmax_sum(body, row, classes);
+    if (threadIdx.x == 0)
+    {
+        rows[n] = known ? loss_of(softmax, wanted) : not_a_number();
+    }
+
+    float factor = *inverse_count;
+    float scale = known ? factor / softmax.sum : not_a_number();
+    body.for_each(row, classes, [&](const auto& elements, int64 first) {
+        float values[decltype(size_of(elements))::value];
+        gradient_of(values, elements, softmax.shift, scale, factor, target - first);
+        put_packet(row + first, values, false);
+    });
 }
 
 // dlogits = factor (softmax - onehot), with factor = *upstream * *inverse_count, and zero in ignored rows.
@@ -178,24 +255,8 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_back
     float shift = statistics[2 * n];
     float scale = factor * statistics[2 * n + 1];
     body.for_each(row, classes, [&](const auto& elements, int64 first) {
-        constexpr int count = decltype(size_of(elements))::value;
-        float values[count];
-#pragma unroll
-        for (int k = 0; k < count; k++)
-        {
-            values[k] = exp2_fast(fused_multiply_add(elements[k], LOG2E, -shift)) * scale;
-        }
-
-        int64 place = target - first;
-        if (place >= 0 && place < count)
-        {
-#pragma unroll
-            for (int k = 0; k < count; k++)
-            {
-                values[k] -= k == (int)place ? factor : 0.f;
-            }
-        }
-
+        float values[decltype(size_of(elements))::value];
+        gradient_of(values, elements, shift, scale, factor, target - first);
         put_packet(to + first, values, accumulate != 0);
     });
 }

@@ -126,6 +126,9 @@ public static partial class MatMul
         return scope.Keep(Linear(a, b.Transpose(0, 1)));
     }
 
+    /// <summary><c>c = a b</c>, no gradient: <c>[M, K]</c> and <c>[K, N]</c>, of one type; <paramref name="c"/> has rows in one piece.</summary>
+    internal static void WriteProduct(Tensor a, Tensor b, Tensor c) => Multiply(a, b, c, accumulate: false);
+
     /// <summary><c>sum += a b</c>, no gradient: <c>[M, K]</c> and <c>[K, N]</c>, of one type; <paramref name="sum"/> has rows in one piece.</summary>
     internal static void AddProduct(Tensor a, Tensor b, Tensor sum) => Multiply(a, b, sum, accumulate: true);
 
