@@ -47,7 +47,7 @@ public sealed class BenchTrainTests : IDisposable
         Assert.EndsWith(
             """
 
-            one more step, kernel by kernel; shares of the median step
+            another step, kernel by kernel; shares of the median step
                                launches       ms  share
             attention forward         6     5.00  50.0%
             matrix products           3     3.00  30.0%

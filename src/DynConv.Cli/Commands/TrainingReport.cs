@@ -50,7 +50,7 @@ internal static class TrainingReport
         }
 
         output.WriteLine();
-        output.WriteLine("one more step, kernel by kernel; shares of the median step");
+        output.WriteLine("another step, kernel by kernel; shares of the median step");
         output.WriteLine($"{"",-NameWidth} {"launches",8} {"ms",8} {"share",6}");
         foreach (KernelGroupTime group in timing.Groups)
         {

@@ -12,11 +12,8 @@ public sealed class TrainingBenchmark : IDisposable
 {
     private const int CudaSteps = 20;
     private const int CpuSteps = 5;
-    private const int CudaWarmUps = 5;
+    private const int CudaWarmUps = 6;
     private const int CpuWarmUps = 1;
-
-    // The one that keeps the card busy while the next is queued, and that one, whose kernels are timed.
-    private const int ProfiledSteps = 2;
 
     // Ids enough that a step does not see those of the step before.
     private const int StepsOfIds = 4;
@@ -26,6 +23,7 @@ public sealed class TrainingBenchmark : IDisposable
     private readonly int _steps;
     private readonly LanguageModel _model;
     private readonly Optimizer _optimizer;
+    private readonly BatchSampler _sampler;
     private readonly TrainingLoop _loop;
 
     /// <summary>Makes the model and its optimizer.</summary>
@@ -40,7 +38,7 @@ public sealed class TrainingBenchmark : IDisposable
         ArgumentNullException.ThrowIfNull(configuration);
         Device device = Device.Parse(configuration.Device);
         _steps = (int)Math.Min(configuration.Steps ?? (device.IsCuda ? CudaSteps : CpuSteps), int.MaxValue / 2);
-        _configuration = (configuration with { Steps = (long)_steps + WarmUps(device) + ProfiledSteps, Tokens = null }).Resolve();
+        _configuration = (configuration with { Steps = (long)_steps + (device.IsCuda ? CudaWarmUps : CpuWarmUps), Tokens = null }).Resolve();
         ModelConfiguration shape = _configuration.ModelConfiguration(vocabularySize);
         int context = _configuration.Context!.Value;
         long windows = StepsOfIds * (long)_configuration.Batch!.Value * _configuration.Accumulate;
@@ -52,7 +50,8 @@ public sealed class TrainingBenchmark : IDisposable
         device.Memory.ResetPeak();
         _model = new LanguageModel(shape, _configuration.Seed, device, ComputeTypes.Parse(_configuration.Dtype, device));
         _optimizer = OptimizerKinds.Create(_model, _configuration);
-        _loop = new TrainingLoop(_configuration, _model, _optimizer, new BatchSampler(ids, context, _configuration.Seed));
+        _sampler = new BatchSampler(ids, context, _configuration.Seed);
+        _loop = NewLoop();
     }
 
     /// <summary>Where it computes.</summary>
@@ -65,19 +64,13 @@ public sealed class TrainingBenchmark : IDisposable
     /// <returns>How many this process did not have yet.</returns>
     public int Prepare() => _loop.Prepare();
 
-    /// <summary>Measures steps after some that do not count, then one kernel by kernel, and what the device reaches at best.</summary>
+    /// <summary>Measures one step kernel by kernel, then whole steps after some that do not count, and what the device reaches at best.</summary>
     /// <param name="ceilings">What it reaches at best, if that is known.</param>
     public TrainingTiming Measure(DeviceCeilings? ceilings = null)
     {
-        for (int i = 0; i < WarmUps(Device); i++)
-        {
-            _loop.Step();
-        }
-
+        IReadOnlyList<KernelTime> kernels = WarmUp();
         double[] seconds = MeasureSteps();
         (long peak, long reserved) = (Device.Memory.PeakLiveBytes, Device.Memory.ReservedBytes);
-        _loop.Step();
-        IReadOnlyList<KernelTime> kernels = KernelProfile.Of(Device, () => _loop.Step());
         ModelConfiguration shape = _model.Configuration;
         return new TrainingTiming
         {
@@ -115,7 +108,29 @@ public sealed class TrainingBenchmark : IDisposable
         _model.Dispose();
     }
 
-    private static int WarmUps(Device device) => device.IsCuda ? CudaWarmUps : CpuWarmUps;
+    /// <summary>The steps that do not count.</summary>
+    /// <returns>The kernels of one of them; none on the CPU.</returns>
+    private IReadOnlyList<KernelTime> WarmUp()
+    {
+        // The first step allocates and chooses algorithms.
+        _loop.Step();
+        if (!Device.IsCuda)
+        {
+            return [];
+        }
+
+        // The first step of a loop is queued kernel by kernel, and this one has the memory of the one before.
+        using TrainingLoop watched = NewLoop();
+        IReadOnlyList<KernelTime> kernels = KernelProfile.Of(Device, () => watched.Step());
+        for (int i = 2; i < CudaWarmUps; i++)
+        {
+            _loop.Step();
+        }
+
+        return kernels;
+    }
+
+    private TrainingLoop NewLoop() => new(_configuration, _model, _optimizer, _sampler);
 
     private double[] MeasureSteps()
     {

@@ -29,6 +29,7 @@ internal static class KernelGroups
         ("muon", "optimizer"),
         ("clip_scale", "optimizer"),
         ("tensor_sums", "optimizer"),
+        ("add_scaled", "copies and adds"),
         ("strided_", "copies and adds"),
         ("elementwise_", "copies and adds"),
         ("add_scaled", "copies and adds"),
