@@ -43,13 +43,24 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Whether a step is under way when <see cref="Step"/> returns, and the next is worth queueing before its figures are asked for.</summary>
     public bool IsQueued => _model.Device.IsCuda;
 
+    /// <summary>Steps so far that ran as a recording.</summary>
+    public long RecordedSteps => _trainer.RecordedSteps;
+
     /// <summary>Compiles all kernels that the run's steps and validations need.</summary>
     /// <returns>How many this process did not have yet.</returns>
     public int Prepare() => WithBounds(() => _trainer.Prepare(Parts(1)) + _model.Device.Prepare(() =>
     {
         using var scope = new TensorScope();
-        (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(1, 0);
-        _model.TokenLosses(ids, targets, packed);
+        if (_configuration.Pack)
+        {
+            (Tensor ids, Tensor targets, PackedSequences? packed) = DrawPacked(0);
+            _model.TokenLosses(ids, targets, packed);
+        }
+        else
+        {
+            Tensor[] drawn = DrawWindows(0);
+            _model.TokenLosses(drawn[0], drawn[1]);
+        }
     }));
 
     /// <summary>Makes the next step.</summary>
@@ -63,12 +74,21 @@ internal sealed class TrainingLoop : IDisposable
     {
         long[] targets = [.. Enumerable.Range(0, _configuration.Accumulate).Select(micro => CountTargets(step, micro))];
         double all = Math.Max(1, targets.Sum());
-        return [.. targets.Select((count, micro) => new MicroBatch(() => Loss(step, micro), count / all))];
+        return [.. targets.Select((count, micro) => _configuration.Pack
+            ? new MicroBatch(() => PackedLoss(FirstSample(step, micro)), count / all)
+            : MicroBatch.Of(() => DrawWindows(FirstSample(step, micro)), WindowsLoss, count / all))];
     }
 
-    private MicroBatchLoss Loss(long step, int micro)
+    private MicroBatchLoss WindowsLoss(Tensor[] drawn) => Loss(drawn[0], drawn[1], null);
+
+    private MicroBatchLoss PackedLoss(long first)
     {
-        (Tensor ids, Tensor targets, PackedSequences? packed) = Draw(step, micro);
+        (Tensor ids, Tensor targets, PackedSequences? packed) = DrawPacked(first);
+        return Loss(ids, targets, packed);
+    }
+
+    private MicroBatchLoss Loss(Tensor ids, Tensor targets, PackedSequences? packed)
+    {
         (Tensor total, Tensor crossEntropy) = _model.LossParts(ids, targets, packed);
         return new MicroBatchLoss(total, crossEntropy);
     }
@@ -92,9 +112,6 @@ internal sealed class TrainingLoop : IDisposable
 
     private long FirstSample(long step, int micro) => ((step - 1) * SamplesPerStep) + ((long)micro * _batch);
 
-    private (Tensor Ids, Tensor Targets, PackedSequences? Packed) Draw(long step, int micro) =>
-        _configuration.Pack ? DrawPacked(FirstSample(step, micro)) : DrawWindows(FirstSample(step, micro));
-
     private (Tensor Ids, Tensor Targets, PackedSequences? Packed) DrawPacked(long first)
     {
         PackedBatch batch = _sampler.Pack(first, _batch);
@@ -104,7 +121,7 @@ internal sealed class TrainingLoop : IDisposable
         return (Tensor.From(batch.Ids, shape, _model.Device), Tensor.From(batch.Targets, shape, _model.Device), packed);
     }
 
-    private (Tensor Ids, Tensor Targets, PackedSequences? Packed) DrawWindows(long first)
+    private Tensor[] DrawWindows(long first)
     {
         for (int i = 0; i < _batch; i++)
         {
@@ -112,6 +129,6 @@ internal sealed class TrainingLoop : IDisposable
         }
 
         Shape shape = [_batch, _context];
-        return (Tensor.From(_ids, shape, _model.Device), Tensor.From(_targets, shape, _model.Device), null);
+        return [Tensor.From(_ids, shape, _model.Device), Tensor.From(_targets, shape, _model.Device)];
     }
 }

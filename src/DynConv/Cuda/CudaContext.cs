@@ -106,6 +106,9 @@ internal sealed unsafe class CudaContext
     /// <summary>Takes the time of each kernel; null for none.</summary>
     public LaunchTimes? Times { get; set; }
 
+    /// <summary>Where what is recorded to run between other work goes to; null if nothing of that kind is recorded.</summary>
+    public Recording? Recording { get; set; }
+
     /// <summary>Kernels queued so far, cuBLASLt's products among them.</summary>
     public long Launches { get; private set; }
 
@@ -184,6 +187,7 @@ internal sealed unsafe class CudaContext
     /// <summary>Waits until everything queued so far is done.</summary>
     public void Synchronize()
     {
+        RefuseRecording("a wait for the card");
         MakeCurrent();
         CudaDriver.Check(CudaDriver.cuStreamSynchronize(Stream), "work on the card");
     }
@@ -193,6 +197,7 @@ internal sealed unsafe class CudaContext
     {
         if (bytes > 0)
         {
+            RefuseRecording("a copy from the host");
             MakeCurrent();
             _uploads.Copy((byte*)from, to, bytes);
         }
@@ -248,6 +253,15 @@ internal sealed unsafe class CudaContext
         // One failure is enough to know of, and it is known by its own message.
         Task.WhenAll(plan.Values).GetAwaiter().GetResult();
         return plan.Count;
+    }
+
+    /// <summary>Throws if what runs is recorded: a later run would have the host's part of this one.</summary>
+    internal void RefuseRecording(string what)
+    {
+        if (Recording is not null)
+        {
+            throw new DynConvException($"Work on a card that is recorded and run again has no place for {what}.");
+        }
     }
 
     internal CudaKernel Plan(KernelRequest request)

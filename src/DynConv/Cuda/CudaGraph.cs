@@ -3,7 +3,8 @@ namespace DynConv.Cuda;
 /// <summary>
 /// Work recorded once and queued again as a whole: between its kernels the card waits for nobody. What was recorded
 /// reads and writes the same addresses each time. Its inputs have to live as long as the graph, and its temporaries are
-/// free memory to the pool: nothing else may be computed on the card while the graph is in use.
+/// free memory to the pool: nothing else may be computed on the card while the graph is in use. <see cref="Recording"/> is
+/// free of both.
 /// </summary>
 internal sealed unsafe class CudaGraph : IDisposable
 {
@@ -33,13 +34,16 @@ internal sealed unsafe class CudaGraph : IDisposable
         {
             work();
         }
-        finally
+        catch
         {
             context.IsRecording = false;
-            status = CudaDriver.cuStreamEndCapture(context.Stream, &graph);
+            _ = CudaDriver.cuStreamEndCapture(context.Stream, &graph);
+            _ = graph == 0 ? 0 : CudaDriver.cuGraphDestroy(graph);
+            throw;
         }
 
-        CudaDriver.Check(status, "recording a graph");
+        context.IsRecording = false;
+        CudaDriver.Check(CudaDriver.cuStreamEndCapture(context.Stream, &graph), "recording a graph");
         nint executable;
         status = CudaDriver.cuGraphInstantiateWithFlags(&executable, graph, 0);
         _ = CudaDriver.cuGraphDestroy(graph);

@@ -13,6 +13,7 @@ internal sealed unsafe class PinnedReads(CudaContext context)
     /// <summary>Queues the copy of a number.</summary>
     public PinnedRead Copy(nint from)
     {
+        context.RefuseRecording("a number that the host reads");
         context.MakeCurrent();
         PinnedRead read = _free.TryTake(out PinnedRead free) ? free : Create();
         CudaDriver.Check(

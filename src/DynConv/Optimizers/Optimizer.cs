@@ -95,7 +95,7 @@ public abstract class Optimizer : IDisposable
     /// <param name="learningRate">This step's.</param>
     /// <param name="gradientNorm">What <see cref="GradientNorm"/> has said; one that is not finite changes no parameter.</param>
     public void Step(double learningRate, double gradientNorm) =>
-        Update(learningRate, !double.IsFinite(gradientNorm) ? float.NaN : _clipNorm > 0 && gradientNorm > _clipNorm ? (float)(_clipNorm / gradientNorm) : 1f, null);
+        Update(Gradients(), learningRate, !double.IsFinite(gradientNorm) ? float.NaN : _clipNorm > 0 && gradientNorm > _clipNorm ? (float)(_clipNorm / gradientNorm) : 1f, null);
 
     /// <summary>
     /// The same by a norm that the host does not know yet: nothing is waited for. A norm that is not finite changes no
@@ -106,9 +106,15 @@ public abstract class Optimizer : IDisposable
     public void Step(double learningRate, Tensor squaredNorm)
     {
         ArgumentNullException.ThrowIfNull(squaredNorm);
+        Step(learningRate, squaredNorm, Gradients());
+    }
+
+    /// <summary>The same by gradients that the parameters do not have.</summary>
+    internal void Step(double learningRate, Tensor squaredNorm, IReadOnlyList<(Parameter Parameter, Tensor Gradient)> gradients)
+    {
         using var scope = new TensorScope();
         float limit = _clipNorm > 0 ? (float)_clipNorm : float.PositiveInfinity;
-        Update(learningRate, 1f, Ops.GradientNorm.ClipScale(squaredNorm, limit));
+        Update(gradients, learningRate, 1f, Ops.GradientNorm.ClipScale(squaredNorm, limit));
     }
 
     /// <summary>Gives the memory of all gradients back.</summary>
@@ -202,11 +208,15 @@ public abstract class Optimizer : IDisposable
         StepCount = stepCount;
     }
 
-    private void Update(double learningRate, float scale, Tensor? deviceScale)
+    private (Parameter Parameter, Tensor Gradient)[] Gradients() =>
+        [.. Parameters.Where(pair => pair.Value.Gradient is not null).Select(pair => (pair.Value, pair.Value.Gradient!))];
+
+    private void Update(
+        IReadOnlyList<(Parameter Parameter, Tensor Gradient)> gradients, double learningRate, float scale, Tensor? deviceScale)
     {
         using var tensors = new TensorScope();
         var update = new OptimizerUpdate(StepCount + 1, learningRate, scale, deviceScale);
-        Update([.. Parameters.Where(pair => pair.Value.Gradient is not null).Select(pair => (pair.Value, pair.Value.Gradient!))], update);
+        Update(gradients, update);
         StepCount++;
         ClearGradients();
     }

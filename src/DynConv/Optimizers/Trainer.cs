@@ -1,3 +1,4 @@
+using DynConv.Cuda;
 using DynConv.Ops;
 
 namespace DynConv.Optimizers;
@@ -15,6 +16,11 @@ namespace DynConv.Optimizers;
 /// trainer looks at the figures of the step before. A step whose loss or gradient is not finite changes no parameter, and
 /// neither does the one queued behind it, so that the host, which finds out later, can run that step again as it was. After the
 /// exception the trainer stands where it stood before that step.
+///
+/// Where all micro-batches of a step are made of tensors (<see cref="MicroBatch.Of"/>), the second step of a kind is recorded as a
+/// CUDA graph, and from then on steps of that kind are that graph: the same bits, with little work for the host. A step of
+/// another kind is queued as usual in between; two of them in a row take the recording's place. The recording keeps the memory
+/// that a step needs.
 /// </remarks>
 public sealed class Trainer : IDisposable
 {
@@ -22,10 +28,15 @@ public sealed class Trainer : IDisposable
     private readonly LearningRateSchedule? _schedule;
 
     /// <summary>0 as long as all has been finite, then NaN.</summary>
-    private Tensor _guard;
+    private readonly Tensor _guard;
 
     /// <summary>The last step, if its figures have not been looked at.</summary>
     private TrainingStep? _pending;
+
+    /// <summary>The kind of the last step, if such can be recorded, and one that could not be after all.</summary>
+    private StepKind? _last;
+    private StepKind? _unrecordable;
+    private RecordedStep? _recorded;
 
     private bool _isDisposed;
 
@@ -37,8 +48,17 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(optimizer);
         _optimizer = optimizer;
         _schedule = schedule;
-        _guard = Zero();
+        _guard = TensorScope.Release(Tensor.Zeros([], DType.Float32, _optimizer.Device));
     }
+
+    /// <summary>
+    /// Whether steps that can be are recorded and run again as a whole; true unless set, or unless the environment says
+    /// <c>DYNCONV_CUDA_GRAPHS=0</c>.
+    /// </summary>
+    public bool RecordsSteps { get; init; } = Environment.GetEnvironmentVariable("DYNCONV_CUDA_GRAPHS") != "0";
+
+    /// <summary>Steps of this trainer that ran as a recording.</summary>
+    internal long RecordedSteps { get; private set; }
 
     /// <summary>Steps so far, those before a <see cref="Load"/> included.</summary>
     public long StepCount => _optimizer.StepCount;
@@ -87,9 +107,6 @@ public sealed class Trainer : IDisposable
         MicroBatch[] all = Checked(parts);
         long steps = StepCount;
         int kernels = _optimizer.Device.Prepare(() => Queue(all).Release());
-
-        // Nothing was computed, so what it holds now means nothing.
-        SetGuard(Zero());
         _optimizer.StepCount = steps;
         return kernels;
     }
@@ -137,6 +154,7 @@ public sealed class Trainer : IDisposable
         if (!_isDisposed)
         {
             DropPending();
+            _recorded?.Dispose();
             _guard.Dispose();
             _isDisposed = true;
         }
@@ -183,7 +201,17 @@ public sealed class Trainer : IDisposable
         using var scope = new TensorScope();
         try
         {
-            MicroBatchLoss[] losses = [.. parts.Select(Accumulate)];
+            Tensor[][]? inputs = MayRecord(parts) ? [.. parts.Select(static part => part.Draw!())] : null;
+            StepKind? kind = inputs is null ? null : new StepKind(parts, inputs);
+            bool isRepeated = kind is not null && kind.Equals(_last);
+            _last = kind;
+            if (inputs is not null && RecordedAs(kind!, isRepeated, parts, inputs) is { } recorded)
+            {
+                return Run(recorded, parts, inputs);
+            }
+
+            MicroBatchLoss[] losses =
+                [.. parts.Select((part, i) => Accumulate(part, inputs is null ? part.Loss : () => part.LossOf!(inputs[i])))];
             return _optimizer.Device.IsCuda ? UpdateUnseen(parts, losses) : UpdateChecked(parts, losses);
         }
         catch
@@ -194,15 +222,70 @@ public sealed class Trainer : IDisposable
         }
     }
 
+    /// <summary>Whether a step is made of tensors, and nothing asks to see what it is made of on its way.</summary>
+    private bool MayRecord(MicroBatch[] parts) =>
+        RecordsSteps
+        && _optimizer.Device is { IsCuda: true, IsPreparing: false }
+        && _optimizer.Device.Context.Times is null
+        && !CudaContext.Synchronous
+        && !FiniteCheck.IsOn
+        && parts.All(static part => part.Draw is not null)
+        && _optimizer.Parameters.All(static pair => pair.Value.Tensor.Slot is not { IsReached: true });
+
+    /// <summary>The recording of a step, made if the step before was of the same kind.</summary>
+    private RecordedStep? RecordedAs(StepKind kind, bool isRepeated, MicroBatch[] parts, Tensor[][] inputs)
+    {
+        if (kind.Equals(_recorded?.Kind))
+        {
+            return _recorded;
+        }
+
+        if (!isRepeated || kind.Equals(_unrecordable))
+        {
+            return null;
+        }
+
+        _recorded?.Dispose();
+        _recorded = null;
+        try
+        {
+            return _recorded = new RecordedStep(kind, _optimizer, parts, inputs, Accumulate, GuardedNorm);
+        }
+        catch (DynConvException)
+        {
+            // Whatever it is: if it is not the recording's fault, the step itself says so next.
+            _unrecordable = kind;
+            _optimizer.ClearGradients();
+            return null;
+        }
+    }
+
+    private TrainingStep Run(RecordedStep recorded, MicroBatch[] parts, Tensor[][] inputs)
+    {
+        recorded.Run(inputs);
+        TrainingStep step = Asked(parts, recorded.Losses, recorded.SquaredNorm);
+        _optimizer.Step(step.LearningRate, recorded.SquaredNorm, recorded.Gradients);
+        RecordedSteps++;
+        return step;
+    }
+
     /// <summary>Adds the gradient of a micro-batch.</summary>
-    private MicroBatchLoss Accumulate(MicroBatch part)
+    private MicroBatchLoss Accumulate(MicroBatch part, Func<MicroBatchLoss> loss)
+    {
+        using var scope = new TensorScope();
+        Tensor share = Tensor.From([(float)part.Share], [], _optimizer.Device);
+        MicroBatchLoss kept = Accumulate(loss, share);
+        return new MicroBatchLoss(scope.Keep(kept.Minimized), scope.Keep(kept.Reported));
+    }
+
+    private static MicroBatchLoss Accumulate(Func<MicroBatchLoss> compute, Tensor share)
     {
         using var scope = new TensorScope();
         using var tape = new Tape();
-        MicroBatchLoss loss = part.Loss();
+        MicroBatchLoss loss = compute();
         CheckScalar(loss.Minimized);
         CheckScalar(loss.Reported);
-        tape.Backward(loss.Minimized, Tensor.From([(float)part.Share], loss.Minimized.Shape, loss.Minimized.Device));
+        tape.Backward(loss.Minimized, share.Reshape(loss.Minimized.Shape.Dimensions));
         return new MicroBatchLoss(scope.Keep(loss.Minimized), scope.Keep(loss.Reported));
     }
 
@@ -218,7 +301,7 @@ public sealed class Trainer : IDisposable
 
     private TrainingStep UpdateChecked(MicroBatch[] parts, MicroBatchLoss[] losses)
     {
-        TrainingStep step = Asked(parts, losses, _optimizer.SquaredGradientNorm(Zeros(losses)));
+        TrainingStep step = Asked(parts, losses.Select(static loss => loss.Reported), _optimizer.SquaredGradientNorm(Zeros(losses)));
         Complete(step);
         _optimizer.Step(step.LearningRate, step.GradientNorm);
         return step;
@@ -226,20 +309,27 @@ public sealed class Trainer : IDisposable
 
     private TrainingStep UpdateUnseen(MicroBatch[] parts, MicroBatchLoss[] losses)
     {
-        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. Zeros(losses), _guard]);
-        SetGuard(Elementwise.Scale(squaredNorm, 0));
-        TrainingStep step = Asked(parts, losses, squaredNorm);
+        Tensor squaredNorm = GuardedNorm(losses);
+        TrainingStep step = Asked(parts, losses.Select(static loss => loss.Reported), squaredNorm);
         _optimizer.Step(step.LearningRate, squaredNorm);
         return step;
+    }
+
+    /// <summary>The squared norm of the gradient, NaN if a loss is not finite, or has not been before.</summary>
+    private Tensor GuardedNorm(MicroBatchLoss[] losses)
+    {
+        Tensor squaredNorm = _optimizer.SquaredGradientNorm([.. Zeros(losses), _guard]);
+        Elementwise.ScaleTo(squaredNorm, 0, 0, _guard, accumulate: false);
+        return squaredNorm;
     }
 
     /// <summary>0 times a number is 0 if that is finite and NaN if not, and NaN makes any sum NaN.</summary>
     private static IEnumerable<Tensor> Zeros(MicroBatchLoss[] losses) => losses.Select(loss => Elementwise.Scale(loss.Minimized, 0));
 
-    private TrainingStep Asked(MicroBatch[] parts, MicroBatchLoss[] losses, Tensor squaredNorm)
+    private TrainingStep Asked(MicroBatch[] parts, IEnumerable<Tensor> losses, Tensor squaredNorm)
     {
         long number = StepCount + 1;
-        (PendingValue, double)[] values = [.. losses.Select((loss, i) => (loss.Reported.ReadLater(), parts[i].Share))];
+        (PendingValue, double)[] values = [.. losses.Select((loss, i) => (loss.ReadLater(), parts[i].Share))];
         return new TrainingStep(this, number, _schedule?.At(number) ?? _optimizer.LearningRate, parts, values, squaredNorm.ReadLater());
     }
 
@@ -255,7 +345,7 @@ public sealed class Trainer : IDisposable
             using var scope = new TensorScope();
             foreach (MicroBatch part in step.Parts)
             {
-                Accumulate(part);
+                Accumulate(part, part.Loss);
             }
         });
         _optimizer.ClearGradients();
@@ -266,14 +356,6 @@ public sealed class Trainer : IDisposable
     {
         _pending?.Release();
         _pending = null;
-        SetGuard(Zero());
-    }
-
-    private Tensor Zero() => TensorScope.Release(Tensor.Zeros([], DType.Float32, _optimizer.Device));
-
-    private void SetGuard(Tensor guard)
-    {
-        _guard.Dispose();
-        _guard = TensorScope.Release(guard);
+        _guard.Clear();
     }
 }

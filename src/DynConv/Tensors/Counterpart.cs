@@ -31,10 +31,14 @@ internal sealed class Counterpart : IDisposable
     /// <summary>Whether the copy has the values that the tensor has now.</summary>
     public bool IsCurrent => _version == _storage.Version;
 
-    /// <summary>Brings the copy up to date.</summary>
+    /// <summary>Brings the copy up to date; where work is recorded, before each of its runs.</summary>
     public void Refresh()
     {
-        if (!IsCurrent)
+        if (Copy.Device.Recording is { } recording)
+        {
+            recording.Add(this);
+        }
+        else if (!IsCurrent)
         {
             StridedCopy.Copy(_original, Copy);
             MarkCurrent();

@@ -55,6 +55,9 @@ public sealed class Device
     /// <summary>Whether ops compute nothing now because <see cref="Prepare"/> collects their kernels.</summary>
     internal bool IsPreparing => _context is { IsPlanning: true };
 
+    /// <summary>What is being recorded to run again, if anything is.</summary>
+    internal Recording? Recording => _context?.Recording;
+
     internal CudaContext Context => _context
         ?? throw new DynConvException("This needs a CUDA device, and the tensor lies on the CPU.");
 

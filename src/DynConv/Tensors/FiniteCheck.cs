@@ -26,6 +26,9 @@ public static class FiniteCheck
         return guard;
     }
 
+    /// <summary>Whether the calling thread's ops are checked.</summary>
+    internal static bool IsOn => _enabled;
+
     internal static string Place => _place ?? "";
 
     internal static void Values(string op, ReadOnlySpan<Tensor> outputs)

@@ -11,6 +11,13 @@ public abstract class MemoryPool
 
     private readonly Lock _gate = new();
     private readonly Dictionary<long, Stack<nint>> _free = [];
+
+    /// <summary>Whose a buffer is that is more than the pool's.</summary>
+    private readonly Dictionary<nint, MemoryArena> _owners = [];
+
+    /// <summary>Who takes buffers now, if not the pool's users in general.</summary>
+    private MemoryArena? _arena;
+
     private long _liveBuffers;
     private long _liveBytes;
     private long _reservedBytes;
@@ -67,13 +74,62 @@ public abstract class MemoryPool
         }
     }
 
+    /// <summary>From here to <see cref="End"/> whatever buffer is asked for is a recording's.</summary>
+    internal MemoryArena Begin()
+    {
+        lock (_gate)
+        {
+            return _arena = new MemoryArena { HighestLiveBytes = _liveBytes };
+        }
+    }
+
+    /// <summary>The recording is made.</summary>
+    internal void End()
+    {
+        lock (_gate)
+        {
+            _arena!.TemporaryBytes = _arena.HighestLiveBytes - _liveBytes;
+            _arena = null;
+        }
+    }
+
+    /// <summary>A recording runs, and uses its buffers.</summary>
+    internal void NoteRun(MemoryArena arena)
+    {
+        lock (_gate)
+        {
+            _peakLiveBytes = Math.Max(_peakLiveBytes, _liveBytes + arena.TemporaryBytes);
+        }
+    }
+
+    /// <summary>A recording is given up: its buffers are the pool's again, those in use as soon as they come back.</summary>
+    internal void Release(MemoryArena arena)
+    {
+        lock (_gate)
+        {
+            foreach ((long size, Stack<nint> buffers) in arena.Free)
+            {
+                foreach (nint buffer in buffers)
+                {
+                    Push(_free, size, buffer);
+                }
+            }
+
+            arena.Free.Clear();
+            foreach ((nint buffer, _) in _owners.Where(owner => ReferenceEquals(owner.Value, arena)).ToArray())
+            {
+                _owners.Remove(buffer);
+            }
+        }
+    }
+
     internal nint Rent(long bytes, out long rented)
     {
         rented = RoundUp(bytes);
         nint buffer;
         lock (_gate)
         {
-            if (!_free.TryGetValue(rented, out Stack<nint>? buffers) || !buffers.TryPop(out buffer))
+            if (!(_arena is not null && TryPop(_arena.Free, rented, out buffer)) && !TryPop(_free, rented, out buffer))
             {
                 buffer = Allocate(rented);
             }
@@ -82,6 +138,11 @@ public abstract class MemoryPool
             _liveBytes += rented;
             _peakLiveBytes = Math.Max(_peakLiveBytes, _liveBytes);
             _highestLiveBytes = Math.Max(_highestLiveBytes, _liveBytes);
+            if (_arena is not null)
+            {
+                _owners[buffer] = _arena;
+                _arena.HighestLiveBytes = Math.Max(_arena.HighestLiveBytes, _liveBytes);
+            }
         }
 
         if (Poison)
@@ -96,12 +157,7 @@ public abstract class MemoryPool
     {
         lock (_gate)
         {
-            if (!_free.TryGetValue(rented, out Stack<nint>? buffers))
-            {
-                _free[rented] = buffers = new Stack<nint>();
-            }
-
-            buffers.Push(buffer);
+            Push(_owners.TryGetValue(buffer, out MemoryArena? arena) ? arena.Free : _free, rented, buffer);
             _liveBuffers--;
             _liveBytes -= rented;
         }
@@ -116,6 +172,22 @@ public abstract class MemoryPool
 
     /// <summary>What else is worth knowing when memory runs out; empty if nothing.</summary>
     private protected virtual string Describe() => "";
+
+    private static bool TryPop(Dictionary<long, Stack<nint>> free, long size, out nint buffer)
+    {
+        buffer = 0;
+        return free.TryGetValue(size, out Stack<nint>? buffers) && buffers.TryPop(out buffer);
+    }
+
+    private static void Push(Dictionary<long, Stack<nint>> free, long size, nint buffer)
+    {
+        if (!free.TryGetValue(size, out Stack<nint>? buffers))
+        {
+            free[size] = buffers = new Stack<nint>();
+        }
+
+        buffers.Push(buffer);
+    }
 
     private string Details() => Describe() is { Length: > 0 } text ? $" ({text})" : "";
 

@@ -1,3 +1,5 @@
+using DynConv.Cuda;
+
 namespace DynConv;
 
 /// <summary>A buffer of a device's pool, shared by the tensors that view it; the last one gives it back.</summary>
@@ -10,12 +12,24 @@ internal sealed class Storage
     public Storage(Device device, long bytes)
     {
         Device = device;
+        Recording = device.Recording;
         _pointer = device.Memory.Rent(bytes, out _rented);
     }
 
     public Device Device { get; }
 
-    public nint Pointer => _pointer != 0 ? _pointer : throw new ObjectDisposedException(nameof(Tensor));
+    /// <summary>What this was a temporary of when it was made; null as a rule.</summary>
+    public Recording? Recording { get; }
+
+    public nint Pointer
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_pointer == 0, typeof(Tensor));
+            Device.Recording?.Hold(this);
+            return _pointer;
+        }
+    }
 
     /// <summary>The address for code that runs on the host.</summary>
     public nint HostPointer => Device.IsCuda

@@ -1,5 +1,6 @@
 using DynConv.Modules;
 using DynConv.Ops;
+using DynConv.Optimizers;
 
 namespace DynConv.Tests.Optimizers;
 
@@ -24,16 +25,28 @@ internal sealed class TwoLayers : Module
     }
 
     /// <summary>The mean of the squares of what rows of numbers lack of rows that follow from them.</summary>
-    public Tensor Loss(int first, int rows, float factor = 1)
+    public Tensor Loss(int first, int rows, float factor = 1) => Elementwise.Scale(Loss(Draw(first, rows)), factor);
+
+    /// <summary>The rows, and those that are wanted.</summary>
+    public Tensor[] Draw(int first, int rows)
     {
         Device device = _wide.Device;
         float[] inputs = [.. Enumerable.Range(first * 6, rows * 6).Select(i => MathF.Sin(i * i))];
         float[] wanted = [.. Enumerable.Range(first * 5, rows * 5).Select(i => -MathF.Cos(i / 5 * i))];
-        Tensor x = RmsNormalization.Apply(Tensor.From(inputs, [rows, 6], device), _scale, 1e-6f);
-        Tensor y = Elementwise.Add(MatMul.Linear(MatMul.Linear(x, _first), _output), MatMul.Linear(x, _second));
-        Tensor lack = Elementwise.Add(y, Tensor.From(wanted, [rows, 5], device));
-        return Elementwise.Scale(Reduction.Mean(Elementwise.Multiply(lack, lack)), factor);
+        return [Tensor.From(inputs, [rows, 6], device), Tensor.From(wanted, [rows, 5], device)];
     }
+
+    /// <summary>The loss of what was drawn.</summary>
+    public Tensor Loss(Tensor[] drawn)
+    {
+        Tensor x = RmsNormalization.Apply(drawn[0], _scale, 1e-6f);
+        Tensor y = Elementwise.Add(MatMul.Linear(MatMul.Linear(x, _first), _output), MatMul.Linear(x, _second));
+        Tensor lack = Elementwise.Add(y, drawn[1]);
+        return Reduction.Mean(Elementwise.Multiply(lack, lack));
+    }
+
+    /// <summary>The same for a trainer.</summary>
+    public MicroBatchLoss ReportedLoss(Tensor[] drawn) => Loss(drawn);
 
     public Dictionary<string, float[]> Values() =>
         NamedParameters().ToDictionary(pair => pair.Key, pair => pair.Value.Tensor.ToArray<float>());

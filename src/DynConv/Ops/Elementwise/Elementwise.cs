@@ -166,7 +166,8 @@ public static partial class Elementwise
         }
     }
 
-    private static void ScaleTo(Tensor x, float factor, float offset, Tensor scaled, bool accumulate)
+    /// <summary>Writes <c>factor * x + offset</c>, or adds it to what is there; records nothing.</summary>
+    internal static void ScaleTo(Tensor x, float factor, float offset, Tensor scaled, bool accumulate)
     {
         if (x.Device.IsCuda)
         {
