@@ -70,6 +70,12 @@ public sealed class LanguageModel : Module
     /// <summary>What activations, and so the scores, are computed in: float32 or bfloat16.</summary>
     public DType ComputeType { get; }
 
+    /// <summary>
+    /// Whether a backward pass computes each layer again, in place of keeping what is inside of it from the forward pass on: the same
+    /// gradients for a quarter to a third more time, and the memory of one layer's inside in place of all layers'.
+    /// </summary>
+    public bool RecomputesLayers { get; set; }
+
     /// <summary>A model whose weights are still to be read.</summary>
     internal static LanguageModel Uninitialized(ModelConfiguration configuration, Device? device, DType dtype) =>
         new(configuration, device, dtype, null);
@@ -165,7 +171,9 @@ public sealed class LanguageModel : Module
 
         for (int i = 0; i < _layers.Length; i++)
         {
-            Tensor next = _layers[i].Forward(x, context, state?.Layers[i]);
+            Tensor next = RecomputesLayers && state is null && Tape.IsRecording(x)
+                ? RecomputedLayer.Forward(_layers[i], x, positions, losses, () => Positions(ids, null, packed))
+                : _layers[i].Forward(x, context, state?.Layers[i]);
             x.Dispose();
             x = next;
         }

@@ -45,7 +45,7 @@ public sealed class HelpTests
         foreach (string option in (string[])
         [
             "--data", "--valid", "--out", "--preset", "--config", "--conv", "--placement", "--width", "--rank", "--head-size", "--qk-norm",
-            "--tokenizer", "--steps", "--tokens", "--batch", "--accumulate", "--context", "--pack", "--lr", "--seed", "--threads",
+            "--tokenizer", "--steps", "--tokens", "--batch", "--accumulate", "--context", "--pack", "--recompute", "--lr", "--seed", "--threads",
             "--checkpoint-every", "--resume", "--device", "--tensorboard",
         ])
         {

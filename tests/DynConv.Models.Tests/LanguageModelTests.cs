@@ -219,6 +219,43 @@ public sealed class LanguageModelTests
         Tensor Row(int[] values) => Tensor.From(values, [1, values.Length], place);
     }
 
+    [Theory]
+    [InlineData("cpu", DType.Float32)]
+    [InlineData("cuda", DType.BFloat16)]
+    public void Layers_that_are_computed_again_have_the_same_gradients_and_keep_nothing(string device, DType dtype)
+    {
+        Device place = device == "cuda" ? Card.OrSkip() : Device.Cpu;
+        ModelConfiguration shape = TinyModels.Shape("lowrank all");
+        shape = shape with { MaxPositions = 48, Layers = [.. shape.Layers, .. shape.Layers, shape.Layers[0] with { Channel = new Balancing() }] };
+        using LanguageModel model = TinyModels.Randomize(new LanguageModel(shape, 3, place, dtype), 3);
+        using Tensor ids = Tensor.From(Enumerable.Range(0, 48).Select(i => ((i * 11) + 3) % 29).ToArray(), [1, 48], place);
+        using var bounds = new PackedSequences([0, 9, 48]);
+        foreach (PackedSequences? packed in new[] { null, bounds })
+        {
+            (Dictionary<string, float[]> kept, long most) = Measure(packed);
+            model.RecomputesLayers = true;
+            (Dictionary<string, float[]> computed, long least) = Measure(packed);
+            model.RecomputesLayers = false;
+
+            Assert.Equal(kept, computed);
+            Assert.True(least < 0.7 * most, $"{least:N0} bytes in place of {most:N0}");
+        }
+
+        (Dictionary<string, float[]>, long) Measure(PackedSequences? packed)
+        {
+            long before = place.Memory.LiveBytes;
+            long most = 0;
+            Dictionary<string, float[]> found = Run(model, tape =>
+            {
+                Tensor loss = model.Loss(ids, ids, packed);
+                most = place.Memory.LiveBytes - before;
+                tape.Backward(loss);
+                return loss.Item();
+            });
+            return (found, most);
+        }
+    }
+
     private static Dictionary<string, float[]> Run(LanguageModel model, Func<Tape, double> computeLoss)
     {
         using var scope = new TensorScope();

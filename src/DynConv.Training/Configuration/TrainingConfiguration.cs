@@ -88,6 +88,9 @@ public sealed record TrainingConfiguration
     /// <summary>Micro-batches whose gradients are averaged for one step.</summary>
     public int Accumulate { get; init; } = 1;
 
+    /// <summary>Whether the backward pass computes each layer again, which takes time and saves memory.</summary>
+    public bool Recompute { get; init; }
+
     /// <summary>Steps of the whole run; worked out from <see cref="Tokens"/> if that is given instead.</summary>
     public long? Steps { get; init; }
 

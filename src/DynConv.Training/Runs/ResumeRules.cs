@@ -11,7 +11,7 @@ public static class ResumeRules
     /// </summary>
     public static IReadOnlyList<string> MayChange { get; } =
     [
-        "steps", "tokens", "validate_every", "validation_tokens", "checkpoint_every", "keep_checkpoints", "keep_best",
+        "steps", "tokens", "validate_every", "validation_tokens", "checkpoint_every", "keep_checkpoints", "keep_best", "recompute",
         "device", "dtype", "data", "valid", "tokenizer", "init",
     ];
 

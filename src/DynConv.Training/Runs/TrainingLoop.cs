@@ -26,6 +26,7 @@ internal sealed class TrainingLoop : IDisposable
     {
         _configuration = configuration;
         _model = model;
+        model.RecomputesLayers = configuration.Recompute;
         _sampler = sampler;
         _trainer = new Trainer(optimizer, ScheduleSettings.Of(configuration));
         _batch = configuration.Batch!.Value;

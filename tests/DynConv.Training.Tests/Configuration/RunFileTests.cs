@@ -43,6 +43,7 @@ public sealed class RunFileTests
         Pack = true,
         Batch = 3,
         Accumulate = 2,
+        Recompute = true,
         Steps = 1L << 40,
         Tokens = 1L << 50,
         LearningRate = 0.1 + 0.2,

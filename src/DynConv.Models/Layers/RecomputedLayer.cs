@@ -1,0 +1,67 @@
+using DynConv.Ops;
+
+namespace DynConv.Models.Layers;
+
+/// <summary>
+/// A layer as one op that saves no more than its input: the backward pass computes it again, for as long as its own backward pass
+/// takes. The same gradients, bit by bit, for the time of one more forward pass.
+/// </summary>
+internal static class RecomputedLayer
+{
+    /// <summary>Applies the layer.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="x"><c>[B, T, D]</c>.</param>
+    /// <param name="positions">Of the tokens.</param>
+    /// <param name="losses">Takes what mixers add to the loss; null if nobody wants it.</param>
+    /// <param name="again">Makes the positions anew when the backward pass needs them.</param>
+    public static Tensor Forward(
+        Layer layer, Tensor x, TokenPositions positions, List<Tensor>? losses, Func<TokenPositions> again)
+    {
+        using var scope = new TensorScope();
+        List<Tensor>? own = losses is null ? null : [];
+        Tensor y;
+        using (Tape.Pause())
+        {
+            y = layer.Forward(x, new MixerContext(positions, own, null), null);
+        }
+
+        // Whoever asked for the losses gives them back, also when what follows fails.
+        losses?.AddRange(own!);
+        Tape.Record("layer", [y, .. own ?? []], [x], [x], g => Backward(g, layer, again(), own?.Count));
+        return scope.Keep(y);
+    }
+
+    private static void Backward(BackwardContext g, Layer layer, TokenPositions positions, int? losses)
+    {
+        using (positions)
+        using (var tape = new Tape())
+        {
+            Tensor x = g.Saved(0).Detach().RequireGradient();
+            List<Tensor> own = [];
+            try
+            {
+                Tensor y = layer.Forward(x, new MixerContext(positions, losses is null ? null : own, null), null);
+                var results = new List<(Tensor, Tensor)>();
+                for (int i = 0; i <= own.Count; i++)
+                {
+                    Tensor result = i == 0 ? y : own[i - 1];
+                    if (g.Gradient(i) is { } gradient && result.RequiresGradient)
+                    {
+                        results.Add((result, gradient));
+                    }
+                }
+
+                tape.Backward([.. results]);
+            }
+            finally
+            {
+                own.ForEach(loss => loss.Dispose());
+            }
+
+            if (x.Gradient is { } dx)
+            {
+                g.Add(0, dx);
+            }
+        }
+    }
+}
