@@ -130,7 +130,10 @@ public sealed class CudaModelTests
         foreach (DType dtype in new[] { DType.Float32, DType.BFloat16 })
         {
             ConformanceResult[] results = [.. ConformanceRunner.Run([path], card, dtype)];
-            Assert.All(results, result => Assert.NotEqual(ConformanceOutcome.Failed, result.Outcome));
+            Assert.All(results, result => Assert.True(result.Outcome != ConformanceOutcome.Failed, $"{dtype.Name()}: {result}"));
+            Assert.All(
+                results.Where(result => result.Outcome == ConformanceOutcome.Passed),
+                result => Assert.Equal(dtype == DType.BFloat16, result.RoundingShift > 0));
         }
     }
 

@@ -9,7 +9,12 @@ namespace DynConv.Cli.Commands;
 internal static class VerifyCommand
 {
     private const string Help = """
-        Compares results and gradients with conformance vectors.
+        Compares results and gradients with conformance vectors. Each line ends with the largest error and the tensor that
+        has it.
+
+        With --dtype bfloat16 they are compared with float32 where inputs and the results of ops are rounded to bfloat16,
+        and the vectors with float32 that rounds nothing, both computed on the CPU. Lines also say how far rounding alone
+        moves a vector.
 
         Example:
           dynconv verify tests/golden
@@ -41,8 +46,8 @@ internal static class VerifyCommand
             counts[result.Outcome] = counts.GetValueOrDefault(result.Outcome) + 1;
             context.Out.WriteLine(result.Outcome switch
             {
-                ConformanceOutcome.Passed => $"ok    {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}",
-                ConformanceOutcome.Failed => $"FAIL  {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}",
+                ConformanceOutcome.Passed => $"ok    {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}{Shift(result)}",
+                ConformanceOutcome.Failed => $"FAIL  {result.Name,-48} {result.LargestError:0.0e+00}  {result.Detail}{Shift(result)}",
                 _ => $"skip  {result.Name,-48}          {result.Detail}",
             });
         }
@@ -58,4 +63,7 @@ internal static class VerifyCommand
         context.Error.WriteLine(failed > 0 ? $"error: {failed} vectors are outside their limits." : "error: No vector could be compared.");
         return CommandLineApplication.Failure;
     }
+
+    private static string Shift(ConformanceResult result) =>
+        result.RoundingShift is { } shift ? $"; rounding alone moves it by {shift:0.0e+00}" : "";
 }

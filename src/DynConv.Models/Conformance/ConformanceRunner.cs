@@ -11,7 +11,9 @@ public static class ConformanceRunner
     /// <param name="paths">Op files, model folders, or folders with such in them.</param>
     /// <param name="device">Where to compute; the CPU if not given.</param>
     /// <param name="dtype">
-    /// What to compute in: float32, or bfloat16 on CUDA. The vectors are float32, so bfloat16 has wider limits.
+    /// What to compute in: float32, or bfloat16 on CUDA. The vectors are float32, so bfloat16 is held against what the CPU computes in
+    /// float32 with inputs, matrices and the results of ops rounded to bfloat16, and the CPU's float32 without rounding against the
+    /// vectors.
     /// </param>
     public static IEnumerable<ConformanceResult> Run(
         IEnumerable<string> paths, Device? device = null, DType dtype = DType.Float32)

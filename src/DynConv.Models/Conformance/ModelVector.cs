@@ -21,10 +21,24 @@ internal static class ModelVector
         }
 
         using LanguageModel model = loaded;
+        using LanguageModel? exact = dtype == DType.BFloat16 ? ModelFolder.Load(folder) : null;
+        using LanguageModel? rounded = dtype == DType.BFloat16 ? RoundedLike(model, folder) : null;
         ModelFormat format = ConfigurationFile.FormatOf(Path.Combine(folder, ModelFolder.ConfigurationFileName));
         foreach (string path in Directory.EnumerateFiles(folder, "golden*.safetensors").Order(StringComparer.Ordinal))
         {
-            yield return Compare(model, format, path, $"{name}/{Path.GetFileNameWithoutExtension(path)}");
+            using var reader = new SafetensorsReader(path);
+            var comparison = new Comparison($"{name}/{Path.GetFileNameWithoutExtension(path)}", reader);
+            Dictionary<string, HostTensor> got = Execute(model, format, reader);
+            if (exact is not null && rounded is not null)
+            {
+                comparison.BFloat16(Execute(exact, format, reader), ExecuteRounding(rounded, format, reader), got, Float32Limit, BFloat16Limit);
+            }
+            else
+            {
+                comparison.Float32(got, Float32Limit);
+            }
+
+            yield return comparison.Result;
         }
     }
 
@@ -44,26 +58,51 @@ internal static class ModelVector
         }
     }
 
-    private static ConformanceResult Compare(LanguageModel model, ModelFormat format, string path, string name)
+    /// <summary>
+    /// A float32 model on the CPU with the numbers that one in bfloat16 computes with, which keeps a copy of the parameters that it
+    /// rounds.
+    /// </summary>
+    private static LanguageModel RoundedLike(LanguageModel model, string folder)
+    {
+        LanguageModel rounded = ModelFolder.Load(folder);
+        using var scope = new TensorScope();
+        foreach ((Parameter own, Parameter other) in model.NamedParameters().Zip(
+            rounded.NamedParameters(), static (own, other) => (own.Value, other.Value)))
+        {
+            if (own.Tensor.Storage.Counterpart is not null)
+            {
+                Tensor values = other.Tensor.Detach();
+                values.CopyFrom(values.To(DType.BFloat16).To(DType.Float32));
+            }
+        }
+
+        return rounded;
+    }
+
+    private static Dictionary<string, HostTensor> ExecuteRounding(LanguageModel model, ModelFormat format, SafetensorsReader reader)
+    {
+        using IDisposable rounding = BFloat16Rounding.Start();
+        return Execute(model, format, reader);
+    }
+
+    /// <summary>Scores, loss and gradients, by their names in the file.</summary>
+    private static Dictionary<string, HostTensor> Execute(LanguageModel model, ModelFormat format, SafetensorsReader reader)
     {
         using var scope = new TensorScope();
-        using var reader = new SafetensorsReader(path);
-        var comparison = new Comparison(name);
-        (double outputLimit, double gradientLimit) = Limits(model.ComputeType);
         Tensor ids = reader.Read("input_ids", model.Device);
-        comparison.Check(reader, "out.logits", model.Forward(ids), outputLimit);
+        var values = new Dictionary<string, HostTensor> { ["out.logits"] = HostTensor.Of(model.Forward(ids)) };
         if (!reader.Contains("out.loss"))
         {
-            return comparison.Result;
+            return values;
         }
 
         using var tape = new Tape();
         Tensor loss = model.Loss(ids, NextTokens(ids));
-        comparison.Check(reader, "out.loss", loss, outputLimit);
+        values["out.loss"] = HostTensor.Of(loss);
         tape.Backward(loss);
         foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
         {
-            comparison.Check(reader, $"grad.{format.TensorName(parameterName)}", parameter.Gradient, gradientLimit);
+            values[$"grad.{format.TensorName(parameterName)}"] = HostTensor.OfGradient(parameter.Tensor);
         }
 
         foreach ((_, Parameter parameter) in model.NamedParameters())
@@ -71,12 +110,16 @@ internal static class ModelVector
             parameter.Tensor.ClearGradient();
         }
 
-        return comparison.Result;
+        return values;
     }
 
-    // In bfloat16 a value keeps 8 bits, and each layer rounds anew.
-    private static (double Output, double Gradient) Limits(DType dtype) =>
-        dtype == DType.BFloat16 ? (5e-2, 2e-1) : (1e-5, 1e-4);
+    private static bool IsGradient(string tensor) => tensor.StartsWith("grad.", StringComparison.Ordinal);
+
+    private static double Float32Limit(string tensor) => IsGradient(tensor) ? 1e-4 : 1e-5;
+
+    // What kernels round inside, such as low-rank filters, and roundings between ops that fell to the other side; the gradient of a
+    // norm on queries, a sum in which much cancels, is off by 1e-1.
+    private static double BFloat16Limit(string tensor) => IsGradient(tensor) ? 1.2e-1 : 4e-2;
 
     private static Tensor NextTokens(Tensor ids)
     {

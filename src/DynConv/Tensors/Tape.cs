@@ -80,6 +80,7 @@ public sealed class Tape : IDisposable
     {
         ArgumentNullException.ThrowIfNull(op);
         ArgumentNullException.ThrowIfNull(rule);
+        BFloat16Rounding.Values(outputs);
         FiniteCheck.Values(op, outputs);
         if (!IsRecording(inputs))
         {

@@ -39,6 +39,7 @@ internal sealed class TapeNode
         if (_outputs.Any(static output => output.IsReached) && _inputs.Any(static input => input is { Slot.IsAbandoned: false }))
         {
             using var scope = new TensorScope();
+            BFloat16Rounding.Gradients(_outputs);
             var context = new BackwardContext(this, _outputs, _inputs, _saved);
             _rule(context);
             FiniteCheck.Gradients(this, _inputs);
