@@ -30,7 +30,7 @@ public sealed class BenchTrainTests : IDisposable
         JsonNode row = Assert.Single(JsonNode.Parse(File.ReadAllText(json))!.AsArray())!;
         Assert.Equal(
             [
-                "model", "conv", "placement", "parameters", "vocabulary_size", "batch", "accumulate", "context", "pack", "optimizer", "device",
+                "model", "conv", "placement", "parameters", "vocabulary_size", "batch", "accumulate", "context", "pack", "recompute", "optimizer", "device",
                 "device_name", "dtype", "steps", "step_ms", "fastest_step_ms", "slowest_step_ms", "peak_bytes", "reserved_bytes", "flop_per_token",
                 "peak_tflop_per_s", "ceilings", "kernels", "tokens_per_second", "tflop_per_s", "mfu", "of_product", "groups", "not_in_kernels_ms",
             ],

@@ -131,7 +131,6 @@ internal sealed class TrainingOptions
         Number<long>("--steps", "Length of the run in steps. Default by preset.", static (c, v) => c with { Steps = v, Tokens = null });
         Number<long>("--tokens", "Length of the run in tokens, instead of --steps.", static (c, v) => c with { Tokens = v, Steps = null });
         AddBatch();
-        Add(new Option<bool>("--recompute") { Description = "Compute each layer again in the backward pass: slower, with less memory." }, static (c, v) => c with { Recompute = v });
         Number<double>("--lr", "Peak learning rate. Default by preset.", static (c, v) => c with { LearningRate = v }, "X");
         AddOptimizer();
         Choice("--schedule", "What the learning rate does after its warm-up. Default cosine.", [.. ScheduleKinds.Names], static (c, v) => c with { Schedule = v });
@@ -152,6 +151,7 @@ internal sealed class TrainingOptions
         Number<int>("--accumulate", "Micro-batches of a step. Default 1.", static (c, v) => c with { Accumulate = v });
         Number<int>("--context", "Tokens of a sequence. Default by preset.", static (c, v) => c with { Context = v });
         Add(new Option<bool>("--pack") { Description = "Documents in a sequence do not see one another." }, static (c, v) => c with { Pack = v });
+        Add(new Option<bool>("--recompute") { Description = "Compute each layer again in the backward pass: slower, with less memory." }, static (c, v) => c with { Recompute = v });
     }
 
     private void AddOptimizer() =>

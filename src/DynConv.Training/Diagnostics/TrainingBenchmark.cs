@@ -83,6 +83,7 @@ public sealed class TrainingBenchmark : IDisposable
             Accumulate = _configuration.Accumulate,
             Context = _configuration.Context!.Value,
             IsPacked = _configuration.Pack,
+            IsRecomputed = _configuration.Recompute,
             Optimizer = _configuration.Optimizer,
             Device = Device.ToString(),
             DeviceName = Device.Name,

@@ -42,6 +42,10 @@ public sealed record TrainingTiming
     [JsonPropertyName("pack")]
     public required bool IsPacked { get; init; }
 
+    /// <summary>Whether the backward pass computed each layer again.</summary>
+    [JsonPropertyName("recompute")]
+    public bool IsRecomputed { get; init; }
+
     /// <summary>What changes the weights.</summary>
     [JsonPropertyName("optimizer")]
     public required string Optimizer { get; init; }

@@ -47,6 +47,9 @@ internal sealed class TrainingLoop : IDisposable
     /// <summary>Steps so far that ran as a recording.</summary>
     public long RecordedSteps => _trainer.RecordedSteps;
 
+    /// <summary>Why steps could not be recorded; null if nothing stood in the way.</summary>
+    public string? RecordingFailure => _trainer.RecordingFailure;
+
     /// <summary>Compiles all kernels that the run's steps and validations need.</summary>
     /// <returns>How many this process did not have yet.</returns>
     public int Prepare() => WithBounds(() => _trainer.Prepare(Parts(1)) + _model.Device.Prepare(() =>

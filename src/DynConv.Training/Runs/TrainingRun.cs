@@ -190,8 +190,14 @@ public sealed class TrainingRun
             PeakTokensPerSecond = PeakRates.Of(device, computeType) * 1e12 / FlopCounts.Of(shape, _configuration.Context.Value).Training,
         };
         Prepare(device, loop);
+        string? failure = null;
         var queue = new StepQueue(loop, clock, figures =>
         {
+            if (failure is null && (failure = loop.RecordingFailure) is not null)
+            {
+                _observer.OnNote($"Steps are queued kernel by kernel, because they could not be recorded: {failure}");
+            }
+
             metrics.Write(figures);
             _holdsResults = true;
             _observer.OnStep(figures);

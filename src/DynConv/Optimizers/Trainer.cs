@@ -60,6 +60,9 @@ public sealed class Trainer : IDisposable
     /// <summary>Steps of this trainer that ran as a recording.</summary>
     internal long RecordedSteps { get; private set; }
 
+    /// <summary>Why steps that are made of tensors could not be recorded after all; null if they could, or none have been tried.</summary>
+    internal string? RecordingFailure { get; private set; }
+
     /// <summary>Steps so far, those before a <see cref="Load"/> included.</summary>
     public long StepCount => _optimizer.StepCount;
 
@@ -251,10 +254,11 @@ public sealed class Trainer : IDisposable
         {
             return _recorded = new RecordedStep(kind, _optimizer, parts, inputs, Accumulate, GuardedNorm);
         }
-        catch (DynConvException)
+        catch (DynConvException exception)
         {
             // Whatever it is: if it is not the recording's fault, the step itself says so next.
             _unrecordable = kind;
+            RecordingFailure = exception.Message;
             _optimizer.ClearGradients();
             return null;
         }

@@ -102,6 +102,7 @@ public sealed class RecordedStepTests
 
         trainer.Finish();
         Assert.Equal(0, trainer.RecordedSteps);
+        Assert.Equal("Work on a card that is recorded and run again has no place for a wait for the card.", trainer.RecordingFailure);
         Assert.Equal(before, device.Memory.LiveBuffers);
 
         MicroBatchLoss Waiting(Tensor[] drawn)
