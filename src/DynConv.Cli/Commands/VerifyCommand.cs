@@ -9,8 +9,9 @@ namespace DynConv.Cli.Commands;
 internal static class VerifyCommand
 {
     private const string Help = """
-        Compares results and gradients with conformance vectors. Each line ends with the largest error and the tensor that
-        has it.
+        Compares results and gradients with conformance vectors.
+
+        Each line ends with the largest error and the tensor that has it.
 
         With --dtype bfloat16 they are compared with float32 where inputs and the results of ops are rounded to bfloat16,
         and the vectors with float32 that rounds nothing, both computed on the CPU. Lines also say how far rounding alone
