@@ -193,6 +193,19 @@ struct Worker
         return memory.numbers[queries.stage];
     }
 
+    // A tile of keys that no row sees.
+    DEVICE void pass_turn()
+    {
+        wait_for_turn();
+        end_turn();
+        wait_for_phase(memory.keys_there + keys.stage, keys.round);
+        release(memory.keys_used + keys.stage);
+        keys.advance();
+        wait_for_phase(memory.values_there + values.stage, values.round);
+        release(memory.values_used + values.stage);
+        values.advance();
+    }
+
     DEVICE void start_scores(Scores& scores) const
     {
         wait_for_phase(memory.keys_there + keys.stage, keys.round);
@@ -249,6 +262,16 @@ struct Worker
             }
         };
 
+        // The tiles of keys that any row of the warpgroup sees. It has its turn at the others, too, and nothing to hand in.
+        int first_row = minimum(tile.first_row + number * 64, shape.queries - 1);
+        int last_row = minimum(first_row + 63, shape.queries - 1);
+        int low = (shape.first_key(first_row) - tile.begin) / KEYS;
+        int high = (shape.end_key(last_row) - tile.begin + KEYS - 1) / KEYS - 1;
+        for (int i = tile.last; i > high; i--)
+        {
+            pass_turn();
+        }
+
         Softmax softmax;
         Scores scores;
         Sums sums = {};
@@ -259,10 +282,10 @@ struct Worker
         products_arrived(scores);
         release(memory.keys_used + keys.stage);
         keys.advance();
-        hide(scores, tile.last);
+        hide(scores, high);
         softmax.exponentials(scores, shrink, scale);
         round_weights<KEYS>(weights, scores);
-        for (int i = tile.last - 1; i >= 0; i--)
+        for (int i = high - 1; i >= low; i--)
         {
             wait_for_turn();
             start_scores(scores);
@@ -291,6 +314,11 @@ struct Worker
         products_arrived(sums);
         release(memory.values_used + values.stage);
         values.advance();
+        for (int i = low; i > 0; i--)
+        {
+            pass_turn();
+        }
+
         put(tile, row, softmax, sums, scale, y, statistics);
     }
 
