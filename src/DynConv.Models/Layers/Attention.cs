@@ -190,15 +190,23 @@ internal sealed class CausalSelfAttention : Mixer
         using var scope = new TensorScope();
         var cache = (State?)context.State;
         Tensor[] qkv = _input.Forward(x, context.Packed, cache?.Input);
-        Tensor q = Position(Heads(qkv[0], _configuration.Heads), _queryNorm, context.Positions);
-        Tensor k = Position(Heads(qkv[1], _configuration.KeyValueHeads), _keyNorm, context.Positions);
+        Tensor q = Normed(Heads(qkv[0], _configuration.Heads), _queryNorm);
+        Tensor k = Normed(Heads(qkv[1], _configuration.KeyValueHeads), _keyNorm);
         Tensor v = Heads(qkv[2], _configuration.KeyValueHeads);
+        RotaryPositions? rotary = _rope is null ? null : new(_rope, context.Positions);
         if (cache is not null)
         {
+            // Keys are kept as queries of later tokens see them.
+            if (rotary is not null)
+            {
+                (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+                rotary = null;
+            }
+
             (k, v) = cache.Append(k, v, context.Positions);
         }
 
-        Tensor mixed = Attention.Causal(q, k, v, new AttentionOptions { Packed = context.Packed });
+        Tensor mixed = Attention.Causal(q, k, v, new AttentionOptions { Packed = context.Packed, Rotary = rotary });
         Tensor joined = mixed.Reshape(x.Shape[0], x.Shape[1], _configuration.QuerySize);
         return scope.Keep(_output.Forward(joined, context.Packed, cache?.Output)[0]);
     }
@@ -211,11 +219,7 @@ internal sealed class CausalSelfAttention : Mixer
         Tensor Cache() => TensorScope.Release(Tensor.Empty(shape, _computeType, _device));
     }
 
-    private Tensor Position(Tensor heads, Parameter? norm, TokenPositions positions)
-    {
-        Tensor normed = norm is null ? heads : RmsNormalization.Apply(heads, norm, _normEpsilon);
-        return _rope is null ? normed : Rope.Apply(normed, _rope, positions);
-    }
+    private Tensor Normed(Tensor heads, Parameter? norm) => norm is null ? heads : RmsNormalization.Apply(heads, norm, _normEpsilon);
 
     private Tensor Heads(Tensor x, int heads) =>
         x.Reshape(x.Shape[0], x.Shape[1], heads, _configuration.HeadDimension);

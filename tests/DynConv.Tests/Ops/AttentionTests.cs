@@ -75,6 +75,21 @@ public sealed class AttentionTests : OpTests<AttentionTests>, IOpCases
     }
 
     [Fact]
+    public void Rotary_positions_turn_queries_and_keys_first()
+    {
+        using var scope = new TensorScope();
+        (Tensor q, Tensor k, Tensor v) = Inputs(1, 30, 4, 2, 16);
+        using var table = new RopeTable(100, 16, 40);
+        using var positions = new TokenPositions([5], 30);
+        Tensor wanted = Attention.Causal(Rope.Apply(q, table, positions), Rope.Apply(k, table, positions), v);
+        Tensor got = Attention.Causal(q, k, v, new() { Rotary = new(table, positions) });
+        Assert.Equal(wanted.ToArray<float>(), got.ToArray<float>());
+        Assert.Equal(
+            "attention: 2 queries and 30 keys do not have the same positions; turn them before.",
+            Assert.Throws<TensorException>(() => Attention.Causal(q.Slice(1, 0, 2), k, v, new() { Rotary = new(table, positions) })).Message);
+    }
+
+    [Fact]
     public void The_first_token_sees_itself_alone()
     {
         using var scope = new TensorScope();

@@ -112,6 +112,48 @@ public sealed class AttentionWarpgroupTests
         }
     }
 
+    [Theory]
+    [InlineData(64, false)]
+    [InlineData(128, true)]
+    public void Rotary_positions_are_those_of_the_op(int k, bool packed)
+    {
+        Device card = Hopper();
+        const int Tokens = 150;
+        const int Heads = 2;
+        Shape shape = [1, Tokens, Heads, k];
+        float[][] wanted = Run(Device.Cpu, DType.Float32, fused: false);
+        float[][] got = Run(card, DType.BFloat16, fused: true);
+        for (int i = 0; i < wanted.Length; i++)
+        {
+            double error = wanted[i].Zip(got[i]).Max(pair => Math.Abs(pair.First - pair.Second)) / wanted[i].Max(Math.Abs);
+            Assert.True(error <= 2 * Tolerance, $"{"y dq dk dv".Split()[i]}: {error}");
+        }
+
+        // Turned queries and keys are rounded once more than those of the CPU.
+        float[][] Run(Device device, DType dtype, bool fused)
+        {
+            using var scope = new TensorScope();
+            using var tape = new Tape();
+            using var table = new RopeTable(100, k, Tokens + 3, device);
+            using PackedSequences? sequences = packed ? new PackedSequences([0, 20, Tokens]) : null;
+            using TokenPositions positions = sequences is null ? new([3], Tokens) : new(sequences);
+            Tensor[] x = [.. Enumerable.Range(0, 4).Select(i => Tensor.From(Numbers((int)shape.Count, i, 1), shape, device).To(dtype))];
+            Tensor[] leaves = [.. x.Take(3).Select(tensor => tensor.RequireGradient())];
+            Tensor y = fused
+                ? Attention.Causal(leaves[0], leaves[1], leaves[2], new() { Packed = sequences, Rotary = new(table, positions) })
+                : Attention.Causal(
+                    Rope.Apply(leaves[0], table, positions), Rope.Apply(leaves[1], table, positions), leaves[2], new() { Packed = sequences });
+            tape.Backward(y, x[3]);
+            float[][] results = [.. leaves.Select(leaf => leaf.Gradient!).Prepend(y).Select(tensor => tensor.To(DType.Float32).ToArray<float>())];
+            foreach (Tensor leaf in leaves)
+            {
+                leaf.ClearGradient();
+            }
+
+            return results;
+        }
+    }
+
     private static Device Hopper()
     {
         Assert.SkipUnless(TestDevices.Names.Any(name => name.StartsWith("cuda", StringComparison.Ordinal)), "There is no card.");

@@ -22,13 +22,13 @@ public static unsafe partial class Attention
             return;
         }
 
-        Heads output = Heads.For(y);
+        CpuHeads output = CpuHeads.For(y);
         var pass = new AttentionForwardPass
         {
-            Q = Heads.Of(q),
-            V = Heads.Of(v),
+            Q = CpuHeads.Of(q),
+            V = CpuHeads.Of(v),
             Y = output,
-            TransposedKeys = TransposedKeysCpu(Heads.Of(k)),
+            TransposedKeys = TransposedKeysCpu(CpuHeads.Of(k)),
             Statistics = statistics.Float(),
             Range = KeyRange.Of(queries, k.Shape[1], bounds),
             Scale = scale,
@@ -50,7 +50,7 @@ public static unsafe partial class Attention
     /// <c>[B, Hkv, blocks, K, keys of a block]</c>, zero behind the last key: scores of neighbouring keys become
     /// neighbouring lanes.
     /// </summary>
-    private static float* TransposedKeysCpu(Heads k)
+    private static float* TransposedKeysCpu(CpuHeads k)
     {
         Shape shape = k.Tensor.Shape;
         (long keys, long groups, long channels) = (shape[1], shape[2], k.Channels);
@@ -72,14 +72,14 @@ public static unsafe partial class Attention
     {
         (Tensor q, Tensor k, Tensor v) = (g.Saved(0), g.Saved(1), g.Saved(2));
         (long batch, long groups) = (k.Shape[0], k.Shape[2]);
-        Heads dy = Heads.Of(g.Gradient(0)!);
+        CpuHeads dy = CpuHeads.Of(g.Gradient(0)!);
         var pass = new AttentionBackwardPass
         {
-            Q = Heads.Of(q),
-            K = Heads.Of(k),
-            V = Heads.Of(v),
+            Q = CpuHeads.Of(q),
+            K = CpuHeads.Of(k),
+            V = CpuHeads.Of(v),
             Upstream = dy,
-            InnerProducts = InnerProductsCpu(dy, Heads.Of(g.Saved(3))),
+            InnerProducts = InnerProductsCpu(dy, CpuHeads.Of(g.Saved(3))),
             Statistics = g.Saved(4).Float(),
             QGradient = new HeadGradient(g, 0, q),
             KGradient = new HeadGradient(g, 1, k),
@@ -98,7 +98,7 @@ public static unsafe partial class Attention
     }
 
     /// <summary><c>dy . y</c> for each query, <c>[B, H, T]</c>: what the gradient of a softmax takes off.</summary>
-    private static float* InnerProductsCpu(Heads dy, Heads y)
+    private static float* InnerProductsCpu(CpuHeads dy, CpuHeads y)
     {
         Shape shape = dy.Tensor.Shape;
         (long queries, long heads, long channels) = (shape[1], shape[2], dy.Channels);
@@ -112,7 +112,7 @@ public static unsafe partial class Attention
     }
 
     private readonly struct InnerProducts(
-        Heads dy, Heads y, long row, long head, long queries, long channels, float* products) : ISimdKernel
+        CpuHeads dy, CpuHeads y, long row, long head, long queries, long channels, float* products) : ISimdKernel
     {
         public void Invoke<TSimd, TVector>()
             where TSimd : struct, ISimd<TVector>

@@ -2,14 +2,43 @@ namespace DynConv.Ops;
 
 public static partial class Attention
 {
-    private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds)
+    private static Tensor CausalCuda(Tensor q, Tensor k, Tensor v, float scale, Tensor? bounds, RotaryPositions? rotary)
     {
         CheckCuda(q);
+        if (rotary is not null && !AttentionWarpgroups.TurnBack(q))
+        {
+            (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+            rotary = null;
+        }
+
+        if (rotary is null)
+        {
+            return CausalCuda([q, k, v], q, k, scale, bounds, null);
+        }
+
+        using RopeAngles angles = Rope.Angles(q, rotary.Table, rotary.Positions);
+        return CausalCuda([q, k, v], Rope.Turned(q, angles), Rope.Turned(k, angles), scale, bounds, angles);
+    }
+
+    /// <param name="inputs">Queries, keys and values, as the op has them.</param>
+    /// <param name="q">The queries, turned if there are angles.</param>
+    /// <param name="k">The keys, turned if there are angles.</param>
+    /// <param name="scale">Factor of the scores.</param>
+    /// <param name="bounds">Where the sequence of each token starts and ends, or null.</param>
+    /// <param name="angles">What queries and keys were turned by.</param>
+    private static Tensor CausalCuda(Tensor[] inputs, Tensor q, Tensor k, float scale, Tensor? bounds, RopeAngles? angles)
+    {
+        Tensor v = inputs[2];
         Tensor y = Tensor.Empty(q.Shape, q.DType, q.Device);
         Tensor statistics = Tensor.Empty([q.Shape[0], q.Shape[2], q.Shape[1]], DType.Float32, q.Device);
         ForwardCuda(q, k, v, scale, bounds, y, statistics);
+        long position = angles?.Position ?? 0;
         return Tape.Record(
-            "attention", y, [q, k, v], [q, k, v, y, statistics, bounds], g => BackwardCuda(g, scale));
+            "attention",
+            y,
+            inputs,
+            [q, k, v, y, statistics, bounds, angles?.Table, angles?.Positions],
+            g => BackwardCuda(g, scale, position));
     }
 
     private static void CheckCuda(Tensor q)
@@ -52,7 +81,7 @@ public static partial class Attention
         }
     }
 
-    private static void BackwardCuda(BackwardContext g, float scale)
+    private static void BackwardCuda(BackwardContext g, float scale, long position)
     {
         (Tensor q, Tensor k) = (g.Saved(0), g.Saved(1));
         if (k.Count == 0)
@@ -63,7 +92,8 @@ public static partial class Attention
         var call = new CudaAttentionCall(q, k, g.SavedOrNull(5), scale);
         if (q.Count > 0 && AttentionWarpgroups.Take(q))
         {
-            AttentionWarpgroups.Backward(call, g, g.Saved(4));
+            RopeAngles? angles = g.SavedOrNull(6) is { } table ? new(table, position, g.SavedOrNull(7)) : null;
+            AttentionWarpgroups.Backward(call, g, g.Saved(4), angles);
             return;
         }
 

@@ -13,7 +13,7 @@ public static partial class Attention
     /// <param name="q">Queries <c>[B, T, H, K]</c>, any strides; on CUDA, K is at most 384.</param>
     /// <param name="k">Keys <c>[B, S, Hkv, K]</c>, S at least T, H a multiple of Hkv.</param>
     /// <param name="v">Values, the shape of <paramref name="k"/>.</param>
-    /// <param name="options">Scale and packed sequences.</param>
+    /// <param name="options">Scale, packed sequences and rotary positions.</param>
     /// <returns><c>[B, T, H, K]</c>, contiguous.</returns>
     /// <remarks>
     /// On CUDA, bfloat16 heads of a multiple of 8 channels, up to 128 (256 without gradients), use the tensor cores. Results have the
@@ -30,8 +30,17 @@ public static partial class Attention
         float scale = options.Scale ?? 1f / MathF.Sqrt(q.Shape[3]);
         Tensor? bounds = options.Packed?.On(q.Device).TokenBounds;
         using var scope = new TensorScope();
-        return scope.Keep(
-            q.Device.IsCuda ? CausalCuda(q, k, v, scale, bounds) : CausalCpu(q, k, v, scale, bounds));
+        if (q.Device.IsCuda)
+        {
+            return scope.Keep(CausalCuda(q, k, v, scale, bounds, options.Rotary));
+        }
+
+        if (options.Rotary is { } rotary)
+        {
+            (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+        }
+
+        return scope.Keep(CausalCpu(q, k, v, scale, bounds));
     }
 
     private static void Check(Tensor q, Tensor k, Tensor v, AttentionOptions options)
@@ -55,6 +64,12 @@ public static partial class Attention
         if (k.Shape[1] < q.Shape[1])
         {
             throw new TensorException("attention", $"{q.Shape[1]} queries are more than {k.Shape[1]} keys.", q, k);
+        }
+
+        if (options.Rotary is not null && k.Shape[1] != q.Shape[1])
+        {
+            throw new TensorException(
+                "attention", $"{q.Shape[1]} queries and {k.Shape[1]} keys do not have the same positions; turn them before.", q, k);
         }
 
         if (options.Scale is { } scale && !(scale > 0 && float.IsFinite(scale)))

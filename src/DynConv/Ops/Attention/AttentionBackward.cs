@@ -98,7 +98,7 @@ internal readonly unsafe struct AttentionBackward(AttentionBackwardPass pass, lo
             new(ds + first, 1, Block), queries, keySums, keySums, m: width, n: channels, k: rows);
 
         // A strip's first block of keys starts its sum.
-        Heads dq = pass.QGradient.Place;
+        CpuHeads dq = pass.QGradient.Place;
         bool add = pass.QGradient.Accumulate || pass.Range.First(query) < firstKey;
         SmallProduct.Operand querySums = new(dq.At(batch, query, head), dq.TimeStride);
         SmallProduct.Multiply<TSimd, TVector>(

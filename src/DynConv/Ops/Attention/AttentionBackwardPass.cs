@@ -3,13 +3,13 @@ namespace DynConv.Ops;
 /// <summary>What all work items of one backward pass share.</summary>
 internal sealed unsafe class AttentionBackwardPass
 {
-    public required Heads Q { get; init; }
+    public required CpuHeads Q { get; init; }
 
-    public required Heads K { get; init; }
+    public required CpuHeads K { get; init; }
 
-    public required Heads V { get; init; }
+    public required CpuHeads V { get; init; }
 
-    public required Heads Upstream { get; init; }
+    public required CpuHeads Upstream { get; init; }
 
     /// <summary><c>[B, H, T]</c>: the inner product of each result with its upstream gradient.</summary>
     public required float* InnerProducts { get; init; }

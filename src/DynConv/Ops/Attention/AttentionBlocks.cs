@@ -12,7 +12,7 @@ internal static unsafe class AttentionBlocks
     public const long Block = 64;
 
     /// <summary>Columns of scores are skipped in steps of the widest vector.</summary>
-    public const long Step = Heads.Multiple;
+    public const long Step = CpuHeads.Multiple;
 
     /// <summary>Number of blocks.</summary>
     public static long Count(long length) => (length + Block - 1) / Block;

@@ -3,11 +3,11 @@ namespace DynConv.Ops;
 /// <summary>What all work items of one forward pass share.</summary>
 internal sealed unsafe class AttentionForwardPass
 {
-    public required Heads Q { get; init; }
+    public required CpuHeads Q { get; init; }
 
-    public required Heads V { get; init; }
+    public required CpuHeads V { get; init; }
 
-    public required Heads Y { get; init; }
+    public required CpuHeads Y { get; init; }
 
     /// <summary><c>[B, Hkv, blocks, K, keys of a block]</c>.</summary>
     public required float* TransposedKeys { get; init; }

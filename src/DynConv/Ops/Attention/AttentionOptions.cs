@@ -11,4 +11,10 @@ public sealed record AttentionOptions
     /// keys are as many as the sequences' tokens.
     /// </summary>
     public PackedSequences? Packed { get; init; }
+
+    /// <summary>
+    /// Turns queries and keys by their positions first, as <see cref="Rope"/> would; queries are then as many as keys. On some GPUs this
+    /// saves a pass over the gradients of both.
+    /// </summary>
+    public RotaryPositions? Rotary { get; init; }
 }

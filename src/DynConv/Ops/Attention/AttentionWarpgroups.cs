@@ -30,19 +30,19 @@ internal static class AttentionWarpgroups
         40,
         128);
 
-    private static readonly KernelTable<int> BackwardKernel = new(
+    private static readonly KernelTable<(int Head, bool Rotary)> BackwardKernel = new(
         "attention_wgmma_backward.cu",
         "attention_wgmma_backward",
-        head => [("HEAD", head), ("WARPGROUPS", BackwardWarpgroups), ("QUERIES", Queries(head)), ("STAGES", Stages)],
-        40,
-        128);
+        key => [.. BackwardMacros(key.Head, key.Rotary), ("STAGES", Stages)],
+        (40, false),
+        (128, true));
 
-    private static readonly KernelTable<(int Head, int Piece)> QueriesKernel = new(
+    private static readonly KernelTable<(int Head, bool Rotary, int Piece)> QueriesKernel = new(
         "attention_wgmma_queries.cu",
         "attention_wgmma_queries",
-        key => [("HEAD", key.Head), ("WARPGROUPS", BackwardWarpgroups), ("QUERIES", Queries(key.Head)), ("PIECE", key.Piece)],
-        (40, 1),
-        (128, 8));
+        key => [.. BackwardMacros(key.Head, key.Rotary), ("PIECE", key.Piece)],
+        (40, false, 1),
+        (128, true, 8));
 
     [ThreadStatic]
     private static bool _isLeftOut;
@@ -51,6 +51,12 @@ internal static class AttentionWarpgroups
     public static bool Take(Tensor q) =>
         q.DType == DType.BFloat16 && q.Shape[3] % HeadMultiple == 0 && q.Shape[3] <= LargestHead && !_isLeftOut
         && q.Device.Context.Architecture == Architecture;
+
+    /// <summary>
+    /// Whether these kernels also turn gradients of rotary embeddings back: both channels of a pair are then at the same place of
+    /// groups of 8.
+    /// </summary>
+    public static bool TurnBack(Tensor q) => q.Count > 0 && q.Shape[3] % (2 * HeadMultiple) == 0 && Take(q);
 
     /// <summary>What runs in <paramref name="work"/> uses the kernels of older cards: for comparisons.</summary>
     public static void LeaveOut(Action work)
@@ -93,7 +99,8 @@ internal static class AttentionWarpgroups
     /// <param name="call">The call.</param>
     /// <param name="g">Its inputs and their gradients' places.</param>
     /// <param name="logarithms">The statistics of the forward pass.</param>
-    public static void Backward(CudaAttentionCall call, BackwardContext g, Tensor logarithms)
+    /// <param name="angles">What queries and keys were turned by before; their gradients are turned back.</param>
+    public static void Backward(CudaAttentionCall call, BackwardContext g, Tensor logarithms, RopeAngles? angles)
     {
         (Tensor q, Tensor k, Tensor v, Tensor dy) = (Rows(g.Saved(0)), Rows(g.Saved(1)), Rows(g.Saved(2)), Rows(g.Gradient(0)!));
         int tile = Queries(call.Head);
@@ -111,7 +118,8 @@ internal static class AttentionWarpgroups
         var upstream = CudaTensorMap.OfHeads(dy, tile);
         (CudaHeads keyRows, CudaHeads valueRows, CudaHeads queryRows) = (CudaHeads.Of(dk.Tensor), CudaHeads.Of(dv.Tensor), CudaHeads.Of(dq.Tensor));
         AttentionShape shape = call.Shape;
-        BackwardKernel[call.Device, call.Head].Launch(
+        CudaRotary rotary = CudaRotary.Of(angles);
+        BackwardKernel[call.Device, (call.Head, angles is not null)].Launch(
             new CudaGrid(call.KeyTiles(Keys), (BackwardWarpgroups + 1) * Threads, BackwardBytes(call.Head)),
             KernelArgument.Of(in queries),
             KernelArgument.Of(in keys),
@@ -124,18 +132,23 @@ internal static class AttentionWarpgroups
             dv.Accumulate ? 1 : 0,
             sums,
             turns,
+            KernelArgument.Of(in rotary),
             KernelArgument.Of(in shape),
             call.KeyHeadsInTurn);
         if (dq.Tensor is { } target)
         {
-            QueriesKernel[call.Device, (call.Head, CudaHeads.AreAligned(target) ? HeadMultiple : 1)].Launch(
+            QueriesKernel[call.Device, (call.Head, angles is not null, CudaHeads.AreAligned(target) ? HeadMultiple : 1)].Launch(
                 new CudaGrid(tiles, BackwardWarpgroups * Threads),
                 sums,
                 KernelArgument.Of(in queryRows),
                 dq.Accumulate ? 1 : 0,
+                KernelArgument.Of(in rotary),
                 KernelArgument.Of(in shape));
         }
     }
+
+    private static (string Name, object Value)[] BackwardMacros(int head, bool rotary) =>
+        [("HEAD", head), ("WARPGROUPS", BackwardWarpgroups), ("QUERIES", Queries(head)), ("ROTARY", rotary ? 1 : 0)];
 
     private static Tensor Rows(Tensor heads)
     {

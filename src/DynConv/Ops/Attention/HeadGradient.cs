@@ -11,19 +11,19 @@ internal sealed class HeadGradient
         if (g.Needs(input))
         {
             (_target, bool accumulate) = g.Target(input);
-            Place = Heads.For(_target);
+            Place = CpuHeads.For(_target);
             bool direct = ReferenceEquals(Place.Tensor, _target);
             Accumulate = accumulate && direct;
             _addAtTheEnd = accumulate && !direct;
         }
         else
         {
-            Place = Heads.For(Tensor.Empty(like.Shape, like.DType, like.Device));
+            Place = CpuHeads.For(Tensor.Empty(like.Shape, like.DType, like.Device));
         }
     }
 
     /// <summary>Where the kernel writes.</summary>
-    public Heads Place { get; }
+    public CpuHeads Place { get; }
 
     /// <summary>Whether the kernel adds to what is there.</summary>
     public bool Accumulate { get; }

@@ -76,6 +76,27 @@ DEVICE void fetch_rows(bf16* tiles, const TensorMap* rows, int first, int head, 
     }
 }
 
+// Rotary position embeddings: for each position the cosines of its HEAD / 2 angles, then the sines, and the position of each token,
+// or null where the tokens of each row stand at 0, 1, ...
+struct Rotary
+{
+    const float* angles;
+    const int* positions;
+
+    DEVICE const float* of(int batch, int tokens, int token) const
+    {
+        return angles + (int64)(positions ? positions[(int64)batch * tokens + token] : token) * HEAD;
+    }
+};
+
+// Turns a pair of channels back by its angle.
+DEVICE void turn_back(float& first, float& second, float cosine, float sine)
+{
+    float turned = fused_multiply_add(first, cosine, second * sine);
+    second = fused_multiply_add(second, cosine, -(first * sine));
+    first = turned;
+}
+
 // Writes a thread's part of a row, `half` the first or the second of its two, or adds it to what is there.
 template <int Count>
 DEVICE void put_row(bf16* row, const float (&d)[Count], int half, float factor, bool accumulate)

@@ -5,8 +5,8 @@
 // A tile of dq is a sum over the blocks of its head. They add to it, in global memory, in the order of their keys: each waits
 // for its turn, told by a counter of the tile, so that the sum always has the same bits. No block waits for one with a greater number.
 // Reads q, k, v, dy and (l, d) of each query, l as an exponent of 2; writes dk and dv, either may be null, and `sums`: dq without
-// its scale, as attention_wgmma_queries.cu reads it.
-// Macros: HEAD, WARPGROUPS (that compute: 2), QUERIES (of a tile), STAGES (of the ring of tiles).
+// its scale, as attention_wgmma_queries.cu reads it. If queries and keys were turned by their positions, dk is turned back.
+// Macros: HEAD, WARPGROUPS (that compute: 2), QUERIES (of a tile), STAGES (of the ring of tiles), ROTARY (HEAD is a multiple of 16).
 #include "attention_wgmma.cuh"
 
 static constexpr int KEYS = WARPGROUPS * 64;
@@ -304,6 +304,27 @@ struct Worker
         }
     }
 
+    // dk was computed of turned keys.
+    DEVICE void turn_back_keys(Rotary rotary)
+    {
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+            const float* angles = rotary.of(walk.batch, walk.shape.keys, minimum(key + 8 * half, walk.shape.keys - 1));
+#pragma unroll
+            for (int n = 0; n < HEAD / 16; n++)
+            {
+                auto cosines = Packet<float, 2>::load(angles + n * 8 + lane_column());
+                auto sines = Packet<float, 2>::load(angles + HEAD / 2 + n * 8 + lane_column());
+#pragma unroll
+                for (int e = 0; e < 2; e++)
+                {
+                    turn_back(dk[4 * n + 2 * half + e], dk[4 * (n + HEAD / 16) + 2 * half + e], cosines[e], sines[e]);
+                }
+            }
+        }
+    }
+
     DEVICE void put(HeadRows<bf16> to, const Sums& sums, float factor, bool accumulate) const
     {
         if (to.start)
@@ -324,7 +345,7 @@ struct Worker
 extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_wgmma_backward(
     const __grid_constant__ TensorMap q, const __grid_constant__ TensorMap k, const __grid_constant__ TensorMap v,
     const __grid_constant__ TensorMap dy, const float* statistics, HeadRows<bf16> dk, HeadRows<bf16> dv, int accumulate_dk,
-    int accumulate_dv, float* sums, uint32* turns, AttentionShape shape, int together)
+    int accumulate_dv, float* sums, uint32* turns, Rotary rotary, AttentionShape shape, int together)
 {
     after_earlier_launches();
     Memory memory;
@@ -352,6 +373,11 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) attention_wgmma_backwar
         take_registers<COMPUTE_REGISTERS>();
         Worker worker(memory, walk);
         worker.run();
+        if constexpr (ROTARY)
+        {
+            worker.turn_back_keys(rotary);
+        }
+
         worker.put(dk, worker.dk, shape.scale, accumulate_dk != 0);
         worker.put(dv, worker.dv, 1.f, accumulate_dv != 0);
     }

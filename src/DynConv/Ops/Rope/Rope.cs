@@ -25,7 +25,9 @@ public static partial class Rope
                 "rope", $"positions {position}..{end - 1} lie outside the {table.MaximumLength} of the table.", x);
         }
 
-        return Turn(x, table, end, position, null);
+        using var scope = new TensorScope();
+        using var angles = new RopeAngles(table.Rows(end), position, null);
+        return scope.Keep(Turn(x, angles));
     }
 
     /// <summary>
@@ -40,6 +42,16 @@ public static partial class Rope
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(positions);
+        using var scope = new TensorScope();
+        using RopeAngles angles = Angles(x, table, positions);
+        return scope.Keep(Turn(x, angles));
+    }
+
+    /// <summary>The angles of each token of <paramref name="x"/>.</summary>
+    /// <inheritdoc cref="Apply(Tensor, RopeTable, TokenPositions)" path="/exception"/>
+    internal static RopeAngles Angles(Tensor x, RopeTable table, TokenPositions positions)
+    {
         Check(x, table);
         if (positions.Batch != x.Shape[0] || positions.Tokens != x.Shape[1])
         {
@@ -55,9 +67,18 @@ public static partial class Rope
                 "rope", $"position {positions.End - 1} lies outside the {table.MaximumLength} of the table.", x);
         }
 
-        return positions.Common is { } position
-            ? Turn(x, table, positions.End, position, null)
-            : Turn(x, table, positions.End, 0, positions.On(x.Device));
+        Tensor rows = table.Rows(positions.End);
+        return positions.Common is { } position ? new(rows, position, null) : new(rows, 0, positions.On(x.Device));
+    }
+
+    /// <summary><paramref name="x"/>, turned; takes no part in gradients.</summary>
+    internal static Tensor Turned(Tensor x, RopeAngles angles)
+    {
+        OpArguments.OneDevice("rope", x, angles.Table);
+        x = RowLayout.Of(x);
+        Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
+        Rotate(x, angles.Table, angles.Position, angles.Positions, y, backwards: false, accumulate: false);
+        return y;
     }
 
     private static void Check(Tensor x, RopeTable table)
@@ -72,26 +93,16 @@ public static partial class Rope
     }
 
     /// <summary>Applies the op, with its gradient.</summary>
-    /// <param name="x">As above.</param>
-    /// <param name="table">As above.</param>
-    /// <param name="end">One past the largest position.</param>
-    /// <param name="position">The position of each row's first token, unless each token has its own.</param>
-    /// <param name="positions">int32 <c>[B * T]</c>, or null.</param>
-    private static Tensor Turn(Tensor x, RopeTable table, long end, long position, Tensor? positions)
+    private static Tensor Turn(Tensor x, RopeAngles angles)
     {
-        using var scope = new TensorScope();
-        using Tensor angles = table.Rows(end);
-        OpArguments.OneDevice("rope", x, angles);
-        x = RowLayout.Of(x);
-        Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        Rotate(x, angles, position, positions, y, backwards: false, accumulate: false);
-        return scope.Keep(Tape.Record("rope", y, [x], [angles, positions], g =>
+        long position = angles.Position;
+        return Tape.Record("rope", Turned(x, angles), [x], [angles.Table, angles.Positions], g =>
         {
             Tensor dy = RowLayout.Of(g.Gradient(0)!);
             using var gradients = new GradientPlaces(g);
             GradientRows dx = gradients.Rows(0, innerDimensions: 1);
             Rotate(dy, g.Saved(0), position, g.SavedOrNull(1), dx.Tensor!, backwards: true, dx.Accumulate);
-        }));
+        });
     }
 
     private static void Rotate(

@@ -4,7 +4,7 @@ namespace DynConv.Ops;
 /// A <c>[B, T, H, K]</c> tensor as the kernels want it: the channels of a head side by side and a multiple of
 /// <see cref="Multiple"/> many. Other tensors are copied, with zeros behind the last channel, which change no product.
 /// </summary>
-internal readonly unsafe struct Heads
+internal readonly unsafe struct CpuHeads
 {
     /// <summary>What the channels are a multiple of: the widest vector.</summary>
     public const long Multiple = 16;
@@ -14,7 +14,7 @@ internal readonly unsafe struct Heads
     private readonly long _time;
     private readonly long _head;
 
-    private Heads(Tensor tensor)
+    private CpuHeads(Tensor tensor)
     {
         Tensor = tensor;
         _start = tensor.Float();
@@ -33,20 +33,20 @@ internal readonly unsafe struct Heads
     public long Channels => Tensor.Shape[3];
 
     /// <summary>A tensor to read.</summary>
-    public static Heads Of(Tensor tensor)
+    public static CpuHeads Of(Tensor tensor)
     {
         if (Fits(tensor))
         {
-            return new Heads(tensor);
+            return new CpuHeads(tensor);
         }
 
         Tensor padded = Tensor.Zeros(PaddedShape(tensor.Shape), tensor.DType, tensor.Device);
         StridedCopy.Copy(tensor, padded.Slice(3, 0, tensor.Shape[3]));
-        return new Heads(padded);
+        return new CpuHeads(padded);
     }
 
     /// <summary>A place to write what <see cref="CopyTo"/> then brings to <paramref name="tensor"/>.</summary>
-    public static Heads For(Tensor tensor) =>
+    public static CpuHeads For(Tensor tensor) =>
         new(Fits(tensor) ? tensor : Tensor.Empty(PaddedShape(tensor.Shape), tensor.DType, tensor.Device));
 
     /// <summary>The channels of one head at one time.</summary>
