@@ -10,9 +10,11 @@ public static partial class CrossEntropy
     // Classes up to which a small block has enough to do.
     private const long FewClasses = 4096;
 
-    // Classes from which a block that goes over its row twice is large, so that fewer rows are under way at a time: what the
-    // first pass has read is to be in the second-level cache still.
+    // Classes from which a block that keeps its row in shared memory is large: no other block has room beside it.
     private const long ManyClasses = 1 << 16;
+
+    // Shared memory that a block needs for its sums.
+    private const int SumBytes = 1024;
 
     private static readonly KernelTable<(DType Type, int Threads)> RowsTable = new(
         Source, "cross_entropy_rows", Macros, (DType.Float32, ThreadsFor(1)), (DType.BFloat16, ThreadsFor(FewClasses + 1)));
@@ -20,12 +22,12 @@ public static partial class CrossEntropy
     private static readonly KernelTable<(DType Type, int Threads)> BackwardTable = new(
         Source, "cross_entropy_backward", Macros, (DType.Float32, ThreadsFor(1)), (DType.BFloat16, ThreadsFor(FewClasses + 1)));
 
-    private static readonly KernelTable<(DType Type, int Threads)> RowsAndGradientTable = new(
+    private static readonly KernelTable<(DType Type, int Threads, bool Shared)> RowsAndGradientTable = new(
         Source,
         "cross_entropy_rows_and_gradient",
-        Macros,
-        (DType.Float32, ThreadsFor(1)),
-        (DType.BFloat16, ThreadsForTwoPasses(ManyClasses)));
+        key => Macros(key.Type, key.Threads, key.Shared),
+        (DType.Float32, ThreadsFor(1), false),
+        (DType.BFloat16, ThreadsForTwoPasses(ManyClasses), true));
 
     private static readonly KernelTable<ValueTuple> InverseCountTable = new(
         "cross_entropy_mean.cu", "cross_entropy_inverse_count", _ => [], default(ValueTuple));
@@ -49,8 +51,10 @@ public static partial class CrossEntropy
         if (n > 0)
         {
             int threads = ThreadsForTwoPasses(v);
-            RowsAndGradientTable[logits.Device, (logits.DType, threads)].Launch(
-                new CudaGrid(n, threads), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
+            long bytes = v * logits.DType.SizeInBytes();
+            bool fits = bytes + SumBytes <= logits.Device.Context.MaximumSharedBytes;
+            RowsAndGradientTable[logits.Device, (logits.DType, threads, fits)].Launch(
+                new CudaGrid(n, threads, fits ? (int)bytes : 0), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
         }
     }
 
@@ -95,6 +99,8 @@ public static partial class CrossEntropy
 
     private static int ThreadsForTwoPasses(long classes) => classes < ManyClasses ? ThreadsFor(classes) : 1024;
 
-    private static (string Name, object Value)[] Macros((DType Type, int Threads) key) =>
-        [("TYPE", key.Type.CudaName()), ("THREADS_PER_ROW", key.Threads)];
+    private static (string Name, object Value)[] Macros((DType Type, int Threads) key) => Macros(key.Type, key.Threads, false);
+
+    private static (string Name, object Value)[] Macros(DType type, int threads, bool inSharedMemory) =>
+        [("TYPE", type.CudaName()), ("THREADS_PER_ROW", threads), ("IN_SHARED_MEMORY", inSharedMemory ? 1 : 0)];
 }

@@ -2,6 +2,7 @@
 //
 // A block of THREADS_PER_ROW threads takes one row. Rows may begin anywhere: elements before the first and after the
 // last whole 16 bytes are taken one by one.
+// Macros: TYPE, THREADS_PER_ROW, IN_SHARED_MEMORY (whether a row fits there).
 #include "row_strides.cuh"
 
 static constexpr int VECTOR = 16 / sizeof(TYPE);
@@ -35,6 +36,13 @@ struct Body
     template <class Use>
     DEVICE void for_each(const TYPE* row, int64 classes, const Use& use) const
     {
+        for_each(row, row + head, classes, use);
+    }
+
+    // The same with the whole 16 bytes read from elsewhere.
+    template <class Use>
+    DEVICE void for_each(const TYPE* row, const TYPE* wholes, int64 classes, const Use& use) const
+    {
         for (int64 c = threadIdx.x; c < chunks; c += BATCH * THREADS_PER_ROW)
         {
             Chunk kept[BATCH];
@@ -43,7 +51,7 @@ struct Body
             {
                 if (c + b * THREADS_PER_ROW < chunks)
                 {
-                    kept[b] = Chunk::load(row + head + (c + b * THREADS_PER_ROW) * VECTOR);
+                    kept[b] = Chunk::load(wholes + (c + b * THREADS_PER_ROW) * VECTOR);
                 }
             }
 
@@ -96,12 +104,21 @@ struct SoftmaxSum
     }
 };
 
-// The sum over a whole row, for all of its threads.
-DEVICE SoftmaxSum softmax_sum(const Body& body, const TYPE* row, int64 classes)
+// The sum over a whole row, for all of its threads; its whole 16 bytes are also written to `copy`, if there is one.
+DEVICE SoftmaxSum softmax_sum(const Body& body, const TYPE* row, int64 classes, TYPE* copy = nullptr)
 {
     __shared__ float scratch[2][WARPS];
     SoftmaxSum own;
-    body.for_each(row, classes, [&](const auto& elements, int64) { own.add(elements); });
+    body.for_each(row, classes, [&](const auto& elements, int64 first) {
+        own.add(elements);
+        if constexpr (decltype(size_of(elements))::value == VECTOR)
+        {
+            if (copy != nullptr)
+            {
+                elements.store(copy + (first - body.head));
+            }
+        }
+    });
     SoftmaxSum all;
     all.shift = block_maximum<THREADS_PER_ROW>(own.shift, scratch[0]);
     all.sum = block_sum<THREADS_PER_ROW>(own.sum * exp2_fast(own.shift - all.shift), scratch[1]);
@@ -171,8 +188,10 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
     }
 }
 
+extern __shared__ Bits128 shared_memory[];
+
 // Writes the row's loss and, in place of its logits, the gradient of the mean: inverse_count (softmax - onehot), and zero in
-// ignored rows. A target that is no class makes both NaN.
+// ignored rows. A target that is no class makes both NaN. The second pass over a row finds it in shared memory, if it fits there.
 extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows_and_gradient(
     TYPE* logits, int64 stride, int64 classes, const int* targets, int ignored, const float* inverse_count, float* rows)
 {
@@ -198,7 +217,8 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
     // Before the barriers of the sum, behind which the row is overwritten.
     bool known = target >= 0 && target < classes;
     float wanted = known && threadIdx.x == 0 ? to_float(row[target]) : 0.f;
-    SoftmaxSum softmax = softmax_sum(body, row, classes);
+    TYPE* copy = IN_SHARED_MEMORY ? reinterpret_cast<TYPE*>(shared_memory) : nullptr;
+    SoftmaxSum softmax = softmax_sum(body, row, classes, copy);
     if (threadIdx.x == 0)
     {
         rows[n] = known ? loss_of(softmax, wanted) : not_a_number();
@@ -206,7 +226,7 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
 
     float factor = *inverse_count;
     float scale = known ? factor / softmax.sum : not_a_number();
-    body.for_each(row, classes, [&](const auto& elements, int64 first) {
+    body.for_each(row, IN_SHARED_MEMORY ? copy : row + body.head, classes, [&](const auto& elements, int64 first) {
         float values[decltype(size_of(elements))::value];
         gradient_of(values, elements, softmax.shift, scale, factor, target - first);
         put_packet(row + first, values, false);
