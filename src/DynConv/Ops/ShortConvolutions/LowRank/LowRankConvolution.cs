@@ -31,6 +31,11 @@ public static partial class LowRankConvolution
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, Width(x, u), staticWeight, options);
         CheckFactors(x, z, u);
         ConvolutionInputs.CheckApart(Op, options.Output, ("z", z), ("u", u));
+        if (LowRankPadding.Pays(x, u, options))
+        {
+            return scope.Keep(LowRankPadding.Apply(x, z, u, staticWeight, options));
+        }
+
         Tensor factors = TokenRows.HaveOneStride(z) ? RowLayout.Of(z) : z.Contiguous();
         Tensor basis = RowLayout.Of(u);
         Tensor y = inputs.Result(options);
