@@ -31,7 +31,9 @@ const std::vector<std::string> language = {"-std=c++17", "-w", "-fPIC"};
 const std::vector<std::string> checks = {"-fsanitize=alignment,bounds,shift-exponent,integer-divide-by-zero",
                                          "-fno-sanitize-recover=all"};
 
+// Hidden, or g++ would have all kernels of a process share the shared memory of an inline function, whatever size each gives it.
 const std::vector<std::string> code_generation = {
+    "-fvisibility=hidden",
     "-O1",       "-shared",         "-ffp-contract=off",    "-fno-exceptions",
     "-fno-rtti", "-fno-math-errno", "-fno-strict-aliasing", "-fstack-clash-protection"};
 
