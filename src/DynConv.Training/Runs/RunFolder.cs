@@ -41,11 +41,13 @@ internal sealed class RunFolder : IDisposable
         string path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         for (int attempt = 1; ; attempt++)
         {
-            bool existed = Directory.Exists(path);
+            // A folder that somebody is just starting in may be there for that alone: who leaves it last removes it, if it is empty.
+            bool isTaken = FolderLock.IsTaken(path, LockName);
+            bool existed = !isTaken && Directory.Exists(path);
             try
             {
                 // Of a folder that is in use, who uses it is what to say, and taking the lock says so.
-                if (!FolderLock.IsTaken(path, LockName))
+                if (!isTaken)
                 {
                     CheckFree(folder, path);
                 }
