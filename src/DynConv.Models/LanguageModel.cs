@@ -72,7 +72,7 @@ public sealed class LanguageModel : Module
 
     /// <summary>
     /// Whether a backward pass computes each layer again, in place of keeping what is inside of it from the forward pass on: the same
-    /// gradients for a quarter to a third more time, and the memory of one layer's inside in place of all layers'.
+    /// gradients for about a quarter more time, and the memory of one layer's inside in place of all layers'.
     /// </summary>
     public bool RecomputesLayers { get; set; }
 

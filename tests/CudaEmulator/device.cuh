@@ -450,9 +450,6 @@ DEVICE void products_wait() { emulator::wait_for_products(Pending); }
 template <int Count>
 DEVICE void products_arrived(float (&)[Count]) {}
 
-template <int Count>
-DEVICE void products_arrived(uint32 (&)[Count]) {}
-
 DEVICE void computed_by_now(float value)
 {
     if (value < 0)

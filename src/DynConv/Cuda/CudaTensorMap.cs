@@ -22,7 +22,7 @@ internal unsafe struct CudaTensorMap
     private fixed ulong _words[WordCount];
 
     /// <summary>Boxes of so many rows of a head, and of 64 of its channels; what lies outside of the tensor is zero.</summary>
-    /// <param name="heads">bfloat16 <c>[B, T, H, K]</c>, for which <see cref="Fits"/> is true.</param>
+    /// <param name="heads">bfloat16 <c>[B, T, H, K]</c>, channels side by side, rows at multiples of 16 bytes, none of them twice.</param>
     /// <param name="rows">Rows of a box.</param>
     public static CudaTensorMap OfHeads(Tensor heads, int rows)
     {
@@ -38,18 +38,6 @@ internal unsafe struct CudaTensorMap
                 map, BFloat16, Rank, (void*)heads.Address, sizes, strides, box, steps, interleave: 0, Swizzle128, Promote256, fill: 0),
             $"describing a tensor of shape {heads.Shape}");
         return *map;
-    }
-
-    /// <summary>Whether a map can describe the tensor: channels side by side, rows that begin at multiples of 16 bytes, none of them twice.</summary>
-    public static bool Fits(Tensor heads)
-    {
-        bool fits = heads.Address % 16 == 0 && heads.Strides[Rank - 1] == 1;
-        for (int i = 0; i < Rank - 1; i++)
-        {
-            fits &= heads.Shape[i] == 1 || (heads.Strides[i] > 0 && heads.Strides[i] % 8 == 0);
-        }
-
-        return fits;
     }
 
     private static ulong Size(Tensor heads, int dimension) => (ulong)heads.Shape[dimension];

@@ -32,7 +32,6 @@ internal static class KernelGroups
         ("add_scaled", "copies and adds"),
         ("strided_", "copies and adds"),
         ("elementwise_", "copies and adds"),
-        ("add_scaled", "copies and adds"),
         ("bias", "copies and adds"),
     ];
 

@@ -150,10 +150,11 @@ internal static class AttentionWarpgroups
     private static (string Name, object Value)[] BackwardMacros(int head, bool rotary) =>
         [("HEAD", head), ("WARPGROUPS", BackwardWarpgroups), ("QUERIES", Queries(head)), ("ROTARY", rotary ? 1 : 0)];
 
+    /// <summary>The tensor as tensor maps take it: with aligned rows, none of which stands for several.</summary>
     private static Tensor Rows(Tensor heads)
     {
-        Tensor rows = RowLayout.Of(heads);
-        return CudaTensorMap.Fits(rows) ? rows : rows.Clone();
+        Tensor rows = CudaHeads.Rows(heads, aligned: true);
+        return Overlap.Within(rows) ? rows.Clone() : rows;
     }
 
     // Scores, sums and rounded exponentials of 64 rows take 160 registers of a thread at 64 channels, so that three warpgroups fit,

@@ -76,6 +76,23 @@ DEVICE void fetch_rows(bf16* tiles, const TensorMap* rows, int first, int head, 
     }
 }
 
+// Hides what lies outside of columns from .. to - 1 of a thread's first or second row.
+template <int Count>
+DEVICE void hide_columns(float (&d)[Count], int half, int from, int to)
+{
+#pragma unroll
+    for (int n = 0; n < Count / 4; n++)
+    {
+#pragma unroll
+        for (int e = 0; e < 2; e++)
+        {
+            int column = 8 * n + lane_column() + e;
+            float& score = d[4 * n + 2 * half + e];
+            score = column >= from && column < to ? score : -infinity();
+        }
+    }
+}
+
 // Rotary position embeddings: for each position the cosines of its HEAD / 2 angles, then the sines, and the position of each token,
 // or null where the tokens of each row stand at 0, 1, ...
 struct Rotary

@@ -228,19 +228,8 @@ struct Worker
 #pragma unroll
         for (int half = 0; half < 2; half++)
         {
-            int from = shape.first_key(row + 8 * half) - first_key;
-            int to = shape.end_key(row + 8 * half) - first_key;
-#pragma unroll
-            for (int n = 0; n < KEYS / 8; n++)
-            {
-#pragma unroll
-                for (int e = 0; e < 2; e++)
-                {
-                    int column = 8 * n + lane_column() + e;
-                    float& score = scores[4 * n + 2 * half + e];
-                    score = column >= from && column < to ? score : -infinity();
-                }
-            }
+            hide_columns(
+                scores, half, shape.first_key(row + 8 * half) - first_key, shape.end_key(row + 8 * half) - first_key);
         }
     }
 
