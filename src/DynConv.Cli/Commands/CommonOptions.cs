@@ -153,23 +153,37 @@ internal static class CommonOptions
         return DynConv.Device.Cpu;
     }
 
-    /// <summary>The folder that <c>--model</c> stands for; of a run that is not finished its newest checkpoint, which is said.</summary>
-    public static string FindModel(CliContext context, string folder)
-    {
-        (string found, long? step) = RunModel.Find(folder, context.Mixers);
-        if (step is not null)
-        {
-            context.Error.WriteLine($"note: {folder} is not finished; this is its checkpoint of step {step}, {found}");
-        }
-
-        return found;
-    }
-
-    /// <summary>A model on the device and in the type that options ask for.</summary>
-    public static LanguageModel Load(CliContext context, string folder, string? device, string? computeType)
+    /// <summary>
+    /// The model that <c>--model</c> stands for, on the device and in the type that options ask for, and its tokenizer;
+    /// of a run that is not finished that of its newest checkpoint, which is said.
+    /// </summary>
+    public static (LanguageModel Model, ModelTokenizer Tokenizer) Load(
+        CliContext context, string folder, string? device, string? computeType, bool noTemplate)
     {
         Device resolved = ResolveDevice(context, device);
-        return ModelFolder.Load(folder, resolved, ComputeTypes.Parse(computeType, resolved), context.Mixers);
+        DType type = ComputeTypes.Parse(computeType, resolved);
+        return RunModel.Read(
+            folder,
+            (found, step) =>
+            {
+                LanguageModel model = ModelFolder.Load(found, resolved, type, context.Mixers);
+                try
+                {
+                    var tokenizer = ModelTokenizer.Load(found, !noTemplate);
+                    if (step is not null)
+                    {
+                        context.Error.WriteLine($"note: {folder} is not finished; this is its checkpoint of step {step}, {found}");
+                    }
+
+                    return (model, tokenizer);
+                }
+                catch
+                {
+                    model.Dispose();
+                    throw;
+                }
+            },
+            context.Mixers);
     }
 
     /// <summary>Compiles what a command needs on a GPU, and says where it computes; silent on the CPU.</summary>

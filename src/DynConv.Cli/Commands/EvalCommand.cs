@@ -35,13 +35,13 @@ internal static class EvalCommand
         command.SetAction(parsed =>
         {
             using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
-            string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
-            using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
-            ITokenizer tokenizer = ModelTokenizer.Load(folder, !parsed.GetValue(noTemplate)).Tokenizer;
+            (LanguageModel loaded, ModelTokenizer tokenizer) = CommonOptions.Load(
+                context, parsed.GetValue(model)!, parsed.GetValue(device), parsed.GetValue(computeType), parsed.GetValue(noTemplate));
+            using LanguageModel owned = loaded;
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => Evaluator.Prepare(loaded, parsed.GetValue(pack)));
             using var interrupts = new Interrupts(context);
             context.Out.WriteLine(ResultLine(Evaluate(
-                context, loaded, tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack), reading.Read(parsed), interrupts.Stop)));
+                context, loaded, tokenizer.Tokenizer, parsed.GetValue(data)!, parsed.GetValue(length), parsed.GetValue(batch), parsed.GetValue(pack), reading.Read(parsed), interrupts.Stop)));
             return CommandLineApplication.Success;
         });
         return command;

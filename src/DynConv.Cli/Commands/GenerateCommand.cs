@@ -56,12 +56,13 @@ internal static class GenerateCommand
         command.SetAction(parsed =>
         {
             using IDisposable? limit = CommonOptions.LimitThreads(parsed.GetValue(threads));
-            string folder = CommonOptions.FindModel(context, parsed.GetValue(model)!);
             SamplingOptions options = sampling.Read(parsed).Validate();
             byte[] text = parsed.GetValue(promptFile) is { } file ? PromptFile.Read(file, context.Input) : Encoding.UTF8.GetBytes(parsed.GetValue(prompt)!);
-            using LanguageModel loaded = CommonOptions.Load(context, folder, parsed.GetValue(device), parsed.GetValue(computeType));
+            (LanguageModel loaded, ModelTokenizer tokenizer) = CommonOptions.Load(
+                context, parsed.GetValue(model)!, parsed.GetValue(device), parsed.GetValue(computeType), parsed.GetValue(noTemplate));
+            using LanguageModel owned = loaded;
             CommonOptions.Prepare(context, loaded.Device, loaded.ComputeType, () => TextGenerator.Prepare(loaded));
-            Generate(context, loaded, ModelTokenizer.Load(folder, !parsed.GetValue(noTemplate)), text, parsed.GetValue(maxTokens)!.Value, options, parsed.GetValue(stop) ?? []);
+            Generate(context, loaded, tokenizer, text, parsed.GetValue(maxTokens)!.Value, options, parsed.GetValue(stop) ?? []);
             return CommandLineApplication.Success;
         });
         return command;

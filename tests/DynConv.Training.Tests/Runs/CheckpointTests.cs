@@ -246,6 +246,32 @@ public sealed class CheckpointTests
     }
 
     [Fact]
+    public void Of_a_run_that_removes_a_checkpoint_while_it_is_read_the_newest_one_is_read()
+    {
+        using var run = new TinyRun();
+        run.Start(recorder: new Recorder { StopAfter = 8 });
+        Directory.Move(run.Checkpoint(8), run.Checkpoint(7));
+        string newer = run.Checkpoint(9);
+        var read = new List<string>();
+
+        (string, long?) found = RunModel.Read(run["run"], (folder, step) =>
+        {
+            read.Add(folder);
+            if (read.Count > 1)
+            {
+                return (folder, step);
+            }
+
+            Directory.Move(folder, newer);
+            throw new DynConvException("a file is missing.");
+        });
+
+        Assert.Equal([run.Checkpoint(7), newer], read);
+        Assert.Equal((newer, 9), found);
+        Assert.Throws<DynConvException>(() => RunModel.Read<int>(run["run"], (_, _) => throw new DynConvException("a file is damaged.")));
+    }
+
+    [Fact]
     public void A_finished_run_without_checkpoints_is_not_trained_from_the_start()
     {
         using var run = new TinyRun();
