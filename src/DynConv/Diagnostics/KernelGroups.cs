@@ -31,6 +31,7 @@ internal static class KernelGroups
         ("tensor_sums", "optimizer"),
         ("add_scaled", "copies and adds"),
         ("strided_", "copies and adds"),
+        ("shifted_copy", "copies and adds"),
         ("elementwise_", "copies and adds"),
         ("bias", "copies and adds"),
     ];

@@ -44,6 +44,42 @@ public sealed class CopyTests
         }
     }
 
+    // Rows of which each begins elsewhere, in both tensors: 16 bytes at a time on a card, but for their ends. All values are exact.
+    [Theory]
+    [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
+    public void Rows_that_begin_anywhere_are_copied_and_added(string device)
+    {
+        const int Rows = 9;
+        const int Wide = 45;
+        foreach (DType type in new[] { DType.Float32, DType.BFloat16 }.Where(type => device != "cpu" || type == DType.Float32))
+        {
+            foreach ((int from, int to, int length) in new[] { (0, 1, 44), (3, 0, 17), (2, 7, 8), (5, 5, 40), (1, 4, 30) })
+            {
+                using var scope = new TensorScope();
+                float[] values = [.. Enumerable.Range(1, Rows * Wide).Select(i => i % 120f)];
+                float[] before = [.. values.Select(value => -value / 2)];
+                Tensor source = Tensor.From(values, [Rows, Wide], TestDevices.Get(device)).To(type).Slice(1, from, length);
+                Tensor copied = Tensor.From(before, [Rows, Wide], TestDevices.Get(device)).To(type);
+                Tensor added = copied.Clone();
+                StridedCopy.Copy(source, copied.Slice(1, to, length));
+                StridedCopy.Add(source, added.Slice(1, to, length));
+                Assert.Equal(Wanted(adds: false), copied.To(DType.Float32).ToArray<float>());
+                Assert.Equal(Wanted(adds: true), added.To(DType.Float32).ToArray<float>());
+                if (source.Device.IsCuda)
+                {
+                    Tensor filled = Tensor.Empty([Rows, Wide + 3], type, source.Device);
+                    ShiftedCopy.Fill(source, filled);
+                    Assert.Equal(source.To(DType.Float32).ToArray<float>(), filled.Slice(1, 0, length).To(DType.Float32).ToArray<float>());
+                    Assert.All(filled.Slice(1, length, Wide + 3 - length).To(DType.Float32).ToArray<float>(), value => Assert.Equal(0, value));
+                }
+
+                IEnumerable<float> Wanted(bool adds) => before.Select((value, i) => i % Wide - to is >= 0 and int column && column < length
+                    ? values[i - to + from] + (adds ? value : 0)
+                    : value);
+            }
+        }
+    }
+
     [Theory]
     [MemberData(nameof(Devices), DisableDiscoveryEnumeration = true)]
     public void Conversions_round_to_nearest_even(string device)

@@ -3,6 +3,7 @@
 //
 //   packet.cuh   neighbouring elements that move together (included here)
 //   tiles.cuh    products of rows on tensor cores
+//   shifted.cuh  elements that begin anywhere, from aligned accesses
 //   queue.cuh    elements that each lane fetches some steps before it uses them
 //   device.cuh   what only hardware can do, a function each (included here)
 #pragma once

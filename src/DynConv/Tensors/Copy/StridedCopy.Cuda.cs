@@ -37,17 +37,29 @@ internal static partial class StridedCopy
         (DType.BFloat16, DType.BFloat16, ElementLaunch.Narrow),
         (DType.Float32, DType.Float32, ElementLaunch.Wide));
 
-    private static void CopyCuda(Tensor source, Tensor destination) => ElementLaunch.Run(
-        vector => CopyKernel[source.Device, (source.DType, destination.DType, vector)],
-        [source, destination],
-        source,
-        destination);
+    private static void CopyCuda(Tensor source, Tensor destination)
+    {
+        if (!ShiftedCopy.Run(source, destination, adds: false))
+        {
+            ElementLaunch.Run(
+                vector => CopyKernel[source.Device, (source.DType, destination.DType, vector)],
+                [source, destination],
+                source,
+                destination);
+        }
+    }
 
-    private static void AddCuda(Tensor source, Tensor destination) => ElementLaunch.Run(
-        vector => AddKernel[source.Device, (source.DType, destination.DType, vector)],
-        [source, destination],
-        source,
-        destination);
+    private static void AddCuda(Tensor source, Tensor destination)
+    {
+        if (!ShiftedCopy.Run(source, destination, adds: true))
+        {
+            ElementLaunch.Run(
+                vector => AddKernel[source.Device, (source.DType, destination.DType, vector)],
+                [source, destination],
+                source,
+                destination);
+        }
+    }
 
     private static void ClearCuda(Tensor destination) => ElementLaunch.Run(
         vector => ClearKernel[destination.Device, (destination.DType, destination.DType, vector)], [destination], destination);

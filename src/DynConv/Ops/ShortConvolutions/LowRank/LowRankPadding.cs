@@ -31,8 +31,7 @@ internal static class LowRankPadding
     {
         long channels = tensor.Shape[^1];
         Tensor padded = Tensor.Empty(tensor.Shape.With(tensor.Rank - 1, wide), tensor.DType, tensor.Device);
-        StridedCopy.Clear(padded.Slice(tensor.Rank - 1, channels, wide - channels));
-        StridedCopy.Copy(tensor, padded.Slice(tensor.Rank - 1, 0, channels));
+        ShiftedCopy.Fill(tensor, padded);
         return Tape.Record("padding", padded, [tensor], [], g => g.Add(0, g.Gradient(0)!.Slice(tensor.Rank - 1, 0, channels)));
     }
 }
