@@ -90,8 +90,8 @@ public sealed class LanguageModel : Module
     public Tensor Forward(Tensor ids, ModelState? state = null, bool lastOnly = false, PackedSequences? packed = null)
     {
         using var scope = new TensorScope();
-        Tensor hidden = Hidden(ids, state, packed, null);
-        return scope.Keep(Logits(lastOnly ? hidden.Slice(1, hidden.Shape[1] - 1, 1) : hidden));
+        ResidualStream hidden = Hidden(ids, state, packed, null);
+        return scope.Keep(Logits(lastOnly ? hidden.Last() : hidden));
     }
 
     /// <summary>What training minimises: the mean cross-entropy of the next tokens and what mixers add to it, in nats.</summary>
@@ -158,23 +158,23 @@ public sealed class LanguageModel : Module
         _ropeTables.Dispose();
     }
 
-    private Tensor Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<Tensor>? losses)
+    private ResidualStream Hidden(Tensor ids, ModelState? state, PackedSequences? packed, List<Tensor>? losses)
     {
         using TokenPositions positions = Positions(ids, state, packed);
         var context = new MixerContext(positions, losses, null);
         state?.Begin();
-        Tensor x;
+        ResidualStream x;
         using (FiniteCheck.Enter("model.embed_tokens"))
         {
-            x = EmbeddingLookup.Apply(_computeEmbedding.Current(), ids);
+            x = new(EmbeddingLookup.Apply(_computeEmbedding.Current(), ids));
         }
 
         for (int i = 0; i < _layers.Length; i++)
         {
-            Tensor next = RecomputesLayers && state is null && Tape.IsRecording(x)
-                ? RecomputedLayer.Forward(_layers[i], x, positions, losses, () => Positions(ids, null, packed))
+            ResidualStream next = RecomputesLayers && state is null && Tape.IsRecording(x.Sum, x.Added)
+                ? new(RecomputedLayer.Forward(_layers[i], x.Total(), positions, losses, () => Positions(ids, null, packed)))
                 : _layers[i].Forward(x, context, state?.Layers[i]);
-            x.Dispose();
+            x.DisposeBefore(next);
             x = next;
         }
 
@@ -205,24 +205,24 @@ public sealed class LanguageModel : Module
             "language_model", $"packed sequences of {packed.Tokens} tokens need ids of shape [1, {packed.Tokens}], not {ids.Shape}.", ids);
     }
 
-    private Tensor MeanLoss(Tensor hidden, Tensor targets)
+    private Tensor MeanLoss(ResidualStream hidden, Tensor targets)
     {
         Tensor normed = Normed(hidden);
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
         return LinearCrossEntropy.Mean(normed, _computeOutput.Current(), targets);
     }
 
-    private Tensor Logits(Tensor hidden)
+    private Tensor Logits(ResidualStream hidden)
     {
         Tensor normed = Normed(hidden);
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("lm_head");
         return MatMul.Linear(normed, _computeOutput.Current());
     }
 
-    private Tensor Normed(Tensor hidden)
+    private Tensor Normed(ResidualStream hidden)
     {
         using FiniteCheck.PlaceGuard place = FiniteCheck.Enter("model.norm");
-        return RmsNormalization.Apply(hidden, _norm, (float)Configuration.NormEpsilon);
+        return hidden.Normed(_norm, (float)Configuration.NormEpsilon).Normed;
     }
 }
 

@@ -1,5 +1,4 @@
 using DynConv.Modules;
-using DynConv.Ops;
 
 namespace DynConv.Models.Layers;
 
@@ -26,11 +25,11 @@ internal sealed class Layer : Module
         }
     }
 
-    public Tensor Forward(Tensor x, MixerContext context, LayerState? state)
+    public ResidualStream Forward(ResidualStream x, MixerContext context, LayerState? state)
     {
         using var scope = new TensorScope();
-        Tensor mixed = _sequence.Forward(x, context.With(state?.Sequence));
-        return scope.Keep(_channel?.Forward(mixed, context.With(state?.Channel)) ?? mixed);
+        ResidualStream mixed = _sequence.Forward(x, context.With(state?.Sequence));
+        return (_channel?.Forward(mixed, context.With(state?.Channel)) ?? mixed).KeptBy(scope);
     }
 
     public LayerState CreateState(long batch, long maxTokens) =>
@@ -38,10 +37,11 @@ internal sealed class Layer : Module
 
     private sealed record Half(Parameter Norm, Mixer Mixer, float Epsilon, string Place)
     {
-        public Tensor Forward(Tensor x, MixerContext context)
+        public ResidualStream Forward(ResidualStream x, MixerContext context)
         {
             using FiniteCheck.PlaceGuard place = FiniteCheck.Enter(Place);
-            return Elementwise.Add(x, Mixer.Forward(RmsNormalization.Apply(x, Norm, Epsilon), context));
+            (Tensor sum, Tensor normed) = x.Normed(Norm, Epsilon);
+            return new(sum, Mixer.Forward(normed, context));
         }
     }
 }

@@ -22,7 +22,7 @@ internal static class RecomputedLayer
         Tensor y;
         using (Tape.Pause())
         {
-            y = layer.Forward(x, new MixerContext(positions, own, null), null);
+            y = layer.Forward(new(x), new MixerContext(positions, own, null), null).Total();
         }
 
         // Whoever asked for the losses gives them back, also when what follows fails.
@@ -40,7 +40,7 @@ internal static class RecomputedLayer
             List<Tensor> own = [];
             try
             {
-                Tensor y = layer.Forward(x, new MixerContext(positions, losses is null ? null : own, null), null);
+                Tensor y = layer.Forward(new(x), new MixerContext(positions, losses is null ? null : own, null), null).Total();
                 var results = new List<(Tensor, Tensor)>();
                 for (int i = 0; i <= own.Count; i++)
                 {

@@ -31,6 +31,7 @@ public static class OpCatalogue
         MatMul.LinearDescription,
         MatMul.BatchedDescription,
         RmsNormalization.Description,
+        RmsNormalization.SumDescription,
         Rope.Description,
         SwiGlu.Description,
         Bias.Description,

@@ -130,7 +130,8 @@ public static partial class Elementwise
         }));
     }
 
-    private static void AddTo(Tensor a, Tensor b, Tensor sum, float factor)
+    /// <summary>Writes <c>a + factor * b</c>; records nothing.</summary>
+    internal static void AddTo(Tensor a, Tensor b, Tensor sum, float factor)
     {
         if (sum.Device.IsCuda)
         {

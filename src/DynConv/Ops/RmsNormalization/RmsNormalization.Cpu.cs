@@ -17,11 +17,11 @@ public static unsafe partial class RmsNormalization
     }
 
     private static void BackwardCpu(
-        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, GradientRows dx, GradientRows dweight)
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor? elsewhere, Tensor? dx, GradientRows dweight)
     {
-        if (dx.Tensor is { } target)
+        if (dx is not null)
         {
-            BackwardInputCpu(dy, x, weight, inverseRms, target, dx.Accumulate);
+            BackwardInputCpu(dy, x, weight, inverseRms, elsewhere, dx);
         }
 
         if (dweight.Tensor is { } sum)
@@ -31,16 +31,17 @@ public static unsafe partial class RmsNormalization
     }
 
     private static void BackwardInputCpu(
-        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor target, bool accumulate)
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor? elsewhere, Tensor dx)
     {
-        var walk = RowWalk.OverRows(dy, x, target);
+        var walk = RowWalk.OverRows(dy, x, dx, elsewhere ?? dx);
         float* upstream = dy.Float();
         float* from = x.Float();
         float* w = weight.Float();
         float* inverse = inverseRms.Float();
-        float* to = target.Float();
+        float* to = dx.Float();
+        float* before = elsewhere is null ? null : elsewhere.Float();
         Workers.ForRange(walk.Rows, walk.RowsPerBlock, (start, end) =>
-            Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, to, accumulate)));
+            Simd.Run(new InputKernel(walk, start, end, upstream, from, w, inverse, before, to)));
     }
 
     private static Tensor WeightPartialsCpu(Tensor dy, Tensor x, Tensor inverseRms)
@@ -98,7 +99,9 @@ public static unsafe partial class RmsNormalization
         }
     }
 
-    /// <summary>With r the inverse RMS: <c>dx = r w dy - x r^3 / D * (sum of x w dy)</c>.</summary>
+    /// <summary>
+    /// With r the inverse RMS: <c>dx = r w dy - x r^3 / D * (sum of x w dy)</c>, and what comes from elsewhere, unless that is null.
+    /// </summary>
     private readonly struct InputKernel(
         RowWalk walk,
         long start,
@@ -107,8 +110,8 @@ public static unsafe partial class RmsNormalization
         float* x,
         float* weight,
         float* inverseRms,
-        float* target,
-        bool accumulate) : ISimdKernel
+        float* elsewhere,
+        float* target) : ISimdKernel
     {
         [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Invoke<TSimd, TVector>()
@@ -120,6 +123,7 @@ public static unsafe partial class RmsNormalization
                 float* upstream = dy + walk.Offset(0, row);
                 float* from = x + walk.Offset(1, row);
                 float* to = target + walk.Offset(2, row);
+                float* before = elsewhere is null ? null : elsewhere + walk.Offset(3, row);
                 float inverse = inverseRms[row];
                 float sum = RowMath.Dot<TSimd, TVector>(upstream, weight, from, walk.Length);
 
@@ -128,25 +132,26 @@ public static unsafe partial class RmsNormalization
                 long i = 0;
                 for (; i + TSimd.Width <= walk.Length; i += TSimd.Width)
                 {
-                    Element<TSimd, TVector>(upstream + i, from + i, weight + i, to + i, inverse, share);
+                    Element<TSimd, TVector>(upstream + i, from + i, weight + i, before is null ? null : before + i, to + i, inverse, share);
                 }
 
                 for (; i < walk.Length; i++)
                 {
-                    Element<SimdScalar, float>(upstream + i, from + i, weight + i, to + i, inverse, share);
+                    Element<SimdScalar, float>(upstream + i, from + i, weight + i, before is null ? null : before + i, to + i, inverse, share);
                 }
             }
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        private void Element<TSimd, TVector>(float* dy, float* x, float* weight, float* to, float inverse, float share)
+        private static void Element<TSimd, TVector>(
+            float* dy, float* x, float* weight, float* before, float* to, float inverse, float share)
             where TSimd : struct, ISimd<TVector>
             where TVector : struct
         {
             TVector weighted = TSimd.Multiply(TSimd.Load(dy), TSimd.Load(weight));
             TVector direct = TSimd.Multiply(weighted, TSimd.Broadcast(inverse));
             TVector dx = TSimd.MultiplyAdd(TSimd.Load(x), TSimd.Broadcast(share), direct);
-            ElementLoop.Write<TSimd, TVector>(to, dx, accumulate);
+            TSimd.Store(to, before is null ? dx : TSimd.Add(TSimd.Load(before), dx));
         }
     }
 

@@ -15,42 +15,51 @@ public static partial class RmsNormalization
         new(DType.Float32, DType.Float32, ElementLaunch.Wide, 8, 1),
     ];
 
-    private static readonly KernelTable<RowSplit> ForwardTable = new("rms_norm.cu", "rms_norm_forward", Macros, Examples);
+    private static readonly KernelTable<(RowSplit Split, bool Adds)> ForwardTable = new(
+        "rms_norm.cu",
+        "rms_norm_forward",
+        key => Macros(key.Split, key.Adds),
+        [.. Examples.Select(split => (split, false)), .. Examples.Select(split => (split, true))]);
 
-    private static readonly KernelTable<RowSplit> BackwardTable = new("rms_norm.cu", "rms_norm_backward", Macros, Examples);
+    private static readonly KernelTable<RowSplit> BackwardTable = new(
+        "rms_norm.cu", "rms_norm_backward", split => Macros(split, adds: false), Examples);
 
-    private static void ForwardCuda(Tensor x, Tensor weight, float epsilon, Tensor y, Tensor inverseRms)
+    private static void ForwardCuda(Tensor x, Tensor? added, Tensor weight, float epsilon, Tensor y, Tensor? sum, Tensor inverseRms)
     {
         if (x.Count == 0)
         {
             return;
         }
 
-        var walk = RowWalk.OverRows(x, y);
-        var split = RowSplit.Of(walk, weight, x, y);
+        Tensor[] rows = added is null ? [x, y] : [x, y, added, sum!];
+        var walk = RowWalk.OverRows(rows);
+        var split = RowSplit.Of(walk, weight, rows);
         var layout = new RowStrides(walk);
-        ForwardTable[x.Device, split].Launch(
+        ForwardTable[x.Device, (split, added is not null)].Launch(
             new CudaGrid(split.BlocksFor(walk.Rows), split.Threads),
             KernelArgument.Of(in layout),
             walk.Rows,
             walk.Length,
             x,
+            added,
             weight,
             epsilon,
             y,
+            sum,
             inverseRms);
     }
 
     private static void BackwardCuda(
-        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, GradientRows dx, GradientRows dweight)
+        Tensor dy, Tensor x, Tensor weight, Tensor inverseRms, Tensor? elsewhere, Tensor? dx, GradientRows dweight)
     {
         if (weight.Count == 0)
         {
             return;
         }
 
-        var walk = RowWalk.OverRows(dy, x, dx.Tensor ?? x);
-        var split = RowSplit.Of(walk, weight, dy, x, dx.Tensor ?? x);
+        Tensor[] rows = [dy, x, dx ?? x, elsewhere ?? x];
+        var walk = RowWalk.OverRows(rows);
+        var split = RowSplit.Of(walk, weight, rows);
         CudaKernel kernel = BackwardTable[x.Device, split];
 
         // As many blocks as run at once: each keeps its sums for the weight until its last row.
@@ -61,7 +70,7 @@ public static partial class RmsNormalization
             : Tensor.Empty([blocks, walk.Length], DType.Float32, x.Device);
         if (blocks > 0)
         {
-            Launch(new RowStrides(walk), 0, walk.Length, dx.Tensor, walk.Length <= split.Columns ? partials : null);
+            Launch(new RowStrides(walk), 0, walk.Length, dx, walk.Length <= split.Columns ? partials : null);
             for (long start = 0; walk.Length > split.Columns && partials is not null && start < walk.Length; start += split.Columns)
             {
                 Launch(new RowStrides(walk), start, Math.Min(split.Columns, walk.Length - start), null, partials);
@@ -89,8 +98,8 @@ public static partial class RmsNormalization
                 At(x, column),
                 At(weight, column),
                 inverseRms,
+                elsewhere,
                 target,
-                dx.Accumulate ? 1 : 0,
                 sums is null ? 0 : At(sums, column),
                 walk.Length);
         }
@@ -98,10 +107,10 @@ public static partial class RmsNormalization
 
     private static nint At(Tensor tensor, long column) => tensor.Address + (nint)(column * tensor.DType.SizeInBytes());
 
-    private static (string Name, object Value)[] Macros(RowSplit split) =>
+    private static (string Name, object Value)[] Macros(RowSplit split, bool adds) =>
     [
         ("TYPE", split.Type.CudaName()), ("WEIGHT", split.Weight.CudaName()), ("VECTOR", split.Vector),
-        ("GROUP", split.Group), ("CHUNKS", split.Chunks),
+        ("GROUP", split.Group), ("CHUNKS", split.Chunks), ("ADDS", adds ? 1 : 0),
     ];
 
     /// <summary>How threads share a row.</summary>

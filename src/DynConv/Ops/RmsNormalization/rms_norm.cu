@@ -1,12 +1,15 @@
-// y = x r w with r = 1 / sqrt(mean of x^2 + epsilon) for each row of x, and the gradients.
+// y = x r w with r = 1 / sqrt(mean of x^2 + epsilon) for each row of x, and the gradients. With ADDS the row is the sum of x
+// and of another tensor, rounded as it is written.
 //
 // GROUP threads (a power of two from 8 to 512) share a row and keep CHUNKS chunks of VECTOR elements of it each in
-// registers; what is left of a longer row is read again from the caches. A block has GROUPS groups.
+// registers. Longer rows are those of the largest groups alone; what is left of them is read again from the caches. A block
+// has GROUPS groups.
 #include "row_strides.cuh"
 
 static constexpr int BLOCK = GROUP > 256 ? GROUP : 256;
 static constexpr int GROUPS = BLOCK / GROUP;
 static constexpr int WARPS = BLOCK / WARP;
+static constexpr bool MAY_BE_LONGER = GROUP == 512;
 
 typedef Packet<TYPE, VECTOR> Chunk;
 typedef Packet<WEIGHT, VECTOR> Weights;
@@ -49,9 +52,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_forward(
     int64 rows,
     int64 columns,
     const TYPE* x,
+    const TYPE* added,
     const WEIGHT* weight,
     float epsilon,
     TYPE* y,
+    TYPE* sum,
     float* inverse_rms)
 {
     after_earlier_launches();
@@ -59,43 +64,72 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_forward(
     int lane = threadIdx.x % GROUP;
     int64 row = (int64)blockIdx.x * GROUPS + threadIdx.x / GROUP;
     int64 chunks = row < rows ? columns / VECTOR : 0;
-    int64 at[2] = {};
+    int64 at[ADDS ? 4 : 2] = {}; // x, y, added, sum
     if (row < rows)
     {
         layout.find(row, at);
     }
 
-    Chunk kept[CHUNKS];
+    struct Summands { Chunk x, added; };
+    auto load = [&](int64 i) {
+        Summands read;
+        read.x = Chunk::load(x + at[0] + i * VECTOR);
+        if constexpr (ADDS)
+        {
+            read.added = Chunk::load(added + at[2] + i * VECTOR);
+        }
+
+        return read;
+    };
     float square = 0.f;
-    auto add_squares = [&](const Chunk& chunk) {
+    auto row_of = [&](const Summands& read, int64 i) {
+        Chunk row = read.x;
+        if constexpr (ADDS)
+        {
+            float values[VECTOR];
+#pragma unroll
+            for (int k = 0; k < VECTOR; k++)
+            {
+                values[k] = read.x[k] + read.added[k];
+            }
+
+            row = Chunk::of(values);
+            row.store(sum + at[3] + i * VECTOR);
+        }
+
 #pragma unroll
         for (int k = 0; k < VECTOR; k++)
         {
-            square = fused_multiply_add(chunk[k], chunk[k], square);
+            square = fused_multiply_add(row[k], row[k], square);
         }
+
+        return row;
     };
+    Summands read[CHUNKS];
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++)
     {
         int64 i = lane + c * GROUP;
         if (i < chunks)
         {
-            kept[c] = Chunk::load(x + at[0] + i * VECTOR);
+            read[c] = load(i);
         }
     }
 
+    Chunk kept[CHUNKS];
 #pragma unroll
     for (int c = 0; c < CHUNKS; c++)
     {
-        if (lane + c * GROUP < chunks)
+        int64 i = lane + c * GROUP;
+        if (i < chunks)
         {
-            add_squares(kept[c]);
+            kept[c] = row_of(read[c], i);
         }
     }
 
-    for (int64 i = lane + CHUNKS * GROUP; i < chunks; i += GROUP)
+    for (int64 i = lane + CHUNKS * GROUP; MAY_BE_LONGER && i < chunks; i += GROUP)
     {
-        add_squares(Chunk::load(x + at[0] + i * VECTOR));
+        row_of(load(i), i);
     }
 
     float inverse = 1.f / square_root(group_sum(square, scratch) / (float)columns + epsilon);
@@ -125,16 +159,24 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_forward(
         }
     }
 
-    for (int64 i = lane + CHUNKS * GROUP; i < chunks; i += GROUP)
+    for (int64 i = lane + CHUNKS * GROUP; MAY_BE_LONGER && i < chunks; i += GROUP)
     {
-        write(Chunk::load(x + at[0] + i * VECTOR), i);
+        if constexpr (ADDS)
+        {
+            write(Chunk::load(sum + at[3] + i * VECTOR), i);
+        }
+        else
+        {
+            write(Chunk::load(x + at[0] + i * VECTOR), i);
+        }
     }
 }
 
-// dx = r w dy - x r^3 / D (sum of x w dy); the weight's gradient is the sum over the rows of dy x r. The rows go round
-// all groups of the launch; each block leaves its sum for the weight in a row of `partials`. `dx` may be null, and so
-// may `partials`, which takes the columns that registers hold and no more.
-extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
+// dx = base + r w dy - x r^3 / D (sum of x w dy); the weight's gradient is the sum over the rows of dy x r. The rows go round
+// all groups of the launch; each block leaves its sum for the weight in a row of `partials`. `base`, the gradient of x from
+// elsewhere, may be null for none, or lie where dx does; `dx` may be null, and so may `partials`, which takes the columns that
+// registers hold and no more.
+extern "C" __global__ void __launch_bounds__(BLOCK, 512 / BLOCK) rms_norm_backward(
     const __grid_constant__ RowStrides layout,
     int64 rows,
     int64 columns,
@@ -142,8 +184,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
     const TYPE* x,
     const WEIGHT* weight,
     const float* inverse_rms,
+    const TYPE* base,
     TYPE* dx,
-    int accumulate,
     float* partials,
     int64 partial_stride)
 {
@@ -153,11 +195,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
     int group = threadIdx.x / GROUP;
     float sums[CHUNKS][VECTOR] = {};
     int turn = 0;
-    for (int64 base = (int64)blockIdx.x * GROUPS; base < rows; base += (int64)gridDim.x * GROUPS, turn ^= 1)
+    for (int64 first = (int64)blockIdx.x * GROUPS; first < rows; first += (int64)gridDim.x * GROUPS, turn ^= 1)
     {
-        int64 row = base + group;
+        int64 row = first + group;
         int64 chunks = row < rows ? columns / VECTOR : 0;
-        int64 at[3] = {};
+        int64 at[4] = {}; // dy, x, dx, base
         float inverse = 0.f;
         if (row < rows)
         {
@@ -165,7 +207,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
             inverse = inverse_rms[row];
         }
 
-        Chunk kept_dy[CHUNKS], kept_x[CHUNKS];
+        Chunk kept_dy[CHUNKS], kept_x[CHUNKS], kept_base[CHUNKS];
 #pragma unroll
         for (int c = 0; c < CHUNKS; c++)
         {
@@ -174,6 +216,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
             {
                 kept_dy[c] = Chunk::load(dy + at[0] + i * VECTOR);
                 kept_x[c] = Chunk::load(x + at[1] + i * VECTOR);
+                if (base != nullptr)
+                {
+                    kept_base[c] = Chunk::load(base + at[3] + i * VECTOR);
+                }
             }
         }
 
@@ -206,23 +252,24 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
             continue;
         }
 
-        for (int64 i = lane + CHUNKS * GROUP; i < chunks; i += GROUP)
+        for (int64 i = lane + CHUNKS * GROUP; MAY_BE_LONGER && i < chunks; i += GROUP)
         {
             add_products(Chunk::load(dy + at[0] + i * VECTOR), Chunk::load(x + at[1] + i * VECTOR), i);
         }
 
         // In this order no factor leaves float's range before the others bring it back.
         float share = -(group_sum(dot, scratch[turn]) * inverse / (float)columns) * inverse * inverse;
-        auto write = [&](const Chunk& dys, const Chunk& xs, int64 i) {
+        auto write = [&](const Chunk& dys, const Chunk& xs, const Chunk& bases, int64 i) {
             auto w = Weights::load(weight + i * VECTOR);
             float values[VECTOR];
 #pragma unroll
             for (int k = 0; k < VECTOR; k++)
             {
                 values[k] = fused_multiply_add(xs[k], share, dys[k] * w[k] * inverse);
+                values[k] = base == nullptr ? values[k] : values[k] + bases[k];
             }
 
-            put_packet(dx + at[2] + i * VECTOR, values, accumulate != 0);
+            Chunk::of(values).store(dx + at[2] + i * VECTOR);
         };
 #pragma unroll
         for (int c = 0; c < CHUNKS; c++)
@@ -230,13 +277,17 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_backward(
             int64 i = lane + c * GROUP;
             if (i < chunks)
             {
-                write(kept_dy[c], kept_x[c], i);
+                write(kept_dy[c], kept_x[c], kept_base[c], i);
             }
         }
 
-        for (int64 i = lane + CHUNKS * GROUP; i < chunks; i += GROUP)
+        for (int64 i = lane + CHUNKS * GROUP; MAY_BE_LONGER && i < chunks; i += GROUP)
         {
-            write(Chunk::load(dy + at[0] + i * VECTOR), Chunk::load(x + at[1] + i * VECTOR), i);
+            write(
+                Chunk::load(dy + at[0] + i * VECTOR),
+                Chunk::load(x + at[1] + i * VECTOR),
+                base == nullptr ? Chunk() : Chunk::load(base + at[3] + i * VECTOR),
+                i);
         }
     }
 
