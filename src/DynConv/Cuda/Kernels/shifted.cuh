@@ -2,23 +2,23 @@
 #pragma once
 #include "prelude.cuh"
 
-// The words that begin `bytes` behind the first of `from`, an even number below 4 Words.
-template <int Words>
-DEVICE void shift_words(uint32 (&to)[Words], const uint32 (&from)[2 * Words], uint32 bytes)
+// The words that begin `bytes` behind the first of `from`, an even number below 4 (Read - Words); Read - Words is a power of two.
+template <int Words, int Read>
+DEVICE void shift_words(uint32 (&to)[Words], const uint32 (&from)[Read], uint32 bytes)
 {
-    uint32 words[2 * Words];
+    uint32 words[Read];
 #pragma unroll
-    for (int i = 0; i < 2 * Words; i++)
+    for (int i = 0; i < Read; i++)
     {
         words[i] = from[i];
     }
 
-    // Whole words by halves, as an index that is not a constant would send them through local memory.
+    // Whole words by halves: an index that is not a constant would send them through local memory.
 #pragma unroll
-    for (int step = Words / 2; step > 0; step /= 2)
+    for (int step = (Read - Words) / 2; step > 0; step /= 2)
     {
 #pragma unroll
-        for (int i = 0; i + step < 2 * Words; i++)
+        for (int i = 0; i + step < Read; i++)
         {
             words[i] = bytes & 4 * step ? words[i + step] : words[i];
         }

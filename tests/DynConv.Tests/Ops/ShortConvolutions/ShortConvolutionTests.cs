@@ -97,6 +97,25 @@ public sealed class HeadWiseConvolutionTests : OpTests<HeadWiseConvolutionTests>
     ];
 }
 
+/// <summary>Heads whose channels no power of two of a card's lanes shares, in rows that begin anywhere and in aligned ones.</summary>
+public sealed class HeadWiseLayoutTests : OpTests<HeadWiseLayoutTests>, IOpCases
+{
+    public static IEnumerable<OpCase> Cases => new ConvolutionCase[]
+    {
+        Heads(3, 23, 21, 4) with { HasStatic = true },
+        Heads(2, 24, 38, 4) with { Batch = 1, Residual = true, CuSeqlens = [0, 1, 3, 12, 38] },
+        Heads(35, 3, 12, 2) with { Batch = 1, HasState = true, CuSeqlens = [0, 0, 2, 7, 8, 12] },
+        Heads(2, 67, 9, 5) with { HasStatic = true, Residual = true },
+        Heads(1, 261, 7, 3) with { HasState = true, ReturnsState = true },
+        Heads(2, 9, 5, 16),
+    }.Select(one => one.ToOpCase());
+
+    private static ConvolutionCase Heads(long heads, long size, long time, int width) => new(ShortConvolutionKind.HeadWise, 2, time, heads * size, width)
+    {
+        Heads = heads,
+    };
+}
+
 public sealed class LowRankConvolutionTests : OpTests<LowRankConvolutionTests>, IOpCases
 {
     public static IEnumerable<OpCase> Cases =>

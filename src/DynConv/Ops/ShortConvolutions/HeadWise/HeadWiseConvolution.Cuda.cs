@@ -27,12 +27,13 @@ public static partial class HeadWiseConvolution
     private static readonly KernelTable<HeadWiseKey> BackwardKernel =
         new("head_wise_backward.cu", "head_wise_backward", key => key.BackwardMacros, Examples);
 
-    private static readonly KernelTable<(DType Type, int Width)> WeightGradientKernel = new(
+    private static readonly KernelTable<HeadWiseWeightGradientKey> WeightGradientKernel = new(
         "head_wise_weight_gradient.cu",
         "head_wise_weight_gradient",
-        key => [("ELEMENT", key.Type.CudaName()), ("WIDTH", key.Width)],
-        (DType.BFloat16, 4),
-        (DType.Float32, 16));
+        static key => key.Macros,
+        new(DType.BFloat16, Width: 4, Lanes: 3, IsAligned: false, Pack: 4, IsPacked: false),
+        new(DType.BFloat16, Width: 3, Lanes: 32, IsAligned: true, Pack: 1, IsPacked: true),
+        new(DType.Float32, Width: 16, Lanes: 6, IsAligned: false, Pack: 4, IsPacked: true));
 
     /// <summary>Computes y.</summary>
     /// <param name="inputs">The convolution.</param>
@@ -117,22 +118,40 @@ public static partial class HeadWiseConvolution
 
     private static void LaunchWeightGradient(ConvolutionInputs inputs, GradientRows gradient, ConvolutionTargets targets)
     {
+        var key = HeadWiseWeightGradientKey.Of(inputs, targets.Dy, gradient.Tensor!);
         long heads = gradient.Tensor!.Shape[2];
-        var x = new KernelRows(inputs.X);
-        var state = new KernelRows(inputs.InitialState);
-        var dy = new KernelRows(targets.Dy);
-        var dk = new KernelRows(gradient.Tensor);
-        var sequences = new KernelSequences(inputs.Sequences, inputs.X.Device);
-        WeightGradientKernel[inputs.X.Device, (inputs.X.DType, inputs.Width)].Launch(
-            CudaGrid.Covering(inputs.Sequences.Tokens * heads * 32, BlockThreads),
-            KernelArgument.Of(in x),
-            KernelArgument.Of(in state),
-            KernelArgument.Of(in dy),
-            KernelArgument.Of(in dk),
-            KernelArgument.Of(in sequences),
-            heads,
-            inputs.Channels / heads,
-            gradient.Accumulate ? 1 : 0);
+        long batch = inputs.Sequences.Batch;
+        long along = Math.Min(batch, MostBlocksAlongY);
+        WeightGradientArguments arguments = new()
+        {
+            X = new(inputs.X),
+            State = new(inputs.InitialState),
+            Dy = new(targets.Dy),
+            Dk = new(gradient.Tensor),
+            Sequences = new(inputs.Sequences, inputs.X.Device),
+            Heads = heads,
+            HeadSize = inputs.Channels / heads,
+            Accumulate = gradient.Accumulate ? 1 : 0,
+        };
+        WeightGradientKernel[inputs.X.Device, key].Launch(
+            new CudaGrid(
+                (key.BlocksAlongHeads(heads) * key.BlocksAlongTime(inputs.Sequences.Time), along, (batch + along - 1) / along),
+                HeadWiseWeightGradientKey.Threads),
+            KernelArgument.Of(in arguments));
+    }
+
+    [StructLayout(LayoutKind.Sequential)]
+    [CudaStruct("head_wise_weight_gradient.cu", "WeightGradient")]
+    private struct WeightGradientArguments
+    {
+        public KernelRows X;
+        public KernelRows State;
+        public KernelRows Dy;
+        public KernelRows Dk;
+        public KernelSequences Sequences;
+        public long Heads;
+        public long HeadSize;
+        public long Accumulate;
     }
 }
 
