@@ -199,7 +199,7 @@ internal sealed class CausalSelfAttention : Mixer
             // Keys are kept as queries of later tokens see them.
             if (rotary is not null)
             {
-                (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+                (q, k) = Rope.Apply(q, k, rotary.Table, rotary.Positions);
                 rotary = null;
             }
 

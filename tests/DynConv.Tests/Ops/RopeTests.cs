@@ -61,6 +61,24 @@ public sealed class RopeTests : OpTests<RopeTests>, IOpCases
                    return [Rope.Apply(x[0], Table((int)item.Shape[3], x[0].Device), positions)];
                },
            },
+        .. from item in new (Shape Queries, Shape Keys, long[] First)[]
+           {
+               ([2, 5, 6, 8], [2, 5, 3, 8], [5, 2]), ([1, 41, 4, 32], [1, 41, 1, 32], [9]), ([2, 3, 1, 34], [2, 3, 2, 34], [0, 0]),
+               ([2, 3, 0, 8], [2, 3, 2, 8], [1, 0]),
+           }
+           select new OpCase(
+               $"rope {item.Queries} and {item.Keys}",
+               Rope.Description,
+               [new("q", item.Queries), new("k", item.Keys)],
+               x => [Reference(x[0], item.Queries, (b, t) => item.First[b] + t), Reference(x[1], item.Keys, (b, t) => item.First[b] + t)])
+           {
+               Run = x =>
+               {
+                   using var positions = new TokenPositions(item.First, item.Queries[1]);
+                   (Tensor q, Tensor k) = Rope.Apply(x[0], x[1], Table((int)item.Queries[3], x[0].Device), positions);
+                   return [q, k];
+               },
+           },
     ];
 
     public static TheoryData<string> Devices => [.. TestDevices.Names.Except([TestDevices.MixedCuda])];

@@ -7,7 +7,7 @@ public static partial class Attention
         CheckCuda(q);
         if (rotary is not null && !AttentionWarpgroups.TurnBack(q))
         {
-            (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+            (q, k) = Rope.Apply(q, k, rotary.Table, rotary.Positions);
             rotary = null;
         }
 
@@ -17,7 +17,8 @@ public static partial class Attention
         }
 
         using RopeAngles angles = Rope.Angles(q, rotary.Table, rotary.Positions);
-        return CausalCuda([q, k, v], Rope.Turned(q, angles), Rope.Turned(k, angles), scale, bounds, angles);
+        Tensor[] turned = Rope.Turned([q, k], angles);
+        return CausalCuda([q, k, v], turned[0], turned[1], scale, bounds, angles);
     }
 
     /// <param name="inputs">Queries, keys and values, as the op has them.</param>

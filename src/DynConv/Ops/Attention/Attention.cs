@@ -37,7 +37,7 @@ public static partial class Attention
 
         if (options.Rotary is { } rotary)
         {
-            (q, k) = (Rope.Apply(q, rotary.Table, rotary.Positions), Rope.Apply(k, rotary.Table, rotary.Positions));
+            (q, k) = Rope.Apply(q, k, rotary.Table, rotary.Positions);
         }
 
         return scope.Keep(CausalCpu(q, k, v, scale, bounds));

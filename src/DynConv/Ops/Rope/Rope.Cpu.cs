@@ -5,9 +5,9 @@ namespace DynConv.Ops;
 
 public static unsafe partial class Rope
 {
-    private static void RotateCpu(
-        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
+    private static void RotateCpu(Turning turning, Tensor table, long position, Tensor? positions, bool backwards)
     {
+        (Tensor x, Tensor y, bool accumulate) = turning;
         long half = table.Shape[2];
         var walk = RowWalk.OverRows(x, y);
         float* from = x.Float();

@@ -15,51 +15,58 @@ public static partial class Rope
         (DType.BFloat16, ElementLaunch.Narrow),
         (DType.BFloat16, ElementLaunch.Single));
 
-    private static void RotateCuda(
-        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
+    private static void RotateCuda(ReadOnlySpan<Turning> turnings, Tensor table, long position, Tensor? positions, bool backwards)
     {
-        if (x.Count == 0)
+        long half = table.Shape[2];
+        int vector = ElementLaunch.Narrow;
+        foreach ((Tensor from, Tensor to, _) in turnings)
         {
-            return;
+            int possible = ElementLaunch.VectorOf(RowWalk.OverRows(from, to), [from, to]);
+            vector = Math.Min(vector, half % possible == 0 ? possible : ElementLaunch.Single);
         }
 
-        long half = table.Shape[2];
-        int vector = ElementLaunch.VectorOf(RowWalk.OverRows(x, y), [x, y]);
-        vector = half % vector == 0 ? vector : ElementLaunch.Single;
-        var shape = new RopeShape(
-            x.Shape[0],
-            x.Shape[1],
-            x.Shape[2],
-            half,
-            x.Strides[0],
-            x.Strides[1],
-            x.Strides[2],
-            y.Strides[0],
-            y.Strides[1],
-            y.Strides[2]);
+        Tensor x = turnings[0].X;
+        RopeHeads first = HeadsOf(turnings[0]);
+        RopeHeads second = turnings.Length > 1 ? HeadsOf(turnings[1]) : default;
+        long firstBlocks = BlocksOf(turnings[0]);
+        var shape = new RopeShape(x.Shape[0], x.Shape[1], half, firstBlocks);
         RotateTable[x.Device, (x.DType, vector)].Launch(
-            CudaGrid.Covering(x.Count / 2 / vector, Threads),
+            new CudaGrid(firstBlocks + (turnings.Length > 1 ? BlocksOf(turnings[1]) : 0), Threads),
             KernelArgument.Of(in shape),
-            x,
+            KernelArgument.Of(in first),
+            KernelArgument.Of(in second),
             table.Address + (nint)(position * 2 * half * sizeof(float)),
             positions,
-            y,
-            backwards ? -1f : 1f,
-            accumulate ? 1 : 0);
+            backwards ? -1f : 1f);
+
+        long BlocksOf(Turning turning) => ((turning.X.Count / 2 / vector) + Threads - 1) / Threads;
+    }
+
+    private static RopeHeads HeadsOf(Turning turning)
+    {
+        ReadOnlySpan<long> x = turning.X.Strides;
+        ReadOnlySpan<long> y = turning.Y.Strides;
+        return new RopeHeads(
+            turning.X.Address, turning.Y.Address, turning.X.Shape[2], x[0], x[1], x[2], y[0], y[1], y[2], turning.Accumulate ? 1 : 0);
     }
 
     /// <summary>As in rope.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     [CudaStruct("rope.cu", "RopeShape")]
-    private readonly record struct RopeShape(
-        long Sequences,
-        long Tokens,
+    private readonly record struct RopeShape(long Sequences, long Tokens, long Half, long FirstBlocks);
+
+    /// <summary>As in rope.cu.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    [CudaStruct("rope.cu", "RopeHeads")]
+    private readonly record struct RopeHeads(
+        nint X,
+        nint Y,
         long Heads,
-        long Half,
         long XSequence,
         long XToken,
         long XHead,
         long YSequence,
         long YToken,
-        long YHead);
+        long YHead,
+        long Accumulate);
 }

@@ -27,7 +27,7 @@ public static partial class Rope
 
         using var scope = new TensorScope();
         using var angles = new RopeAngles(table.Rows(end), position, null);
-        return scope.Keep(Turn(x, angles));
+        return scope.Keep(Turn([x], angles)[0]);
     }
 
     /// <summary>
@@ -45,12 +45,55 @@ public static partial class Rope
         ArgumentNullException.ThrowIfNull(positions);
         using var scope = new TensorScope();
         using RopeAngles angles = Angles(x, table, positions);
-        return scope.Keep(Turn(x, angles));
+        return scope.Keep(Turn([x], angles)[0]);
+    }
+
+    /// <summary>Queries and keys of the same tokens, turned together: on CUDA in one launch each way.</summary>
+    /// <param name="q"><c>[B, T, H, K]</c>, float32, or bfloat16 on CUDA, any strides.</param>
+    /// <param name="k"><c>[B, T, Hkv, K]</c>, any strides.</param>
+    /// <param name="table">The angles, for heads of K channels.</param>
+    /// <param name="positions">Where the tokens stand: of B rows of T tokens.</param>
+    /// <returns>The shapes of <paramref name="q"/> and <paramref name="k"/>, contiguous.</returns>
+    /// <exception cref="TensorException">A shape or dtype does not fit, or a position lies outside the table.</exception>
+    public static (Tensor Q, Tensor K) Apply(Tensor q, Tensor k, RopeTable table, TokenPositions positions)
+    {
+        ArgumentNullException.ThrowIfNull(q);
+        ArgumentNullException.ThrowIfNull(k);
+        ArgumentNullException.ThrowIfNull(table);
+        ArgumentNullException.ThrowIfNull(positions);
+        OpArguments.Floating("rope", q, k);
+        CheckPositions(k, table, positions);
+        using var scope = new TensorScope();
+        using RopeAngles angles = Angles(q, table, positions);
+        Tensor[] turned = Turn([q, k], angles);
+        return (scope.Keep(turned[0]), scope.Keep(turned[1]));
     }
 
     /// <summary>The angles of each token of <paramref name="x"/>.</summary>
     /// <inheritdoc cref="Apply(Tensor, RopeTable, TokenPositions)" path="/exception"/>
     internal static RopeAngles Angles(Tensor x, RopeTable table, TokenPositions positions)
+    {
+        CheckPositions(x, table, positions);
+        Tensor rows = table.Rows(positions.End);
+        return positions.Common is { } position ? new(rows, position, null) : new(rows, 0, positions.On(x.Device));
+    }
+
+    /// <summary>Tensors of the same tokens, turned; takes no part in gradients.</summary>
+    internal static Tensor[] Turned(ReadOnlySpan<Tensor> tensors, RopeAngles angles)
+    {
+        var turnings = new Turning[tensors.Length];
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            OpArguments.OneDevice("rope", tensors[i], angles.Table);
+            Tensor x = RowLayout.Of(tensors[i]);
+            turnings[i] = new Turning(x, Tensor.Empty(x.Shape, x.DType, x.Device), false);
+        }
+
+        Rotate(turnings, angles.Table, angles.Position, angles.Positions, backwards: false);
+        return [.. turnings.Select(turning => turning.Y)];
+    }
+
+    private static void CheckPositions(Tensor x, RopeTable table, TokenPositions positions)
     {
         Check(x, table);
         if (positions.Batch != x.Shape[0] || positions.Tokens != x.Shape[1])
@@ -66,19 +109,6 @@ public static partial class Rope
             throw new TensorException(
                 "rope", $"position {positions.End - 1} lies outside the {table.MaximumLength} of the table.", x);
         }
-
-        Tensor rows = table.Rows(positions.End);
-        return positions.Common is { } position ? new(rows, position, null) : new(rows, 0, positions.On(x.Device));
-    }
-
-    /// <summary><paramref name="x"/>, turned; takes no part in gradients.</summary>
-    internal static Tensor Turned(Tensor x, RopeAngles angles)
-    {
-        OpArguments.OneDevice("rope", x, angles.Table);
-        x = RowLayout.Of(x);
-        Tensor y = Tensor.Empty(x.Shape, x.DType, x.Device);
-        Rotate(x, angles.Table, angles.Position, angles.Positions, y, backwards: false, accumulate: false);
-        return y;
     }
 
     private static void Check(Tensor x, RopeTable table)
@@ -92,29 +122,49 @@ public static partial class Rope
         }
     }
 
-    /// <summary>Applies the op, with its gradient.</summary>
-    private static Tensor Turn(Tensor x, RopeAngles angles)
+    /// <summary>Applies the op to tensors of the same tokens, with its gradient.</summary>
+    private static Tensor[] Turn(Tensor[] tensors, RopeAngles angles)
     {
-        long position = angles.Position;
-        return Tape.Record("rope", Turned(x, angles), [x], [angles.Table, angles.Positions], g =>
+        (long position, int count) = (angles.Position, tensors.Length);
+        Tensor[] turned = Turned(tensors, angles);
+        Tape.Record("rope", turned, tensors, [angles.Table, angles.Positions], g =>
         {
-            Tensor dy = RowLayout.Of(g.Gradient(0)!);
             using var gradients = new GradientPlaces(g);
-            GradientRows dx = gradients.Rows(0, innerDimensions: 1);
-            Rotate(dy, g.Saved(0), position, g.SavedOrNull(1), dx.Tensor!, backwards: true, dx.Accumulate);
+            var turnings = new List<Turning>();
+            for (int i = 0; i < count; i++)
+            {
+                if (g.Needs(i) && g.Gradient(i) is { } dy)
+                {
+                    GradientRows dx = gradients.Rows(i, innerDimensions: 1);
+                    turnings.Add(new Turning(RowLayout.Of(dy), dx.Tensor!, dx.Accumulate));
+                }
+            }
+
+            Rotate([.. turnings], g.Saved(0), position, g.SavedOrNull(1), backwards: true);
         });
+        return turned;
     }
 
-    private static void Rotate(
-        Tensor x, Tensor table, long position, Tensor? positions, Tensor y, bool backwards, bool accumulate)
+    private static void Rotate(Turning[] turnings, Tensor table, long position, Tensor? positions, bool backwards)
     {
-        if (x.Device.IsCuda)
+        Turning[] filled = [.. turnings.Where(turning => turning.X.Count > 0)];
+        if (filled.Length == 0)
         {
-            RotateCuda(x, table, position, positions, y, backwards, accumulate);
+            return;
         }
-        else
+
+        if (table.Device.IsCuda)
         {
-            RotateCpu(x, table, position, positions, y, backwards, accumulate);
+            RotateCuda(filled, table, position, positions, backwards);
+            return;
+        }
+
+        foreach (Turning turning in filled)
+        {
+            RotateCpu(turning, table, position, positions, backwards);
         }
     }
+
+    /// <summary>Heads, where they go when they are turned, and whether they are added to what is there.</summary>
+    private readonly record struct Turning(Tensor X, Tensor Y, bool Accumulate);
 }

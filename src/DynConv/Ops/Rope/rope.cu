@@ -8,31 +8,42 @@ static constexpr int ROPE_THREADS = 256;
 typedef Packet<TYPE, VECTOR> Chunk;
 typedef Packet<float, VECTOR> Angles;
 
-// [sequences, tokens, heads, 2 * half], and the distances of neighbours in x and y; the last ones are 1.
-struct RopeShape
+// Heads of 2 * half channels, and the distances of neighbours in x and y; those of channels are 1.
+struct RopeHeads
 {
-    int64 sequences, tokens, heads, half;
+    const TYPE* x;
+    TYPE* y;
+    int64 heads;
     int64 x_sequence, x_token, x_head;
     int64 y_sequence, y_token, y_head;
+    int64 accumulate;
 };
 
-// `angles`: for each position the cosines of its angles, then the sines. `positions`: that of each token, or null where the
-// tokens of each sequence stand at 0, 1, ... `direction` is 1, or -1 for the gradient.
+struct RopeShape
+{
+    int64 sequences, tokens, half;
+    int64 first_blocks;
+};
+
+// Turns one tensor or two: the first blocks take the first one. `angles`: for each position the cosines of its angles, then the
+// sines. `positions`: that of each token, or null where the tokens of each sequence stand at 0, 1, ... `direction` is 1, or -1
+// for the gradient.
 extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
     const __grid_constant__ RopeShape shape,
-    const TYPE* x,
+    const __grid_constant__ RopeHeads first_heads,
+    const __grid_constant__ RopeHeads second_heads,
     const float* angles,
     const int* positions,
-    TYPE* y,
-    float direction,
-    int accumulate)
+    float direction)
 {
     after_earlier_launches();
-    uint64 item = (uint64)blockIdx.x * ROPE_THREADS + threadIdx.x;
+    bool is_first = blockIdx.x < shape.first_blocks;
+    RopeHeads of = is_first ? first_heads : second_heads;
+    uint64 item = (uint64)(blockIdx.x - (is_first ? 0 : shape.first_blocks)) * ROPE_THREADS + threadIdx.x;
     uint64 row = quotient(item, shape.half / VECTOR);
     int64 i = (int64)(item - row * (shape.half / VECTOR)) * VECTOR;
-    uint64 place = quotient(row, shape.heads);
-    int64 head = (int64)(row - place * shape.heads);
+    uint64 place = quotient(row, of.heads);
+    int64 head = (int64)(row - place * of.heads);
     int64 sequence = (int64)quotient(place, shape.tokens);
     int64 token = (int64)place - sequence * shape.tokens;
     if (sequence >= shape.sequences)
@@ -41,8 +52,8 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
     }
 
     int64 position = positions == nullptr ? token : positions[place];
-    const TYPE* from = x + sequence * shape.x_sequence + token * shape.x_token + head * shape.x_head + i;
-    TYPE* to = y + sequence * shape.y_sequence + token * shape.y_token + head * shape.y_head + i;
+    const TYPE* from = of.x + sequence * of.x_sequence + token * of.x_token + head * of.x_head + i;
+    TYPE* to = of.y + sequence * of.y_sequence + token * of.y_token + head * of.y_head + i;
     auto first = Chunk::load(from);
     auto second = Chunk::load(from + shape.half);
     auto cosines = Angles::load(angles + position * 2 * shape.half + i);
@@ -56,6 +67,6 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
         turned_second[k] = fused_multiply_add(second[k], cosines[k], first[k] * sine);
     }
 
-    put_packet(to, turned_first, accumulate != 0);
-    put_packet(to + shape.half, turned_second, accumulate != 0);
+    put_packet(to, turned_first, of.accumulate != 0);
+    put_packet(to + shape.half, turned_second, of.accumulate != 0);
 }
