@@ -19,8 +19,9 @@ typedef float Taps[WIDTH][CHANNELS];
 // Whether elements wait in registers, too narrow for copies of their own (queue.cuh).
 static constexpr bool FIXED_SLOTS = CHANNELS * sizeof(ELEMENT) < 4 || (HEADS > 0 && FILTER_PACK * sizeof(ELEMENT) < 4);
 
-// Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for.
-static constexpr int TURN = 4;
+// Tokens that a turn of the loop takes, and tokens under way: as many as static shared memory has room for. Single elements of 2 bytes
+// wait in registers, and need twice a turn under way as well.
+static constexpr int TURN = CHANNELS * sizeof(ELEMENT) < 4 && WIDTH <= 8 ? 8 : 4;
 static constexpr int TOKEN_BYTES = (2 * CHANNELS + FILTERS) * sizeof(ELEMENT) * THREADS;
 static constexpr int AHEAD = !FIXED_SLOTS && 2 * TURN * TOKEN_BYTES <= 48 << 10 ? 2 * TURN : TURN;
 
