@@ -190,10 +190,18 @@ internal sealed class CausalSelfAttention : Mixer
         using var scope = new TensorScope();
         var cache = (State?)context.State;
         Tensor[] qkv = _input.Forward(x, context.Packed, cache?.Input);
-        Tensor q = Normed(Heads(qkv[0], _configuration.Heads), _queryNorm);
-        Tensor k = Normed(Heads(qkv[1], _configuration.KeyValueHeads), _keyNorm);
+        Tensor q = Heads(qkv[0], _configuration.Heads);
+        Tensor k = Heads(qkv[1], _configuration.KeyValueHeads);
         Tensor v = Heads(qkv[2], _configuration.KeyValueHeads);
         RotaryPositions? rotary = _rope is null ? null : new(_rope, context.Positions);
+        if (_queryNorm is not null && _keyNorm is not null)
+        {
+            (q, k) = rotary is null
+                ? (RmsNormalization.Apply(q, _queryNorm, _normEpsilon), RmsNormalization.Apply(k, _keyNorm, _normEpsilon))
+                : QkNorm.Apply(q, k, _queryNorm, _keyNorm, _normEpsilon, rotary);
+            rotary = null;
+        }
+
         if (cache is not null)
         {
             // Keys are kept as queries of later tokens see them.
@@ -218,8 +226,6 @@ internal sealed class CausalSelfAttention : Mixer
 
         Tensor Cache() => TensorScope.Release(Tensor.Empty(shape, _computeType, _device));
     }
-
-    private Tensor Normed(Tensor heads, Parameter? norm) => norm is null ? heads : RmsNormalization.Apply(heads, norm, _normEpsilon);
 
     private Tensor Heads(Tensor x, int heads) =>
         x.Reshape(x.Shape[0], x.Shape[1], heads, _configuration.HeadDimension);

@@ -21,6 +21,7 @@ internal static class KernelGroups
         ("initial_state", "convolutions"),
         ("final_state", "convolutions"),
         ("rms_norm", "norms"),
+        ("qk_norm", "norms"),
         ("rope", "RoPE"),
         ("swiglu", "SwiGLU"),
         ("cross_entropy", "cross-entropy"),

@@ -33,6 +33,7 @@ public static class OpCatalogue
         RmsNormalization.Description,
         RmsNormalization.SumDescription,
         Rope.Description,
+        QkNorm.Description,
         SwiGlu.Description,
         Bias.Description,
         Elementwise.AddDescription,

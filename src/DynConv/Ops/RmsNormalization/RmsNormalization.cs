@@ -91,7 +91,7 @@ public static partial class RmsNormalization
         return (scope.Keep(sum), scope.Keep(y));
     }
 
-    private static void Check(string op, Tensor x, Tensor weight, float epsilon)
+    internal static void Check(string op, Tensor x, Tensor weight, float epsilon)
     {
         OpArguments.Floating(op, x);
         OpArguments.Weight(op, "the weight", weight, x);

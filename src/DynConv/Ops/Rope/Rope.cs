@@ -93,7 +93,7 @@ public static partial class Rope
         return [.. turnings.Select(turning => turning.Y)];
     }
 
-    private static void CheckPositions(Tensor x, RopeTable table, TokenPositions positions)
+    internal static void CheckPositions(Tensor x, RopeTable table, TokenPositions positions)
     {
         Check(x, table);
         if (positions.Batch != x.Shape[0] || positions.Tokens != x.Shape[1])
