@@ -40,18 +40,26 @@ internal static class RecomputedLayer
             List<Tensor> own = [];
             try
             {
-                Tensor y = layer.Forward(new(x), new MixerContext(positions, losses is null ? null : own, null), null).Total();
+                ResidualStream y = layer.Forward(new(x), new MixerContext(positions, losses is null ? null : own, null), null);
+
+                // The gradient of a sum is that of both summands: nobody needs the sum itself again.
                 var results = new List<(Tensor, Tensor)>();
-                for (int i = 0; i <= own.Count; i++)
+                AddResult(y.Sum, 0);
+                AddResult(y.Added, 0);
+                for (int i = 0; i < own.Count; i++)
                 {
-                    Tensor result = i == 0 ? y : own[i - 1];
-                    if (g.Gradient(i) is { } gradient && result.RequiresGradient)
+                    AddResult(own[i], i + 1);
+                }
+
+                tape.Backward([.. results]);
+
+                void AddResult(Tensor? result, int output)
+                {
+                    if (result is { RequiresGradient: true } && g.Gradient(output) is { } gradient)
                     {
                         results.Add((result, gradient));
                     }
                 }
-
-                tape.Backward([.. results]);
             }
             finally
             {
