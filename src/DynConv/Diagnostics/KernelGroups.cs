@@ -31,6 +31,7 @@ internal static class KernelGroups
         ("clip_scale", "optimizer"),
         ("tensor_sums", "optimizer"),
         ("add_scaled", "copies and adds"),
+        ("scale_in_place", "copies and adds"),
         ("strided_", "copies and adds"),
         ("shifted_copy", "copies and adds"),
         ("elementwise_", "copies and adds"),
