@@ -57,9 +57,9 @@ public sealed class KernelCompilationTests
         string rope = KernelSources.Text("rope.cu");
         string[] options = KernelTables.Specialisations("rope.cu")[0];
         compiler.Replace("rope.cu", rope.Replace("int64 x_sequence, x_token, x_head;", "int64 x_token, x_sequence, x_head;", StringComparison.Ordinal));
-        Assert.Contains("RopeShape.x_sequence stands elsewhere", compiler.Compile("rope.cu", 90, options));
+        Assert.Contains("RopeHeads.x_sequence stands elsewhere", compiler.Compile("rope.cu", 90, options));
         compiler.Replace("rope.cu", rope.Replace("int64 y_sequence, y_token, y_head;", "int64 y_sequence, y_token, y_head, more;", StringComparison.Ordinal));
-        Assert.Contains("RopeShape and RopeShape of C# differ in size", compiler.Compile("rope.cu", 90, options));
+        Assert.Contains("RopeHeads and RopeHeads of C# differ in size", compiler.Compile("rope.cu", 90, options));
         compiler.Replace("rope.cu", rope);
         Assert.Null(compiler.Compile("rope.cu", 90, options));
     }
