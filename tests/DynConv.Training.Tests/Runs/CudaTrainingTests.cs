@@ -113,7 +113,7 @@ public sealed class CudaTrainingTests
         Assert.Equal(before, Weights(model));
         Assert.Equal((2, 1), (broken.Number, optimizer.StepCount));
         Assert.Equal(2, loop.RecordedSteps);
-        Assert.StartsWith("Step 2: the loss is NaN. rms_norm in model.norm produced a non-finite value.", message);
+        Assert.StartsWith("Step 2: the loss is NaN. add_rms_norm in model.norm produced a non-finite value.", message);
 
         // Mended, the run goes on from there.
         Fill(model, "model.norm.weight", 1);

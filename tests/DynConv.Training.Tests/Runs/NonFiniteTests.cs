@@ -15,7 +15,7 @@ public sealed class NonFiniteTests
     [InlineData("model.layers.1.self_attn.k_proj.weight", float.PositiveInfinity, "linear in model.layers.1.self_attn")]
     [InlineData("model.layers.0.self_attn.v_conv.static_weight", float.NaN, "low_rank_convolution in model.layers.0.self_attn")]
     [InlineData("model.layers.1.mlp.down_proj.weight", float.NaN, "linear in model.layers.1.mlp")]
-    [InlineData("model.norm.weight", float.NaN, "rms_norm in model.norm")]
+    [InlineData("model.norm.weight", float.NaN, "add_rms_norm in model.norm")]
     public void A_loss_that_is_not_finite_names_the_step_and_the_first_op(string weight, float value, string op)
     {
         using var run = new TinyRun();
@@ -41,7 +41,7 @@ public sealed class NonFiniteTests
 
         string message = run.ResumeFailure();
 
-        Assert.StartsWith("Step 10: the validation loss is NaN. rms_norm in model.norm produced a non-finite value.", message);
+        Assert.StartsWith("Step 10: the validation loss is NaN. add_rms_norm in model.norm produced a non-finite value.", message);
         Assert.False(File.Exists(Path.Combine(run["run"], "model.safetensors")));
     }
 
