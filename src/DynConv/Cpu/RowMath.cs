@@ -72,6 +72,44 @@ internal static unsafe class RowMath
         }
     }
 
+    /// <summary><c>y[i] = factor x[i]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void CopyScaled<TSimd, TVector>(float* y, float* x, float factor, long length)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector factors = TSimd.Broadcast(factor);
+        long i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TSimd.Store(y + i, TSimd.Multiply(TSimd.Load(x + i), factors));
+        }
+
+        for (; i < length; i++)
+        {
+            y[i] = x[i] * factor;
+        }
+    }
+
+    /// <summary><c>y[i] += factor x[i]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void AddScaled<TSimd, TVector>(float* y, float* x, float factor, long length)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector factors = TSimd.Broadcast(factor);
+        long i = 0;
+        for (; i + TSimd.Width <= length; i += TSimd.Width)
+        {
+            TSimd.Store(y + i, TSimd.MultiplyAdd(factors, TSimd.Load(x + i), TSimd.Load(y + i)));
+        }
+
+        for (; i < length; i++)
+        {
+            y[i] = SimdScalar.MultiplyAdd(factor, x[i], y[i]);
+        }
+    }
+
     /// <summary>The largest element; NaN if there is one, negative infinity for an empty row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Max<TSimd, TVector>(float* x, long length)

@@ -18,6 +18,7 @@ internal static class KernelGroups
         ("low_rank_", "convolutions"),
         ("head_wise_", "convolutions"),
         ("convolution_", "convolutions"),
+        ("gated_delta_", "gated delta rule"),
         ("initial_state", "convolutions"),
         ("final_state", "convolutions"),
         ("rms_norm", "norms"),

@@ -29,7 +29,8 @@ internal sealed class NormalValues
     /// <param name="shape">Dimensions.</param>
     /// <param name="dtype">float32 or bfloat16.</param>
     /// <param name="device">Where.</param>
-    public Tensor Tensor(Shape shape, DType dtype, Device device)
+    /// <param name="map">What becomes of each; itself if null.</param>
+    public Tensor Tensor(Shape shape, DType dtype, Device device, Func<float, float>? map = null)
     {
         Tensor tensor = DynConv.Tensor.Empty(shape, dtype, device);
         if (device.IsPreparing)
@@ -39,11 +40,11 @@ internal sealed class NormalValues
 
         if (dtype == DType.BFloat16)
         {
-            Fill(tensor, _halves);
+            Fill(tensor, map is null ? _halves : Array.ConvertAll(_floats, value => (BFloat16)map(value)));
         }
         else
         {
-            Fill(tensor, _floats);
+            Fill(tensor, map is null ? _floats : Array.ConvertAll(_floats, value => map(value)));
         }
 
         return tensor;

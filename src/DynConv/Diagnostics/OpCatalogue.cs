@@ -28,6 +28,7 @@ public static class OpCatalogue
         HeadWiseConvolution.Description,
         LowRankConvolution.Description,
         Attention.Description,
+        GatedDeltaRule.Description,
         MatMul.LinearDescription,
         MatMul.BatchedDescription,
         RmsNormalization.Description,

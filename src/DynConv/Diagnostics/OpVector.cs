@@ -83,7 +83,7 @@ internal static class OpVector
         using var scope = new TensorScope();
         (string Name, Tensor Tensor)[] inputs = [.. reader.Entries.Keys
             .Where(static key => key.StartsWith("in.", StringComparison.Ordinal))
-            .Select(key => (key[3..], Input(reader.Read(key, device))))];
+            .Select(key => (key[3..], Input(key[3..], reader.Read(key, device))))];
         var settings = new Dictionary<string, string>(reader.Metadata)
         {
             ["final_state"] = reader.Contains("out.final_state") ? "true" : "false",
@@ -108,7 +108,9 @@ internal static class OpVector
 
         return values;
 
-        Tensor Input(Tensor tensor) =>
-            tensor.DType == DType.Float32 ? tensor.To(inputType).To(dtype).RequireGradient() : tensor;
+        Tensor Input(string input, Tensor tensor) =>
+            tensor.DType != DType.Float32 ? tensor
+            : op.Inputs.Any(one => one.Name == input && one.IsFloat32) ? tensor.RequireGradient()
+            : tensor.To(inputType).To(dtype).RequireGradient();
     }
 }

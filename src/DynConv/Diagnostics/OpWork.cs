@@ -59,7 +59,7 @@ internal sealed class OpWork : IDisposable
             Tensor leaf = TensorScope.Release(
                 input.IntegersBelow is { } limit ? NormalValues.Integers(shape, load.Sizes[limit], device)
                 : input.IsChanged ? Tensor.Zeros(shape, type, device)
-                : values.Tensor(isSliced ? shape.With(^1, 3 * shape[^1]) : shape, type, device));
+                : values.Tensor(isSliced ? shape.With(^1, 3 * shape[^1]) : shape, type, device, input.OfNormal));
             _leaves.Add(leaf);
             if (load.Op.HasGradient && input.IsDifferentiable)
             {

@@ -16,6 +16,9 @@ public sealed record OpInput(string Name, Shape Shape)
     /// <summary>Whether this is a parameter, which may hold float32 where activations hold bfloat16.</summary>
     public bool IsParameter { get; init; }
 
+    /// <summary>Whether this is float32 in any case.</summary>
+    public bool IsFloat32 { get; init; }
+
     public bool IsDifferentiable => Integers is null;
 
     public double[] Values(Random random, DType type)
@@ -70,6 +73,7 @@ public sealed record OpCase(string Name, OpDescription Op, OpInput[] Inputs, Fun
             .. op.Inputs.Zip(shapes).Where(pair => pair.Second is not null).Select(pair => new OpInput(pair.First.Name, pair.Second!.Value)
             {
                 IsParameter = pair.First.IsParameter,
+                IsFloat32 = pair.First.IsFloat32,
             }),
         ],
         reference);

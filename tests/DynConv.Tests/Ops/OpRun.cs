@@ -36,7 +36,7 @@ public sealed class OpRun
         _case = one;
         _seed = seed;
         Device = TestDevices.Get(device);
-        _types = [.. one.Inputs.Select(input => TestDevices.TypeOf(device, input.IsParameter))];
+        _types = [.. one.Inputs.Select(input => input.IsFloat32 ? DType.Float32 : TestDevices.TypeOf(device, input.IsParameter))];
         var random = new Random(seed);
         Values = [.. one.Inputs.Select((input, i) => input.Values(random, _types[i]))];
         DType upstream = TestDevices.TypeOf(device, isParameter: false);

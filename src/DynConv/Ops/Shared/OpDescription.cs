@@ -114,6 +114,11 @@ public sealed record OpTensor(string Name, string Dimensions)
     /// <summary>Whether it always holds float32: a loss, an optimizer's moments.</summary>
     public bool IsFloat32 { get; init; }
 
+    /// <summary>
+    /// What a benchmark makes of a standard normal number, where an op's numbers would grow without bound otherwise.
+    /// </summary>
+    public Func<float, float>? OfNormal { get; init; }
+
     /// <summary>Whether the op can do without it.</summary>
     public bool IsOptional { get; init; }
 
