@@ -25,7 +25,7 @@ import types
 import torch
 import torch.nn.functional as F
 import triton_conv
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 
 VOCABULARY, WIDTH, EPSILON = 100_352, 4, 1e-5
 PEAK_TFLOPS = 989
@@ -49,7 +49,7 @@ class Saved(types.SimpleNamespace):
 
 
 # As operators the kernels take part in a compiled graph and are not looked into: one graph for the whole model.
-@torch.library.custom_op("authors::lowrank", mutates_args=())
+@library.custom_op("authors::lowrank", mutates_args=())
 def lowrank(x: Tensor, z: Tensor, filters: Tensor) -> Tensor:
     return sys.modules["lowrank"]._LowrankDynamicConvolutionFn.forward(Saved(), x, z, filters, None, True)
 
@@ -59,7 +59,7 @@ def _(x, z, filters):
     return torch.empty_like(x)
 
 
-@torch.library.custom_op("authors::lowrank_backward", mutates_args=())
+@library.custom_op("authors::lowrank_backward", mutates_args=())
 def lowrank_backward(dy: Tensor, x: Tensor, z: Tensor, filters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     saved = Saved(saved_tensors=(x, z, filters), has_static=False, R_dyn=z.shape[-1], W=WIDTH, residual=True)
     return sys.modules["lowrank"]._LowrankDynamicConvolutionFn.backward(saved, dy)[:3]
@@ -70,7 +70,7 @@ def _(dy, x, z, filters):
     return torch.empty_like(x), torch.empty_like(z), torch.empty_like(filters)
 
 
-@torch.library.custom_op("authors::headwise", mutates_args=())
+@library.custom_op("authors::headwise", mutates_args=())
 def headwise(x: Tensor, filters: Tensor, static: Tensor) -> Tensor:
     return sys.modules["headwise"]._HeadwiseDynamicConvolutionFn.forward(Saved(), x, filters, static, True)
 
@@ -80,7 +80,7 @@ def _(x, filters, static):
     return torch.empty_like(x)
 
 
-@torch.library.custom_op("authors::headwise_backward", mutates_args=())
+@library.custom_op("authors::headwise_backward", mutates_args=())
 def headwise_backward(dy: Tensor, x: Tensor, filters: Tensor, static: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     saved = Saved(
         saved_tensors=(x, filters, static), head_size=x.shape[-1] // filters.shape[2], has_static=True, residual=True)

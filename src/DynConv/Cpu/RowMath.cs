@@ -54,25 +54,11 @@ internal static unsafe class RowMath
     }
 
     /// <summary><c>x[i] *= factor</c>.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Scale<TSimd, TVector>(float* x, float factor, long length)
         where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        TVector factors = TSimd.Broadcast(factor);
-        long i = 0;
-        for (; i + TSimd.Width <= length; i += TSimd.Width)
-        {
-            TSimd.Store(x + i, TSimd.Multiply(TSimd.Load(x + i), factors));
-        }
+        where TVector : struct => CopyScaled<TSimd, TVector>(x, x, factor, length);
 
-        for (; i < length; i++)
-        {
-            x[i] *= factor;
-        }
-    }
-
-    /// <summary><c>y[i] = factor x[i]</c>.</summary>
+    /// <summary><c>y[i] = factor x[i]</c>; y may be x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void CopyScaled<TSimd, TVector>(float* y, float* x, float factor, long length)
         where TSimd : struct, ISimd<TVector>

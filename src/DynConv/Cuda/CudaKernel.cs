@@ -42,6 +42,10 @@ internal sealed unsafe class CudaKernel
         return blocks;
     }
 
+    /// <summary>How many blocks run on the device at a time.</summary>
+    public long ResidentBlocks(int threads, int sharedBytes = 0) =>
+        (long)_context.Multiprocessors * MaximumBlocksPerMultiprocessor(threads, sharedBytes);
+
     /// <summary>Queues the kernel on the device's stream and returns at once.</summary>
     /// <param name="grid">Blocks and threads.</param>
     /// <param name="arguments">In the order of the kernel's parameters, and of their sizes.</param>

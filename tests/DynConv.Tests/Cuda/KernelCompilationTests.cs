@@ -56,9 +56,9 @@ public sealed class KernelCompilationTests
         using var compiler = new DeviceCompiler();
         string rope = KernelSources.Text("rope.cu");
         string[] options = KernelTables.Specialisations("rope.cu")[0];
-        compiler.Replace("rope.cu", rope.Replace("int64 x_sequence, x_token, x_head;", "int64 x_token, x_sequence, x_head;", StringComparison.Ordinal));
-        Assert.Contains("RopeHeads.x_sequence stands elsewhere", compiler.Compile("rope.cu", 90, options));
-        compiler.Replace("rope.cu", rope.Replace("int64 y_sequence, y_token, y_head;", "int64 y_sequence, y_token, y_head, more;", StringComparison.Ordinal));
+        compiler.Replace("rope.cu", rope.Replace("int64 heads;\n    int64 accumulate;", "int64 accumulate;\n    int64 heads;", StringComparison.Ordinal));
+        Assert.Contains("RopeHeads.heads stands elsewhere", compiler.Compile("rope.cu", 90, options));
+        compiler.Replace("rope.cu", rope.Replace("int64 accumulate;", "int64 accumulate, more;", StringComparison.Ordinal));
         Assert.Contains("RopeHeads and RopeHeads of C# differ in size", compiler.Compile("rope.cu", 90, options));
         compiler.Replace("rope.cu", rope);
         Assert.Null(compiler.Compile("rope.cu", 90, options));

@@ -1,21 +1,11 @@
-// What the attention kernels share: where rows of heads lie, which keys a query sees, which tile a block takes.
+// What the attention kernels share: which keys a query sees, which tile a block takes.
 #pragma once
-#include "prelude.cuh"
+#include "heads.cuh"
 
 static constexpr float LOG2_E = 1.4426950408889634f;
 static constexpr float LN_2 = 0.6931471805599453f;
 
 DEVICE float infinity() { return float_of_bits(0x7f800000u); }
-
-// A [batch, time, head, channel] tensor with the channels of a head side by side.
-template <typename E>
-struct HeadRows
-{
-    E* start;
-    int64 batch, time, head;
-
-    DEVICE E* of(int b, int h) const { return start + b * batch + h * head; }
-};
 
 // Queries are the last positions of the keys. `bounds` is null or, for packed sequences, holds for each token where its
 // sequence starts and, behind that, for each token where it ends.

@@ -3,14 +3,6 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-/// <summary><c>DeltaRows</c> of gated_delta.cuh; the default is a null address.</summary>
-[StructLayout(LayoutKind.Sequential)]
-[CudaStruct("gated_delta.cuh", "DeltaRows<float>")]
-internal readonly record struct CudaDeltaRows(nint Start, long Batch, long Time, long Head)
-{
-    public static CudaDeltaRows Of(Tensor tensor) => new(tensor.Address, tensor.Strides[0], tensor.Strides[1], tensor.Strides[2]);
-}
-
 /// <summary><c>DeltaShape</c> of gated_delta.cuh.</summary>
 [StructLayout(LayoutKind.Sequential)]
 [CudaStruct("gated_delta.cuh", "DeltaShape")]

@@ -26,9 +26,9 @@ public static partial class GatedDeltaRule
             return;
         }
 
-        (CudaDeltaRows q, CudaDeltaRows k, CudaDeltaRows v) = (Rows(inputs.Q), Rows(inputs.K), Rows(inputs.V));
-        (CudaDeltaRows g, CudaDeltaRows beta) = (CudaDeltaRows.Of(inputs.G), CudaDeltaRows.Of(inputs.Beta));
-        var result = CudaDeltaRows.Of(y);
+        (CudaHeads q, CudaHeads k, CudaHeads v) = (Rows(inputs.Q), Rows(inputs.K), Rows(inputs.V));
+        (CudaHeads g, CudaHeads beta) = (CudaHeads.Of(inputs.G), CudaHeads.Of(inputs.Beta));
+        var result = CudaHeads.Of(y);
         var sizes = CudaDeltaShape.Of(shape, y.Device);
         ForwardKernel[y.Device, split].Launch(
             new CudaGrid(split.Blocks(shape), split.Threads),
@@ -56,15 +56,15 @@ public static partial class GatedDeltaRule
         Tensor dbeta = Float(dg.Shape);
         Tensor dv = Tensor.Empty(inputs.V.Shape, inputs.V.DType, device);
         Tensor? dInitial = context.Needs(StateInput) ? Float(shape.States) : null;
-        (CudaDeltaRows q, CudaDeltaRows k, CudaDeltaRows v) = (Rows(inputs.Q), Rows(inputs.K), Rows(inputs.V));
-        (CudaDeltaRows g, CudaDeltaRows beta) = (CudaDeltaRows.Of(inputs.G), CudaDeltaRows.Of(inputs.Beta));
-        CudaDeltaRows upstream = dy is null ? default : Rows(dy);
+        (CudaHeads q, CudaHeads k, CudaHeads v) = (Rows(inputs.Q), Rows(inputs.K), Rows(inputs.V));
+        (CudaHeads g, CudaHeads beta) = (CudaHeads.Of(inputs.G), CudaHeads.Of(inputs.Beta));
+        CudaHeads upstream = dy is null ? default : Rows(dy);
         var sizes = CudaDeltaShape.Of(shape, device);
         var gradients = new CudaDeltaGradients(dq, dk, dv, dg, dbeta, dInitial);
         Tensor? last = dFinal?.Contiguous();
         long blocks = split.Blocks(shape);
         CudaKernel kernel = BackwardKernel[device, split];
-        long together = Math.Min(blocks, split.BlocksTogether(kernel, device));
+        long together = Math.Min(blocks, split.BlocksTogether(kernel));
         Tensor before = Float([together * split.StateFloats]);
         for (long first = 0; first < blocks; first += together)
         {
@@ -107,5 +107,5 @@ public static partial class GatedDeltaRule
         }
     }
 
-    private static CudaDeltaRows Rows(Tensor tensor) => CudaDeltaRows.Of(RowLayout.Of(tensor));
+    private static CudaHeads Rows(Tensor tensor) => CudaHeads.Of(RowLayout.Of(tensor));
 }

@@ -46,9 +46,9 @@ internal readonly record struct GatedDeltaSplit(DType Type, int Lanes, int Rows,
     public long Blocks(GatedDeltaShape shape) => shape.Sequences.Count * shape.ValueHeads * Slabs(shape);
 
     /// <summary>How many blocks of the backward pass to launch at a time: as many as run, if there is memory for their states.</summary>
-    public long BlocksTogether(CudaKernel kernel, Device device)
+    public long BlocksTogether(CudaKernel kernel)
     {
-        long resident = device.Context.Multiprocessors * (long)kernel.MaximumBlocksPerMultiprocessor(Threads, SharedBytes);
+        long resident = kernel.ResidentBlocks(Threads, SharedBytes);
         return Math.Clamp(MostStateBytes / (StateFloats * sizeof(float)), 1, Math.Max(1, resident));
     }
 

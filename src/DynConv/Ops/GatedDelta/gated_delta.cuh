@@ -4,22 +4,12 @@
 //
 // Macros: ELEMENT (of q, k, v), LANES and COLUMNS (powers of two, whole warps), ROWS (LANES * ROWS is at least the key size).
 #pragma once
-#include "prelude.cuh"
+#include "heads.cuh"
 
 typedef ELEMENT Element;
 
 static constexpr int CHUNK = 64;
 static constexpr int THREADS = LANES * COLUMNS;
-
-// A [batch, time, head, channel] tensor with the channels of a head side by side, or one of [batch, time, head].
-template <typename E>
-struct DeltaRows
-{
-    E* start;
-    int64 batch, time, head;
-
-    DEVICE E* at(int64 b, int64 t, int64 h) const { return start + b * batch + t * time + h * head; }
-};
 
 // `bounds` is null or holds, for packed sequences, where they begin and end.
 struct DeltaShape

@@ -49,8 +49,8 @@ DEVICE void leave_row_sums(float* to, const Column& column, const DeltaPlace& pl
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS) gated_delta_backward(
-    DeltaRows<const Element> q, DeltaRows<const Element> k, DeltaRows<const Element> v, DeltaRows<const float> g,
-    DeltaRows<const float> beta, DeltaRows<const Element> dy, const float* states, const float* dlast, float* before,
+    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const float> g,
+    HeadRows<const float> beta, HeadRows<const Element> dy, const float* states, const float* dlast, float* before,
     DeltaGradients gradients, DeltaShape shape, int64 first_block)
 {
     after_earlier_launches();

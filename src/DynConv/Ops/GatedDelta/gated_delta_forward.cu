@@ -3,8 +3,8 @@
 #include "gated_delta.cuh"
 
 extern "C" __global__ void __launch_bounds__(THREADS) gated_delta_forward(
-    DeltaRows<const Element> q, DeltaRows<const Element> k, DeltaRows<const Element> v, DeltaRows<const float> g,
-    DeltaRows<const float> beta, DeltaRows<Element> y, const float* initial, float* last, float* states, DeltaShape shape)
+    HeadRows<const Element> q, HeadRows<const Element> k, HeadRows<const Element> v, HeadRows<const float> g,
+    HeadRows<const float> beta, HeadRows<Element> y, const float* initial, float* last, float* states, DeltaShape shape)
 {
     after_earlier_launches();
     DeltaPlace place(shape, blockIdx.x);

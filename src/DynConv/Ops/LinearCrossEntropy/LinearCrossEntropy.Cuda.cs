@@ -48,7 +48,7 @@ public static partial class LinearCrossEntropy
         int vector = values.Count % widest == 0 ? widest : ElementLaunch.Single;
         long chunks = values.Count / vector;
         CudaKernel kernel = ScaleTable[values.Device, (values.DType, values.DType, vector)];
-        long resident = values.Device.Context.Multiprocessors * (long)kernel.MaximumBlocksPerMultiprocessor(Threads);
+        long resident = kernel.ResidentBlocks(Threads);
         kernel.Launch(new CudaGrid(Math.Min(resident, (chunks + Threads - 1) / Threads), Threads), values, chunks, factor);
     }
 

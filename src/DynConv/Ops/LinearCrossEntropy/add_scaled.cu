@@ -34,8 +34,8 @@ extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) add_scaled(
     run_elements(walk, AddScaled{values, sum, *factor, accumulate != 0});
 }
 
-// values *= *factor, for chunks of VECTOR elements that follow one another. Mostly the factor is 1, and blocks have but to see
-// that: they are as many as run at once, and go round the chunks if it is not.
+// values *= *factor, for chunks of VECTOR elements that follow one another. Mostly the factor is 1, and blocks only need to
+// check that: they are as many as run at once, and go round the chunks if it is not.
 extern "C" __global__ void __launch_bounds__(ELEMENT_THREADS) scale_in_place(VALUE* values, int64 chunks, const float* factor)
 {
     after_earlier_launches();

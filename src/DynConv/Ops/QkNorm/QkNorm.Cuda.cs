@@ -65,7 +65,7 @@ public static partial class QkNorm
         var split = HeadSplit.Of(weights, x, dy, [.. dx.Select(rows => rows.Tensor).OfType<Tensor>()]);
 
         // As many blocks of each as run at once in all: each keeps its sums for the weight until its last head.
-        long resident = x[0].Device.Context.Multiprocessors * (long)BackwardTable[x[0].Device, split].MaximumBlocksPerMultiprocessor(Threads);
+        long resident = BackwardTable[x[0].Device, split].ResidentBlocks(Threads);
         long all = Math.Max(1, x.Sum(one => one.Count));
         var heads = new NormedHeads[2];
         var partials = new Tensor?[2];
@@ -174,54 +174,17 @@ public static partial class QkNorm
     /// <summary>As in qk_norm.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     [CudaStruct("qk_norm.cu", "NormedHeads")]
-    private readonly record struct NormedHeads
+    private readonly record struct NormedHeads(CudaHeads X, CudaHeads Dy, CudaHeads To, nint Weight, nint InverseRms, long Heads)
     {
         public NormedHeads(Tensor x, Tensor? dy, Tensor? to, Tensor weight, Tensor inverseRms)
+            : this(CudaHeads.Of(x), CudaHeads.Of(dy), CudaHeads.Of(to), weight.Address, inverseRms.Address, x.Shape[2])
         {
-            (X, Dy, To, Weight, InverseRms) = (x.Address, dy?.Address ?? 0, to?.Address ?? 0, weight.Address, inverseRms.Address);
-            Heads = x.Shape[2];
-            (XSequence, XToken, XHead) = Distances(x);
-            (DySequence, DyToken, DyHead) = dy is null ? default : Distances(dy);
-            (ToSequence, ToToken, ToHead) = to is null ? default : Distances(to);
         }
-
-        public nint X { get; }
-
-        public nint Dy { get; }
-
-        public nint To { get; }
-
-        public nint Weight { get; }
-
-        public nint InverseRms { get; }
 
         public nint Partials { get; init; }
 
-        public long Heads { get; }
-
         public long Blocks { get; init; }
 
-        public long XSequence { get; }
-
-        public long XToken { get; }
-
-        public long XHead { get; }
-
-        public long DySequence { get; }
-
-        public long DyToken { get; }
-
-        public long DyHead { get; }
-
-        public long ToSequence { get; }
-
-        public long ToToken { get; }
-
-        public long ToHead { get; }
-
         public long Accumulate { get; init; }
-
-        private static (long Sequence, long Token, long Head) Distances(Tensor heads) =>
-            (heads.Strides[0], heads.Strides[1], heads.Strides[2]);
     }
 }

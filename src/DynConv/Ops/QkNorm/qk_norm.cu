@@ -3,7 +3,7 @@
 //
 // GROUP lanes (a power of two up to 32) share a head and keep PAIRS chunks of VECTOR elements each of its first half, and the
 // chunks of the second half that turn with them. Macros: TYPE, WEIGHT (element types), VECTOR, GROUP, PAIRS.
-#include "row_strides.cuh"
+#include "heads.cuh"
 
 static constexpr int BLOCK = 256;
 static constexpr int GROUPS = BLOCK / GROUP;
@@ -12,22 +12,19 @@ typedef Packet<TYPE, VECTOR> Chunk;
 typedef Packet<float, VECTOR> Floats;
 typedef Packet<WEIGHT, VECTOR> Weights;
 
-// Heads of 2 * half channels, and the distances of neighbours; those of channels are 1. Forward, `to` takes what x becomes.
+// Heads of 2 * half channels. Forward, `to` takes what x becomes.
 // Backward, `dy` is the gradient of that, and `to`, which may be null, takes the gradient of x; `partials`, which may be null,
 // takes a row of sums of each block for the weight.
 struct NormedHeads
 {
-    const TYPE* x;
-    const TYPE* dy;
-    TYPE* to;
+    HeadRows<const TYPE> x;
+    HeadRows<const TYPE> dy;
+    HeadRows<TYPE> to;
     const WEIGHT* weight;
     float* inverse_rms;
-    float* partials;
     int64 heads;
+    float* partials;
     int64 blocks;
-    int64 x_sequence, x_token, x_head;
-    int64 dy_sequence, dy_token, dy_head;
-    int64 to_sequence, to_token, to_head;
     int64 accumulate;
 };
 
@@ -35,22 +32,6 @@ struct QkNormShape
 {
     int64 sequences, tokens, half;
 };
-
-struct Head
-{
-    int64 sequence, token, head, position;
-};
-
-DEVICE Head find(int64 row, const NormedHeads& of, const QkNormShape& shape, const int* positions)
-{
-    Head at;
-    uint64 place = quotient(row, of.heads);
-    at.head = row - (int64)place * of.heads;
-    at.sequence = (int64)quotient(place, shape.tokens);
-    at.token = (int64)place - at.sequence * shape.tokens;
-    at.position = positions == nullptr ? at.token : positions[place];
-    return at;
-}
 
 DEVICE float group_sum(float value)
 {
@@ -78,8 +59,8 @@ extern "C" __global__ void __launch_bounds__(BLOCK) qk_norm_forward(
     int64 rows = shape.sequences * shape.tokens * of.heads;
     int64 row = (int64)(blockIdx.x - (is_first ? 0 : first.blocks)) * GROUPS + threadIdx.x / GROUP;
     int64 half = row < rows ? shape.half : 0;
-    Head at = row < rows ? find(row, of, shape, positions) : Head{};
-    const TYPE* x = of.x + at.sequence * of.x_sequence + at.token * of.x_token + at.head * of.x_head;
+    HeadPlace at = row < rows ? HeadPlace::of(row, of.heads, shape.tokens, positions) : HeadPlace{};
+    const TYPE* x = at.in(of.x);
     Chunk lower[PAIRS], upper[PAIRS];
     float square = 0.f;
 #pragma unroll
@@ -113,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) qk_norm_forward(
         of.inverse_rms[row] = inverse;
     }
 
-    TYPE* to = of.to + at.sequence * of.to_sequence + at.token * of.to_token + at.head * of.to_head;
+    TYPE* to = at.in(of.to);
 #pragma unroll
     for (int p = 0; p < PAIRS; p++)
     {
@@ -142,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) qk_norm_forward(
                 turned_upper[k] = fused_multiply_add(b[k], cosines[k], a[k] * sines[k]);
             }
 
-            // Nothing is accumulated forward; a store without the question is split into four by NVRTC 12.4.
+            // Nothing is accumulated forward; in the machine code of NVRTC 12.4 a store without the question is four.
             put_packet(to + i, turned_lower, of.accumulate != 0);
             put_packet(to + half + i, turned_upper, of.accumulate != 0);
         }
@@ -170,10 +151,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK) qk_norm_backward(
     {
         int64 row = start + group;
         int64 half = row < rows ? shape.half : 0;
-        Head at = row < rows ? find(row, of, shape, positions) : Head{};
+        HeadPlace at = row < rows ? HeadPlace::of(row, of.heads, shape.tokens, positions) : HeadPlace{};
         float inverse = row < rows ? of.inverse_rms[row] : 0.f;
-        const TYPE* x = of.x + at.sequence * of.x_sequence + at.token * of.x_token + at.head * of.x_head;
-        const TYPE* dy = of.dy + at.sequence * of.dy_sequence + at.token * of.dy_token + at.head * of.dy_head;
+        const TYPE* x = at.in(of.x);
+        const TYPE* dy = at.in(of.dy);
         Chunk xs[PAIRS][2], dys[PAIRS][2];
 #pragma unroll
         for (int p = 0; p < PAIRS; p++)
@@ -217,12 +198,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK) qk_norm_backward(
 
         // In this order no factor leaves float's range before the others bring it back.
         float share = -(group_sum(dot) * inverse / (float)(2 * shape.half)) * inverse * inverse;
-        if (of.to == nullptr)
+        if (of.to.start == nullptr)
         {
             continue;
         }
 
-        TYPE* to = of.to + at.sequence * of.to_sequence + at.token * of.to_token + at.head * of.to_head;
+        TYPE* to = at.in(of.to);
 #pragma unroll
         for (int p = 0; p < PAIRS; p++)
         {

@@ -63,7 +63,7 @@ public static partial class RmsNormalization
         CudaKernel kernel = BackwardTable[x.Device, split];
 
         // As many blocks as run at once: each keeps its sums for the weight until its last row.
-        long resident = x.Device.Context.Multiprocessors * (long)kernel.MaximumBlocksPerMultiprocessor(split.Threads);
+        long resident = kernel.ResidentBlocks(split.Threads);
         long blocks = Math.Min(resident, split.BlocksFor(walk.Rows));
         Tensor? partials = dweight.Tensor is null
             ? null
@@ -98,7 +98,7 @@ public static partial class RmsNormalization
                 At(x, column),
                 At(weight, column),
                 inverseRms,
-                elsewhere,
+                target is null ? null : elsewhere,
                 target,
                 sums is null ? 0 : At(sums, column),
                 walk.Length);

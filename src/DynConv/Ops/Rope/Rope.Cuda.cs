@@ -42,13 +42,8 @@ public static partial class Rope
         long BlocksOf(Turning turning) => ((turning.X.Count / 2 / vector) + Threads - 1) / Threads;
     }
 
-    private static RopeHeads HeadsOf(Turning turning)
-    {
-        ReadOnlySpan<long> x = turning.X.Strides;
-        ReadOnlySpan<long> y = turning.Y.Strides;
-        return new RopeHeads(
-            turning.X.Address, turning.Y.Address, turning.X.Shape[2], x[0], x[1], x[2], y[0], y[1], y[2], turning.Accumulate ? 1 : 0);
-    }
+    private static RopeHeads HeadsOf(Turning turning) =>
+        new(CudaHeads.Of(turning.X), CudaHeads.Of(turning.Y), turning.X.Shape[2], turning.Accumulate ? 1 : 0);
 
     /// <summary>As in rope.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -58,15 +53,5 @@ public static partial class Rope
     /// <summary>As in rope.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     [CudaStruct("rope.cu", "RopeHeads")]
-    private readonly record struct RopeHeads(
-        nint X,
-        nint Y,
-        long Heads,
-        long XSequence,
-        long XToken,
-        long XHead,
-        long YSequence,
-        long YToken,
-        long YHead,
-        long Accumulate);
+    private readonly record struct RopeHeads(CudaHeads X, CudaHeads Y, long Heads, long Accumulate);
 }

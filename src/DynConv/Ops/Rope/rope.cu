@@ -1,21 +1,19 @@
 // Rotary position embedding: turns elements i and i + K/2 of each head by the angle of its position, backwards by its
 // opposite. A thread turns VECTOR pairs; threads follow one another along the half head, the heads, the tokens, the
 // sequences.
-#include "row_strides.cuh"
+#include "heads.cuh"
 
 static constexpr int ROPE_THREADS = 256;
 
 typedef Packet<TYPE, VECTOR> Chunk;
 typedef Packet<float, VECTOR> Angles;
 
-// Heads of 2 * half channels, and the distances of neighbours in x and y; those of channels are 1.
+// Heads of 2 * half channels.
 struct RopeHeads
 {
-    const TYPE* x;
-    TYPE* y;
+    HeadRows<const TYPE> x;
+    HeadRows<TYPE> y;
     int64 heads;
-    int64 x_sequence, x_token, x_head;
-    int64 y_sequence, y_token, y_head;
     int64 accumulate;
 };
 
@@ -42,22 +40,18 @@ extern "C" __global__ void __launch_bounds__(ROPE_THREADS) rope_rotate(
     uint64 item = (uint64)(blockIdx.x - (is_first ? 0 : shape.first_blocks)) * ROPE_THREADS + threadIdx.x;
     uint64 row = quotient(item, shape.half / VECTOR);
     int64 i = (int64)(item - row * (shape.half / VECTOR)) * VECTOR;
-    uint64 place = quotient(row, of.heads);
-    int64 head = (int64)(row - place * of.heads);
-    int64 sequence = (int64)quotient(place, shape.tokens);
-    int64 token = (int64)place - sequence * shape.tokens;
-    if (sequence >= shape.sequences)
+    if (row >= (uint64)(shape.sequences * shape.tokens * of.heads))
     {
         return;
     }
 
-    int64 position = positions == nullptr ? token : positions[place];
-    const TYPE* from = of.x + sequence * of.x_sequence + token * of.x_token + head * of.x_head + i;
-    TYPE* to = of.y + sequence * of.y_sequence + token * of.y_token + head * of.y_head + i;
+    HeadPlace at = HeadPlace::of(row, of.heads, shape.tokens, positions);
+    const TYPE* from = at.in(of.x) + i;
+    TYPE* to = at.in(of.y) + i;
     auto first = Chunk::load(from);
     auto second = Chunk::load(from + shape.half);
-    auto cosines = Angles::load(angles + position * 2 * shape.half + i);
-    auto sines = Angles::load(angles + (position * 2 + 1) * shape.half + i);
+    auto cosines = Angles::load(angles + at.position * 2 * shape.half + i);
+    auto sines = Angles::load(angles + (at.position * 2 + 1) * shape.half + i);
     float turned_first[VECTOR], turned_second[VECTOR];
 #pragma unroll
     for (int k = 0; k < VECTOR; k++)

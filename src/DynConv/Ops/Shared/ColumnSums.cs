@@ -42,7 +42,7 @@ internal static unsafe class ColumnSums
 
         // As many blocks as run at once, so that there are no more partial sums than it takes to keep the card busy.
         long columns = (walk.Length + (Warp * vector) - 1) / (Warp * vector);
-        long resident = x.Device.Context.Multiprocessors * (long)kernel.MaximumBlocksPerMultiprocessor(Threads);
+        long resident = kernel.ResidentBlocks(Threads);
         long parts = Math.Min((resident + columns - 1) / columns, (walk.Rows + RowsAtATime - 1) / RowsAtATime);
         Tensor partials = Tensor.Empty([parts, walk.Length], DType.Float32, x.Device);
         if (parts > 0)

@@ -77,20 +77,25 @@ struct Piece
         shift_words(bits, source, shift);
         int64 left = (rows.length - first) * SIZE;
         Vector result;
-        float sums[VECTOR];
 #pragma unroll
         for (int i = 0; i < WORDS; i++)
         {
             set_bits(result.words[i], left >= i * 4 + 4 ? bits[i] : left > i * 4 ? bits[i] & 0xffff : 0);
         }
 
-#pragma unroll
-        for (int i = 0; i < VECTOR; i++)
+        if constexpr (ADD)
         {
-            sums[i] = result[i] + (ADD ? target[i] : 0.f);
+            float sums[VECTOR];
+#pragma unroll
+            for (int i = 0; i < VECTOR; i++)
+            {
+                sums[i] = result[i] + target[i];
+            }
+
+            return Vector::of(sums);
         }
 
-        return ADD ? Vector::of(sums) : result;
+        return result;
     }
 
     DEVICE void store(const ShiftedRows& rows) const

@@ -2,7 +2,7 @@ using DynConv.Cuda;
 
 namespace DynConv.Ops;
 
-/// <summary>What head_wise_weight_gradient.cu is specialised by, for heads whose channels no power of two of lanes shares.</summary>
+/// <summary>What head_wise_weight_gradient.cu is specialised by, for heads that cannot be split evenly among a power of two of lanes.</summary>
 /// <param name="Type">Of all tensors.</param>
 /// <param name="Width">W.</param>
 /// <param name="Lanes">Lanes that share a head; those of a warp take a larger one in several turns.</param>

@@ -20,7 +20,7 @@ static constexpr int SUMS = TOKENS * WIDTH;
 
 typedef float Values[CHANNELS];
 
-// What a lane has of a head: `count` channels from `channel` on.
+// What a lane has of a head: of `count` channels from `channel` on the first CHANNELS.
 struct Share
 {
     int64 channel;

@@ -4,10 +4,10 @@ using DynConv.Cuda;
 namespace DynConv.Ops;
 
 /// <summary>
-/// A <c>[B, T, H, K]</c> tensor as kernels see it: <c>HeadRows</c> of attention.cuh. Null becomes a null address.
+/// A <c>[B, T, H, K]</c> or <c>[B, T, H]</c> tensor as kernels see it: <c>HeadRows</c> of heads.cuh. Null becomes a null address.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
-[CudaStruct("attention.cuh", "HeadRows<float>")]
+[CudaStruct("heads.cuh", "HeadRows<float>")]
 internal readonly record struct CudaHeads(nint Start, long Batch, long Time, long Head)
 {
     private const int Alignment = 16;
