@@ -3,12 +3,10 @@ namespace DynConv.Cuda;
 /// <summary>A kernel loaded on a device.</summary>
 internal sealed unsafe class CudaKernel
 {
-    private const int DefaultSharedBytes = 48 << 10;
-
     private readonly CudaContext _context;
     private readonly nint _function;
     private readonly string _name;
-    private int _sharedBytes = DefaultSharedBytes;
+    private int? _sharedBytes;
 
     /// <param name="context">The device it is loaded on.</param>
     /// <param name="function">The driver's handle; 0 stands for a kernel that is still being compiled (<see cref="CudaContext.Prepare"/>).</param>
@@ -92,6 +90,8 @@ internal sealed unsafe class CudaKernel
 
     private void AllowShared(int bytes)
     {
+        // Static shared memory counts against what a kernel may have without asking.
+        _sharedBytes ??= Attribute(CudaFunctionAttribute.MaximumDynamicSharedBytes);
         if (bytes > _sharedBytes)
         {
             CudaDriver.Check(

@@ -23,8 +23,11 @@ internal sealed record OpWorkload(OpDescription Op, OpSizes Sizes, DType DType, 
 
     public PassCosts Operations => Op.Operations?.Invoke(Sizes) ?? default;
 
-    /// <summary>Bytes that both passes read: the inputs and the gradient of the result.</summary>
-    public long InputBytes => Inputs.Concat(Op.Results.Take(1)).Sum(
+    /// <summary>The results that a call gives whose optional inputs these are.</summary>
+    public IEnumerable<OpTensor> Results => Op.Results.Where(static result => !result.IsOptional);
+
+    /// <summary>Bytes that both passes read: the inputs and the gradients of the results.</summary>
+    public long InputBytes => Inputs.Concat(Results).Sum(
         tensor => Sizes.ShapeOf(tensor).Count * tensor.TypeOf(DType, ParameterType).SizeInBytes());
 }
 
@@ -38,7 +41,7 @@ internal sealed class OpWork : IDisposable
     private readonly List<Tensor> _leaves = [];
     private readonly List<Tensor> _views = [];
     private readonly OpCall _call;
-    private readonly Tensor? _dy;
+    private readonly Tensor[] _upstream = [];
     private Tensor[] _results = [];
     private Tape? _tape;
 
@@ -48,8 +51,8 @@ internal sealed class OpWork : IDisposable
         _call = new OpCall([.. load.Inputs.Select((input, i) => (input.Name, Input(input, load.IsSliced && i == 0)))], load.Settings);
         if (load.Op.HasGradient)
         {
-            OpTensor result = load.Op.Results[0];
-            _dy = TensorScope.Release(values.Tensor(load.Sizes.ShapeOf(result), result.TypeOf(load.DType, load.ParameterType), device));
+            _upstream = [.. load.Results.Select(result =>
+                TensorScope.Release(values.Tensor(load.Sizes.ShapeOf(result), result.TypeOf(load.DType, load.ParameterType), device)))];
         }
 
         Tensor Input(OpTensor input, bool isSliced)
@@ -100,7 +103,7 @@ internal sealed class OpWork : IDisposable
     public void Backward()
     {
         using Tape? tape = _tape;
-        tape?.Backward(_results[0], _dy!);
+        tape?.Backward([.. _results.Zip(_upstream)]);
         _tape = null;
     }
 
@@ -108,7 +111,7 @@ internal sealed class OpWork : IDisposable
     {
         Clear();
         _call.Dispose();
-        _dy?.Dispose();
+        Array.ForEach(_upstream, static gradient => gradient.Dispose());
         _views.ForEach(static view => view.Dispose());
         _leaves.ForEach(static leaf => leaf.Dispose());
     }

@@ -18,6 +18,8 @@ public sealed class LinearCrossEntropyTests : OpTests<LinearCrossEntropyTests>, 
         Case("all ignored", 9, 4, [Ignored, Ignored, Ignored], 2),
         Case("no row", 7, 4, [], 2),
         Case("a prime number of many classes", 4099, 5, [4098, 0, Ignored], 2),
+        // A block of a card has its next row on the way while it is at one: rows of one after another, counted or not.
+        Case("more long rows than blocks", 30011, 2, [.. Enumerable.Range(0, 29).Select(i => i % 5 == 3 ? Ignored : 1000 * i)], 29),
     ];
 
     [Theory]

@@ -6,14 +6,13 @@ public static partial class CrossEntropy
 {
     private const string Source = "cross_entropy.cu";
     private const int MeanThreads = 1024;
+    private const int LargestBlock = 1024;
 
     // Classes up to which a small block has enough to do.
     private const long FewClasses = 4096;
 
-    // Classes from which a block that keeps its row in shared memory is large: no other block has room beside it.
-    private const long ManyClasses = 1 << 16;
-
-    // Shared memory that a block needs for its sums.
+    // Of rows that are kept in shared memory: how many chunks of 16 bytes a thread fetches at most, and what a block needs for its sums.
+    private const int FetchedChunks = 16;
     private const int SumBytes = 1024;
 
     private static readonly KernelTable<(DType Type, int Threads)> RowsTable = new(
@@ -22,12 +21,19 @@ public static partial class CrossEntropy
     private static readonly KernelTable<(DType Type, int Threads)> BackwardTable = new(
         Source, "cross_entropy_backward", Macros, (DType.Float32, ThreadsFor(1)), (DType.BFloat16, ThreadsFor(FewClasses + 1)));
 
-    private static readonly KernelTable<(DType Type, int Threads, bool Shared)> RowsAndGradientTable = new(
+    private static readonly KernelTable<(DType Type, int Threads)> RowsAndGradientTable = new(
         Source,
         "cross_entropy_rows_and_gradient",
-        key => Macros(key.Type, key.Threads, key.Shared),
-        (DType.Float32, ThreadsFor(1), false),
-        (DType.BFloat16, ThreadsForTwoPasses(ManyClasses), true));
+        Macros,
+        (DType.Float32, ThreadsFor(FewClasses + 1)),
+        (DType.BFloat16, ThreadsFor(FewClasses + 1)));
+
+    private static readonly KernelTable<(DType Type, int Threads)> FetchedRowsAndGradientTable = new(
+        Source,
+        "cross_entropy_fetched_rows_and_gradient",
+        Macros,
+        (DType.Float32, ThreadsFor(1)),
+        (DType.BFloat16, LargestBlock));
 
     private static readonly KernelTable<ValueTuple> InverseCountTable = new(
         "cross_entropy_mean.cu", "cross_entropy_inverse_count", _ => [], default(ValueTuple));
@@ -48,14 +54,29 @@ public static partial class CrossEntropy
     private static void RowsAndGradientCuda(Tensor logits, Tensor targets, int ignoreIndex, Tensor inverseCount, Tensor rows)
     {
         (long n, long v) = (logits.Shape[0], logits.Shape[1]);
-        if (n > 0)
+        if (n == 0)
         {
-            int threads = ThreadsForTwoPasses(v);
-            long bytes = v * logits.DType.SizeInBytes();
-            bool fits = bytes + SumBytes <= logits.Device.Context.MaximumSharedBytes;
-            RowsAndGradientTable[logits.Device, (logits.DType, threads, fits)].Launch(
-                new CudaGrid(n, threads, fits ? (int)bytes : 0), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
+            return;
         }
+
+        long bytes = v * logits.DType.SizeInBytes();
+        if (bytes + SumBytes > logits.Device.Context.MaximumSharedBytes)
+        {
+            RowsAndGradientTable[logits.Device, (logits.DType, ThreadsFor(v))].Launch(
+                new CudaGrid(n, ThreadsFor(v)), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
+            return;
+        }
+
+        int threads = ThreadsFor(v);
+        while (bytes > 16L * FetchedChunks * threads)
+        {
+            threads *= 2;
+        }
+
+        CudaKernel kernel = FetchedRowsAndGradientTable[logits.Device, (logits.DType, threads)];
+        long blocks = Math.Min(n, kernel.ResidentBlocks(threads, (int)bytes));
+        kernel.Launch(
+            new CudaGrid(blocks, threads, (int)bytes), logits, logits.Strides[0], v, n, targets, ignoreIndex, inverseCount, rows);
     }
 
     private static void InverseCountCuda(Tensor targets, int ignoreIndex, Tensor inverseCount) =>
@@ -97,10 +118,6 @@ public static partial class CrossEntropy
 
     private static int ThreadsFor(long classes) => classes <= FewClasses ? 128 : 512;
 
-    private static int ThreadsForTwoPasses(long classes) => classes < ManyClasses ? ThreadsFor(classes) : 1024;
-
-    private static (string Name, object Value)[] Macros((DType Type, int Threads) key) => Macros(key.Type, key.Threads, false);
-
-    private static (string Name, object Value)[] Macros(DType type, int threads, bool inSharedMemory) =>
-        [("TYPE", type.CudaName()), ("THREADS_PER_ROW", threads), ("IN_SHARED_MEMORY", inSharedMemory ? 1 : 0)];
+    private static (string Name, object Value)[] Macros((DType Type, int Threads) key) =>
+        [("TYPE", key.Type.CudaName()), ("THREADS_PER_ROW", key.Threads)];
 }
