@@ -6,15 +6,15 @@ namespace DynConv.Ops;
 internal sealed record GatedDeltaBackwardPass(
     GatedDeltaShape Shape,
     GatedDeltaInputs Inputs,
-    GatedDeltaRows Upstream,
+    TokenHeads Upstream,
     StateRows States,
     StateRows FinalGradient,
-    GatedDeltaTarget Q,
-    GatedDeltaTarget K,
-    GatedDeltaTarget V,
-    GatedDeltaTarget G,
-    GatedDeltaTarget Beta,
-    GatedDeltaTarget Initial);
+    HeadTarget Q,
+    HeadTarget K,
+    HeadTarget V,
+    HeadTarget G,
+    HeadTarget Beta,
+    HeadTarget Initial);
 
 /// <summary>
 /// The value heads of one group of one sequence, from the last chunk to the first. The states at the starts of chunks were saved, all
@@ -39,42 +39,16 @@ internal readonly unsafe struct GatedDeltaBackward(GatedDeltaBackwardPass pass, 
             {
                 long token = sequence.Start + (i * Size);
                 int count = (int)Math.Min(Size, sequence.End - token);
-                float* state = pass.States.Dense(GatedDeltaShape.FirstChunk(sequence) + i, head);
+                float* state = pass.States.Dense(TokenChunks.FirstPlace(sequence) + i, head);
                 work.Run<TSimd, TVector>(token, count, head, state);
-                Write(pass.Q, token, keyHead, work.QueryGradient, count, pass.Shape.KeySize, pass.Shape.Scale, !isFirst);
-                Write(pass.K, token, keyHead, work.KeyGradient, count, pass.Shape.KeySize, 1, !isFirst);
-                Write(pass.V, token, head, work.ValueGradient, count, pass.Shape.ValueSize, 1, add: false);
-                Write(pass.G, token, head, work.DecayGradient, count, 1, 1, add: false);
-                Write(pass.Beta, token, head, work.BetaGradient, count, 1, 1, add: false);
+                pass.Q.Write(token, count, keyHead, work.QueryGradient, pass.Shape.KeySize, pass.Shape.Scale, add: !isFirst);
+                pass.K.Write(token, count, keyHead, work.KeyGradient, pass.Shape.KeySize, add: !isFirst);
+                pass.V.Write(token, count, head, work.ValueGradient, pass.Shape.ValueSize);
+                pass.G.Write(token, count, head, work.DecayGradient, 1);
+                pass.Beta.Write(token, count, head, work.BetaGradient, 1);
             }
 
-            if (pass.Initial.IsWanted)
-            {
-                float* to = pass.Initial.State(sequence.Index, head);
-                for (long i = 0; i < pass.Shape.KeySize * pass.Shape.ValueSize; i++)
-                {
-                    to[i] = work.StateGradient[i] + (pass.Initial.Accumulate ? to[i] : 0);
-                }
-            }
-        }
-    }
-
-    private static void Write(
-        in GatedDeltaTarget target, long token, long head, float* from, int count, long length, float factor, bool add)
-    {
-        if (!target.IsWanted)
-        {
-            return;
-        }
-
-        add |= target.Accumulate;
-        for (int i = 0; i < count; i++, from += length)
-        {
-            float* to = target.At(token + i, head);
-            for (long c = 0; c < length; c++)
-            {
-                to[c] = (factor * from[c]) + (add ? to[c] : 0);
-            }
+            pass.Initial.WriteState(sequence.Index, head, work.StateGradient, pass.Shape.KeySize * pass.Shape.ValueSize);
         }
     }
 

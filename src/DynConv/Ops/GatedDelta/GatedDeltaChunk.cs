@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using DynConv.Cpu;
 
 namespace DynConv.Ops;
@@ -15,34 +14,25 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
     // Of the triangular system: rows of a block are solved one after the other, blocks before it by a product.
     private const int Block = 16;
 
-    // e^-200 is 0 in float32, and sums of it stay finite where a decay of 0 comes as negative infinity.
-    private const double SmallestLogDecay = -200;
-
-    // Simd.Exp makes 0 of it.
-    private const float Masked = -100;
-
     private readonly GatedDeltaShape _shape;
     private readonly Tensor _memory;
-    private readonly double[] _sums = new double[Size];
+    private readonly ChunkDecays _decays;
 
     public GatedDeltaChunk(GatedDeltaShape shape)
     {
         _shape = shape;
         (K, V) = (shape.KeySize, shape.ValueSize);
-        const int Vectors = 3;
-        const int Squares = 3;
-        _memory = Tensor.Empty([(Size * ((3 * K) + (2 * V))) + (Squares * Size * Size) + (Vectors * Size)]);
+        const int Squares = 2;
+        _memory = Tensor.Empty([(Size * ((3 * K) + (2 * V))) + (Squares * Size * Size) + Size + ChunkDecays.Floats]);
         Queries = _memory.Float();
         Keys = Queries + (Size * K);
         Scaled = Keys + (Size * K);
         Errors = Scaled + (Size * K);
         Corrections = Errors + (Size * V);
-        Decays = Corrections + (Size * V);
-        System = Decays + (Size * Size);
+        System = Corrections + (Size * V);
         Scores = System + (Size * Size);
-        FromStart = Scores + (Size * Size);
-        ToEnd = FromStart + Size;
-        Beta = ToEnd + Size;
+        Beta = Scores + (Size * Size);
+        _decays = new ChunkDecays(Beta + Size);
     }
 
     public long K { get; }
@@ -68,7 +58,7 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
     public float* Corrections { get; }
 
     /// <summary><c>e^{G_i-G_j}</c> for j up to i, else 0; rows of <see cref="Size"/>.</summary>
-    public float* Decays { get; }
+    public float* Decays => _decays.Pairs;
 
     /// <summary><c>-e^{G_i-G_j} (k_i . k_j)</c> for j below i, else 0.</summary>
     public float* System { get; }
@@ -77,15 +67,15 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
     public float* Scores { get; }
 
     /// <summary><c>e^{G_i}</c>.</summary>
-    public float* FromStart { get; }
+    public float* FromStart => _decays.FromStart;
 
     /// <summary><c>e^{G_C-G_j}</c>, C being the last token.</summary>
-    public float* ToEnd { get; }
+    public float* ToEnd => _decays.ToEnd;
 
     public float* Beta { get; }
 
     /// <summary>The decay of the whole chunk.</summary>
-    public float Whole => FromStart[Count - 1];
+    public float Whole => _decays.Whole;
 
     public void Dispose() => _memory.Dispose();
 
@@ -101,13 +91,13 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
         Gather(inputs.V, token, valueHead, V, Errors);
         Gather(inputs.Beta, token, valueHead, 1, Beta);
         RowMath.Scale<TSimd, TVector>(Queries, _shape.Scale, Count * K);
-        double sum = 0;
+        _decays.Clear();
         for (int i = 0; i < Count; i++)
         {
-            _sums[i] = sum += Math.Max(*inputs.G.At(token + i, valueHead), SmallestLogDecay);
+            _decays.Add(*inputs.G.At(token + i, valueHead));
         }
 
-        FillDecays<TSimd, TVector>();
+        _decays.Fill<TSimd, TVector>();
         Product(Count, Count, K, new(Keys, K), new(Keys, K, transposed: true), System, Size, accumulate: false);
         Product(Count, Count, K, new(Queries, K), new(Keys, K, transposed: true), Scores, Size, accumulate: false);
         for (int i = 0; i < Count; i++)
@@ -129,23 +119,7 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
     }
 
     /// <summary>Copies rows to dense memory.</summary>
-    public void Gather(in GatedDeltaRows rows, long token, long head, long length, float* to)
-    {
-        for (int i = 0; i < Count; i++, to += length)
-        {
-            float* from = rows.At(token + i, head);
-            if (rows.Stride == 1)
-            {
-                new Span<float>(from, checked((int)length)).CopyTo(new Span<float>(to, (int)length));
-                continue;
-            }
-
-            for (long c = 0; c < length; c++)
-            {
-                to[c] = from[c * rows.Stride];
-            }
-        }
-    }
+    public void Gather(in TokenHeads rows, long token, long head, long length, float* to) => rows.Gather(token, Count, head, length, to);
 
     /// <summary>Solves for <see cref="Errors"/> and <see cref="Corrections"/>, given the dense state before the chunk.</summary>
     public void Solve<TSimd, TVector>(float* state)
@@ -215,41 +189,4 @@ internal sealed unsafe class GatedDeltaChunk : IDisposable
     /// <summary><c>c = a b</c> or <c>c += a b</c>, with the repository's matrix product.</summary>
     public static void Product(long m, long n, long k, GemmOperand a, GemmOperand b, float* c, long stride, bool accumulate) =>
         Gemm.Multiply(new GemmProblem(m, n, k, a, b, c, stride, accumulate));
-
-    // Sums in float64: behind a token that forgets much, differences of float32 would have lost the small decays.
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private void FillDecays<TSimd, TVector>()
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        for (int i = 0; i < Size; i++)
-        {
-            int place = Math.Min(i, Count - 1);
-            FromStart[i] = (float)_sums[place];
-            ToEnd[i] = (float)(_sums[Count - 1] - _sums[place]);
-        }
-
-        Exponentials<TSimd, TVector>(FromStart);
-        Exponentials<TSimd, TVector>(ToEnd);
-        for (int i = 0; i < Count; i++)
-        {
-            float* row = Decays + (i * Size);
-            for (int j = 0; j < Size; j++)
-            {
-                row[j] = j <= i ? (float)(_sums[i] - _sums[j]) : Masked;
-            }
-
-            Exponentials<TSimd, TVector>(row);
-        }
-    }
-
-    private static void Exponentials<TSimd, TVector>(float* row)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct
-    {
-        for (int j = 0; j < Size; j += TSimd.Width)
-        {
-            TSimd.Store(row + j, Simd.Exp<TSimd, TVector>(TSimd.Load(row + j)));
-        }
-    }
 }

@@ -4,7 +4,7 @@ namespace DynConv.Ops;
 
 /// <summary>What the forward pass on the CPU reads and writes; no final state or states where nobody wants them.</summary>
 internal sealed record GatedDeltaForwardPass(
-    GatedDeltaShape Shape, GatedDeltaInputs Inputs, GatedDeltaRows Y, StateRows Initial, StateRows Final, StateRows States);
+    GatedDeltaShape Shape, GatedDeltaInputs Inputs, TokenHeads Y, StateRows Initial, StateRows Final, StateRows States);
 
 /// <summary>One value head of one sequence, chunk by chunk.</summary>
 internal readonly unsafe struct GatedDeltaForward(GatedDeltaForwardPass pass, TokenSequence sequence, long head) : ISimdKernel
@@ -20,7 +20,7 @@ internal readonly unsafe struct GatedDeltaForward(GatedDeltaForwardPass pass, To
         float* state = memory.Float();
         float* result = state + (k * v);
         pass.Initial.Read(sequence.Index, head, state, k, v);
-        long place = GatedDeltaShape.FirstChunk(sequence);
+        long place = TokenChunks.FirstPlace(sequence);
         for (long token = sequence.Start; token < sequence.End; token += GatedDeltaChunk.Size, place++)
         {
             if (!pass.States.IsNone)

@@ -9,7 +9,7 @@ public static unsafe partial class GatedDeltaRule
         var pass = new GatedDeltaForwardPass(
             shape,
             new GatedDeltaInputs(inputs),
-            new GatedDeltaRows(y),
+            new TokenHeads(y),
             StateRows.Of(inputs.Initial),
             StateRows.Of(final),
             StateRows.Of(states));
@@ -27,15 +27,15 @@ public static unsafe partial class GatedDeltaRule
         var pass = new GatedDeltaBackwardPass(
             shape,
             new GatedDeltaInputs(inputs),
-            dy is null ? default : new GatedDeltaRows(dy),
+            dy is null ? default : new TokenHeads(dy),
             StateRows.Of(states),
             StateRows.Of(dFinal),
-            new GatedDeltaTarget(gradients.Rows(QInput, innerDimensions: 1)),
-            new GatedDeltaTarget(gradients.Rows(KInput, innerDimensions: 1)),
-            new GatedDeltaTarget(gradients.Rows(VInput, innerDimensions: 1)),
-            new GatedDeltaTarget(gradients.Rows(GInput, innerDimensions: 0)),
-            new GatedDeltaTarget(gradients.Rows(BetaInput, innerDimensions: 0)),
-            new GatedDeltaTarget(gradients.Rows(StateInput, innerDimensions: 2)));
+            new HeadTarget(gradients.Rows(QInput, innerDimensions: 1)),
+            new HeadTarget(gradients.Rows(KInput, innerDimensions: 1)),
+            new HeadTarget(gradients.Rows(VInput, innerDimensions: 1)),
+            new HeadTarget(gradients.Rows(GInput, innerDimensions: 0)),
+            new HeadTarget(gradients.Rows(BetaInput, innerDimensions: 0)),
+            new HeadTarget(gradients.Rows(StateInput, innerDimensions: 2)));
 
         // The value heads of a group add to the same queries and keys.
         Workers.For(shape.Sequences.Count * shape.KeyHeads, item =>

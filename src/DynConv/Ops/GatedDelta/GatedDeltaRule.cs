@@ -9,7 +9,7 @@ public static partial class GatedDeltaRule
     /// <summary>
     /// Tokens of a chunk, counted from the start of each sequence. States handed on at multiples of it give the bits of the whole.
     /// </summary>
-    public const int ChunkTokens = 64;
+    public const int ChunkTokens = TokenChunks.Size;
 
     private const string Op = "gated_delta_rule";
     private const int QInput = 0;

@@ -16,14 +16,8 @@ internal sealed record GatedDeltaShape(
     /// <summary>The shape of the states before or after the sequences.</summary>
     public Shape States => [Sequences.Count, ValueHeads, KeySize, ValueSize];
 
-    /// <summary>Places for the states at the starts of chunks; each sequence has some that follow one another.</summary>
-    public long Chunks => (Sequences.Tokens / GatedDeltaRule.ChunkTokens) + Sequences.Count;
-
-    /// <summary>
-    /// The place of a sequence's first chunk. A sequence of n tokens has at most one chunk more than n / 64, so that no places
-    /// overlap.
-    /// </summary>
-    public static long FirstChunk(TokenSequence sequence) => (sequence.Start / GatedDeltaRule.ChunkTokens) + sequence.Index;
+    /// <summary>Places for the states at the starts of chunks.</summary>
+    public long Chunks => TokenChunks.Places(Sequences);
 }
 
 /// <summary>The inputs of one call.</summary>
