@@ -78,7 +78,7 @@ public sealed class LeakTests
     public void Ops_leave_nothing(string name)
     {
         OpDescription op = OpCatalogue.Find(name)!;
-        OpSizes sizes = OpSizes.Parse("B=2 T=3 D=8 N=4 V=5 F=6 H=2 K=4 R=3 W=4 S=3 L=2 M=4 Hkv=2 Hv=2 G=1");
+        OpSizes sizes = OpSizes.Parse("B=2 T=3 D=8 N=4 V=5 F=6 H=2 K=4 R=3 W=4 S=3 L=2 M=4 Hkv=2 Hv=2 G=1 P=3");
         NothingIsLeft(() =>
         {
             (string Name, Tensor Tensor)[] inputs = [.. op.Inputs.Where(input => !input.IsOptional).Select(input => (input.Name, Input(input)))];

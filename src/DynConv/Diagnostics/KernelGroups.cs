@@ -19,6 +19,7 @@ internal static class KernelGroups
         ("head_wise_", "convolutions"),
         ("convolution_", "convolutions"),
         ("gated_delta_", "gated delta rule"),
+        ("ssd_", "state space duality"),
         ("initial_state", "convolutions"),
         ("final_state", "convolutions"),
         ("rms_norm", "norms"),

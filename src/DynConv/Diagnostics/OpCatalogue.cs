@@ -29,6 +29,7 @@ public static class OpCatalogue
         LowRankConvolution.Description,
         Attention.Description,
         GatedDeltaRule.Description,
+        StateSpaceDuality.Description,
         MatMul.LinearDescription,
         MatMul.BatchedDescription,
         RmsNormalization.Description,
