@@ -8,9 +8,16 @@ public static partial class RmsNormalization
     private const int LargestGroup = 512;
     private const int BlockThreads = 256;
 
+    // Chunks of a row that a thread keeps in registers. The gradient keeps three tensors' and the sums for the weight, so that with
+    // fewer a thread more threads fit.
+    private const int MostChunks = 4;
+    private const int BackwardChunks = 2;
+    private const int MostSingle = 8;
+
     private static readonly RowSplit[] Examples =
     [
         new(DType.BFloat16, DType.Float32, ElementLaunch.Narrow, 64, 4),
+        new(DType.BFloat16, DType.Float32, ElementLaunch.Narrow, 128, 2),
         new(DType.BFloat16, DType.BFloat16, ElementLaunch.Single, 512, 8),
         new(DType.Float32, DType.Float32, ElementLaunch.Wide, 8, 1),
     ];
@@ -33,7 +40,7 @@ public static partial class RmsNormalization
 
         Tensor[] rows = added is null ? [x, y] : [x, y, added, sum!];
         var walk = RowWalk.OverRows(rows);
-        var split = RowSplit.Of(walk, weight, rows);
+        var split = RowSplit.Of(walk, weight, MostChunks, rows);
         var layout = new RowStrides(walk);
         ForwardTable[x.Device, (split, added is not null)].Launch(
             new CudaGrid(split.BlocksFor(walk.Rows), split.Threads),
@@ -59,7 +66,7 @@ public static partial class RmsNormalization
 
         Tensor[] rows = [dy, x, dx ?? x, elsewhere ?? x];
         var walk = RowWalk.OverRows(rows);
-        var split = RowSplit.Of(walk, weight, rows);
+        var split = RowSplit.Of(walk, weight, BackwardChunks, rows);
         CudaKernel kernel = BackwardTable[x.Device, split];
 
         // As many blocks as run at once: each keeps its sums for the weight until its last row.
@@ -126,15 +133,20 @@ public static partial class RmsNormalization
         /// <summary>Columns of a row that registers hold.</summary>
         public long Columns => (long)Group * Chunks * Vector;
 
-        public static RowSplit Of(RowWalk walk, Tensor weight, params ReadOnlySpan<Tensor> tensors)
+        /// <summary>The split of rows of so many columns.</summary>
+        /// <param name="walk">The rows.</param>
+        /// <param name="weight">The norm's weight.</param>
+        /// <param name="wanted">Chunks of a thread where there are as many threads as that takes.</param>
+        /// <param name="tensors">What the rows are of.</param>
+        public static RowSplit Of(RowWalk walk, Tensor weight, int wanted, params ReadOnlySpan<Tensor> tensors)
         {
             int vector = ElementLaunch.VectorOf(walk, tensors);
             bool whole = walk.Length % vector == 0 && weight.Address % (vector * weight.DType.SizeInBytes()) == 0;
             vector = whole ? vector : ElementLaunch.Single;
             long chunks = walk.Length / vector;
-            int most = vector == ElementLaunch.Single ? 8 : 4;
+            (int most, wanted) = vector == ElementLaunch.Single ? (MostSingle, MostSingle) : (MostChunks, wanted);
             int group = SmallestGroup;
-            while (group < LargestGroup && chunks > group * most)
+            while (group < LargestGroup && chunks > group * wanted)
             {
                 group *= 2;
             }

@@ -11,6 +11,9 @@ static constexpr int GROUPS = BLOCK / GROUP;
 static constexpr int WARPS = BLOCK / WARP;
 static constexpr bool MAY_BE_LONGER = GROUP == 512;
 
+// Blocks of the gradient's on a multiprocessor, which its registers allow.
+static constexpr int RESIDENT = BLOCK == 256 ? CHUNKS <= 2 ? 3 : 2 : 1;
+
 typedef Packet<TYPE, VECTOR> Chunk;
 typedef Packet<WEIGHT, VECTOR> Weights;
 
@@ -176,7 +179,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK) rms_norm_forward(
 // all groups of the launch; each block leaves its sum for the weight in a row of `partials`. `base`, the gradient of x from
 // elsewhere, may be null for none, or lie where dx does; `dx` may be null, and so may `partials`, which takes the columns that
 // registers hold and no more.
-extern "C" __global__ void __launch_bounds__(BLOCK, 512 / BLOCK) rms_norm_backward(
+extern "C" __global__ void __launch_bounds__(BLOCK, RESIDENT) rms_norm_backward(
     const __grid_constant__ RowStrides layout,
     int64 rows,
     int64 columns,
