@@ -17,6 +17,8 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
     /// <param name="residual">Whether the input is added to the result.</param>
     /// <param name="generator">G, <c>[H·W, D_in]</c>, to take over; it may be a slice of a wider weight. Made if not given.</param>
     /// <param name="device">Where the parameters live; the CPU if not given.</param>
+    /// <param name="bias">Whether a learned number is added to each channel; uniform in ±1/√W at first.</param>
+    /// <param name="activation">Applied to the sums.</param>
     public HeadWiseShortConvolution(
         int channels,
         int inputs,
@@ -25,8 +27,10 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
         RandomSource random,
         bool residual = true,
         Parameter? generator = null,
-        Device? device = null)
-        : base(Divided(channels, headSize), width, residual, random, device)
+        Device? device = null,
+        bool bias = false,
+        ConvolutionActivation activation = ConvolutionActivation.None)
+        : base(Divided(channels, headSize), width, residual, random, device, bias, activation)
     {
         HeadSize = headSize;
         Shape shape = [GeneratorSize, inputs];
@@ -54,7 +58,7 @@ public sealed class HeadWiseShortConvolution : ShortConvolution
         HeadWiseConvolution.Apply(x, Filters(features!), StaticWeight, options);
 
     private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
-        ConvolutionStep.HeadWise(x, Filters(features!), StaticWeight, state, Residual);
+        ConvolutionStep.HeadWise(x, Filters(features!), StaticWeight, state, Residual, Bias?.Tensor, Activation);
 
     private protected override void SilenceGenerator(RandomSource random) =>
         Generator.Tensor.CopyFrom(Tensor.Zeros(Generator.Shape, device: Generator.Tensor.Device));

@@ -20,6 +20,8 @@ public sealed class LowRankShortConvolution : ShortConvolution
     /// <param name="residual">Whether the input is added to the result.</param>
     /// <param name="generatorIn">A, <c>[R, D_in]</c>, to take over; it may be a slice of a wider weight. Made if not given.</param>
     /// <param name="device">Where the parameters live; the CPU if not given.</param>
+    /// <param name="bias">Whether a learned number is added to each channel; uniform in ±1/√W at first.</param>
+    /// <param name="activation">Applied to the sums.</param>
     public LowRankShortConvolution(
         int channels,
         int inputs,
@@ -28,8 +30,10 @@ public sealed class LowRankShortConvolution : ShortConvolution
         RandomSource random,
         bool residual = true,
         Parameter? generatorIn = null,
-        Device? device = null)
-        : base(WithRank(channels, rank), width, residual, random, device)
+        Device? device = null,
+        bool bias = false,
+        ConvolutionActivation activation = ConvolutionActivation.None)
+        : base(WithRank(channels, rank), width, residual, random, device, bias, activation)
     {
         Rank = rank;
         Shape shape = [rank, inputs];
@@ -61,7 +65,7 @@ public sealed class LowRankShortConvolution : ShortConvolution
         LowRankConvolution.Apply(x, features!, GeneratorOut, StaticWeight, options);
 
     private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
-        ConvolutionStep.LowRank(x, features!, GeneratorOut, StaticWeight, state, Residual);
+        ConvolutionStep.LowRank(x, features!, GeneratorOut, StaticWeight, state, Residual, Bias?.Tensor, Activation);
 
     private protected override void SilenceGenerator(RandomSource random)
     {

@@ -18,7 +18,7 @@ public abstract class ShortConvolution : Module
     // What linear layers of Llama-style models start from.
     private protected const double GeneratorDeviation = 0.02;
 
-    private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device)
+    private protected ShortConvolution(int channels, int width, bool residual, RandomSource random, Device? device, bool bias, ConvolutionActivation activation)
     {
         ArgumentNullException.ThrowIfNull(random);
         ArgumentOutOfRangeException.ThrowIfLessThan(channels, 1);
@@ -28,11 +28,16 @@ public abstract class ShortConvolution : Module
         Channels = channels;
         Width = width;
         Residual = residual;
+        Activation = activation;
         StaticWeight = Add(
             "static_weight",
             new Parameter(
                 random.Fork("static_weight").Uniform([width, channels], 1 / Math.Sqrt(width), device),
                 ParameterKind.Convolution));
+        if (bias)
+        {
+            Bias = Add("bias", new Parameter(random.Fork("bias").Uniform([channels], 1 / Math.Sqrt(width), device), ParameterKind.Bias));
+        }
     }
 
     /// <summary>D, the channels that are convolved, each on its own.</summary>
@@ -43,6 +48,12 @@ public abstract class ShortConvolution : Module
 
     /// <summary>Whether the input is added to the result.</summary>
     public bool Residual { get; }
+
+    /// <summary>Added to each channel before the activation, <c>[D]</c>; <c>bias</c>. Null for none.</summary>
+    public Parameter? Bias { get; }
+
+    /// <summary>Applied to the sums.</summary>
+    public ConvolutionActivation Activation { get; }
 
     /// <summary>The part of the filter that is the same for all tokens, <c>[W, D]</c>; <c>static_weight</c>.</summary>
     public Parameter StaticWeight { get; }
@@ -62,7 +73,7 @@ public abstract class ShortConvolution : Module
     /// What the filters are made from, <c>[B, T, D_in]</c>: the input of the same linear layer. <paramref name="x"/> itself if
     /// not given; a static convolution does not look at it.
     /// </param>
-    /// <param name="options">State, packing and destination; the residual is the module's own.</param>
+    /// <param name="options">State, packing and destination; residual, bias and activation are the module's own.</param>
     /// <returns>y, <c>[B, T, D]</c>.</returns>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
     public Tensor Forward(Tensor x, Tensor? generatorInput = null, ShortConvolutionOptions? options = null)
@@ -101,14 +112,15 @@ public abstract class ShortConvolution : Module
     /// <summary>Convolves, with filters made from finished features.</summary>
     /// <param name="x">Input, <c>[B, T, D]</c>.</param>
     /// <param name="features">The generator's output, <c>[B, T, <see cref="GeneratorSize"/>]</c>; null where the filter is static.</param>
-    /// <param name="options">State, packing and destination; the residual is the module's own.</param>
+    /// <param name="options">State, packing and destination; residual, bias and activation are the module's own.</param>
     /// <returns>y, <c>[B, T, D]</c>.</returns>
     public Tensor Apply(Tensor x, Tensor? features, ShortConvolutionOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(x);
         CheckFeatures(x, features);
         using var scope = new TensorScope();
-        return scope.Keep(Convolve(x, features, (options ?? ShortConvolutionOptions.Default) with { Residual = Residual }));
+        return scope.Keep(Convolve(
+            x, features, (options ?? ShortConvolutionOptions.Default) with { Residual = Residual, Bias = Bias?.Tensor, Activation = Activation }));
     }
 
     /// <summary>Convolves, and returns the state that the next part of each sequence starts from.</summary>
@@ -138,7 +150,8 @@ public abstract class ShortConvolution : Module
     }
 
     /// <summary>
-    /// Sets the parameters so that the convolution returns its input, whatever its features are, and learns from there.
+    /// Sets the parameters so that the convolution returns its input, activated if it has an activation, whatever its features are, and
+    /// learns from there.
     /// </summary>
     /// <param name="random">What a low-rank convolution draws its bottleneck from: were that zero too, it would not learn.</param>
     public void SetIdentity(RandomSource random)
@@ -153,6 +166,7 @@ public abstract class ShortConvolution : Module
             StaticWeight.Tensor.Slice(0, 0, 1).CopyFrom(Tensor.From(ones, [1, Channels], StaticWeight.Tensor.Device));
         }
 
+        Bias?.Tensor.CopyFrom(Tensor.Zeros(Bias.Shape, device: Bias.Tensor.Device));
         SilenceGenerator(random);
     }
 

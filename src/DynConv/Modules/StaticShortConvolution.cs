@@ -11,8 +11,17 @@ public sealed class StaticShortConvolution : ShortConvolution
     /// <param name="random">Where the initial values come from.</param>
     /// <param name="residual">Whether the input is added to the result.</param>
     /// <param name="device">Where the parameter lives; the CPU if not given.</param>
-    public StaticShortConvolution(int channels, int width, RandomSource random, bool residual = true, Device? device = null)
-        : base(channels, width, residual, random, device)
+    /// <param name="bias">Whether a learned number is added to each channel; uniform in ±1/√W at first.</param>
+    /// <param name="activation">Applied to the sums.</param>
+    public StaticShortConvolution(
+        int channels,
+        int width,
+        RandomSource random,
+        bool residual = true,
+        Device? device = null,
+        bool bias = false,
+        ConvolutionActivation activation = ConvolutionActivation.None)
+        : base(channels, width, residual, random, device, bias, activation)
     {
     }
 
@@ -26,7 +35,7 @@ public sealed class StaticShortConvolution : ShortConvolution
         StaticConvolution.Apply(x, StaticWeight, options);
 
     private protected override ConvolutionStep StepOf(Tensor x, Tensor? features, Tensor state) =>
-        ConvolutionStep.Static(x, StaticWeight, state, Residual);
+        ConvolutionStep.Static(x, StaticWeight, state, Residual, Bias?.Tensor, Activation);
 
     private protected override void SilenceGenerator(RandomSource random)
     {

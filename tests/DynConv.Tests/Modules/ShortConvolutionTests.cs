@@ -41,6 +41,27 @@ public sealed class ShortConvolutionTests
     }
 
     [Fact]
+    public void A_bias_and_an_activation_are_part_of_every_way_to_call_it()
+    {
+        using var scope = new TensorScope();
+        using var convolution = new StaticShortConvolution(
+            Channels, Width, new RandomSource(1), residual: false, bias: true, activation: ConvolutionActivation.Silu);
+        Assert.Equal(["static_weight [4, 24]", "bias [24]"], Parameters(convolution));
+        Assert.Equal(ParameterKind.Bias, convolution.Bias!.Kind);
+        Tensor x = new RandomSource(2).Normal([2, 7, Channels], 1);
+        Tensor wanted = Functions.Silu(Elementwise.Add(StaticConvolution.Apply(x, convolution.StaticWeight), convolution.Bias.Tensor));
+        Close(wanted, convolution.Forward(x));
+        Tensor state = Tensor.Zeros([2, Width - 1, Channels]);
+        for (int t = 0; t < 7; t++)
+        {
+            Close(wanted[.., t], convolution.Step(x[.., t], null, state));
+        }
+
+        convolution.SetIdentity(new RandomSource(3));
+        Close(Functions.Silu(x), convolution.Forward(x));
+    }
+
+    [Fact]
     public void The_low_rank_generator_starts_like_a_linear_layer()
     {
         using var convolution = new LowRankShortConvolution(Channels, 400, Width, 16, new RandomSource(1));

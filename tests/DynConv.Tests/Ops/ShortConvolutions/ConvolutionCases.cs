@@ -12,6 +12,10 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
 
     public bool Residual { get; init; }
 
+    public bool HasBias { get; init; }
+
+    public bool HasSilu { get; init; }
+
     public bool HasState { get; init; }
 
     /// <summary>Whether the final state is a second result.</summary>
@@ -38,7 +42,7 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
             string packed = CuSeqlens is null
                 ? ""
                 : $" packed {string.Join("-", CuSeqlens.Select(c => c.ToString(CultureInfo.InvariantCulture)))}";
-            return $"{Kind} B{Batch} T{Time} D{Channels} W{Width}{own}{(HasStatic ? " static" : "")}{(Residual ? " residual" : "")}"
+            return $"{Kind} B{Batch} T{Time} D{Channels} W{Width}{own}{(HasStatic ? " static" : "")}{(Residual ? " residual" : "")}{(HasBias ? " bias" : "")}{(HasSilu ? " silu" : "")}"
                 + $"{(HasState ? " state" : "")}{(ReturnsState ? " final" : "")}{packed}";
         }
     }
@@ -50,6 +54,7 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
         {
             ["residual"] = Residual ? "true" : "false",
             ["final_state"] = ReturnsState ? "true" : "false",
+            ["activation"] = HasSilu ? "silu" : "none",
         };
         if (CuSeqlens is not null)
         {
@@ -66,6 +71,7 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
         "z" => [Batch, Time, Rank],
         "u" => [Rank, Width * Channels],
         "static_w" => HasStatic ? [Width, Channels] : null,
+        "bias" => HasBias ? [Channels] : null,
         _ => HasState ? [Sequences, Width - 1, Channels] : null,
     };
 
@@ -75,7 +81,8 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
         double[]? own = Kind == ShortConvolutionKind.Static ? null : inputs[next++];
         double[]? basis = Kind == ShortConvolutionKind.LowRank ? inputs[next++] : null;
         double[]? constant = HasStatic ? inputs[next++] : null;
-        double[]? state = HasState ? inputs[next] : null;
+        double[]? state = HasState ? inputs[next++] : null;
+        double[]? bias = HasBias ? inputs[next] : null;
         double[] x = inputs[0];
         var y = new double[x.Length];
         var final = new double[Sequences * (Width - 1) * Channels];
@@ -99,7 +106,8 @@ public sealed record ConvolutionCase(ShortConvolutionKind Kind, long Batch, long
                         sum += filters[(w * Channels) + d] * Past(t - w, d);
                     }
 
-                    y[((start + t) * Channels) + d] = sum;
+                    sum += bias?[d] ?? 0;
+                    y[((start + t) * Channels) + d] = HasSilu ? sum / (1 + Math.Exp(-sum)) : sum;
                 }
             }
 

@@ -181,11 +181,20 @@ public sealed class ConvolutionSequenceTests
         private readonly Tensor _u = new RandomSource(4).Normal([Rank, Width * Channels], 1).To(device);
         private readonly Tensor _s = new RandomSource(5).Normal([Width, Channels], 1).To(device);
 
+        private readonly Tensor _bias = new RandomSource(6).Normal([Channels], 1).To(device);
+
         public Tensor X { get; } = new RandomSource(1).Normal([batch, time, Channels], 1).To(device);
 
         public (Tensor Y, Tensor Final) Run(long start, long length, Tensor? state, PackedSequences? packed = null)
         {
-            var options = new ShortConvolutionOptions { Residual = true, InitialState = state, Packed = packed };
+            var options = new ShortConvolutionOptions
+            {
+                Residual = true,
+                Bias = _bias,
+                Activation = ConvolutionActivation.Silu,
+                InitialState = state,
+                Packed = packed,
+            };
             Tensor x = X.Slice(1, start, length);
             return kind switch
             {
@@ -197,13 +206,14 @@ public sealed class ConvolutionSequenceTests
 
         public Tensor Step(long t, Tensor state)
         {
+            const ConvolutionActivation Silu = ConvolutionActivation.Silu;
             Tensor x = X.Slice(1, t, 1).Reshape(batch, Channels);
             return kind switch
             {
-                ShortConvolutionKind.Static => StaticConvolution.Step(x, _s, state, residual: true),
+                ShortConvolutionKind.Static => StaticConvolution.Step(x, _s, state, residual: true, _bias, Silu),
                 ShortConvolutionKind.HeadWise => HeadWiseConvolution.Step(
-                    x, _heads.Slice(1, t, 1).Reshape(batch, Heads, Width), _s, state, residual: true),
-                _ => LowRankConvolution.Step(x, _z.Slice(1, t, 1).Reshape(batch, Rank), _u, _s, state, residual: true),
+                    x, _heads.Slice(1, t, 1).Reshape(batch, Heads, Width), _s, state, residual: true, _bias, Silu),
+                _ => LowRankConvolution.Step(x, _z.Slice(1, t, 1).Reshape(batch, Rank), _u, _s, state, residual: true, _bias, Silu),
             };
         }
     }

@@ -151,6 +151,37 @@ public sealed class ConvolutionStepTests
         Assert.Contains("runs once", Assert.Throws<TensorException>(() => ConvolutionStep.Run(layers[2])).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [MemberData(nameof(Devices))]
+    public void Other_ends_of_the_sums_are_another_launch(string device)
+    {
+        if (!TestDevices.Get(device).IsCuda)
+        {
+            return;
+        }
+
+        using var scope = new TensorScope();
+        var context = TestDevices.Get(device).Context;
+        Tensor x = Draw(device, 1, [2, 8], isParameter: false);
+        Tensor s = Draw(device, 2, [Width, 8], isParameter: true);
+        long before = 0;
+        Run();
+        Assert.Equal(2, context.Launches - before);
+
+        void Run()
+        {
+            Tensor[] states = [.. Enumerable.Range(0, 3).Select(_ => Draw(device, 3, [2, Width - 1, 8], isParameter: false))];
+            ConvolutionStep[] steps =
+            [
+                ConvolutionStep.Static(x, s, states[0]),
+                ConvolutionStep.Static(x, s, states[1], activation: ConvolutionActivation.Silu),
+                ConvolutionStep.Static(x, s, states[2], activation: ConvolutionActivation.Silu),
+            ];
+            before = context.Launches;
+            ConvolutionStep.Run(steps);
+        }
+    }
+
     // Two of each kind, of different sizes, as q, k, v and more would be; the fifth and sixth need a launch of their own.
     private static (ConvolutionStep[] Steps, Tensor[] States) Layer(string device, long batch, int width)
     {

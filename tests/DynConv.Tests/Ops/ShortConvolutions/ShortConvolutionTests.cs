@@ -32,6 +32,24 @@ internal static class ConvolutionCaseTable
             });
         }
 
+        // Biases and activations, in rows that fill a card's widest accesses and in others.
+        foreach ((long b, long t, long d, int width) in new (long, long, long, int)[]
+        {
+            (2, 18, 20, 4), (1, 37, 136, 4), (2, 9, 33, 3), (1, 5, 1040, 4), (2, 14, 24, 1), (1, 21, 16, 16), (0, 4, 8, 4),
+        })
+        {
+            yield return Sized(new(kind, b, t, d, width) { HasStatic = true, HasBias = true, Residual = width == 3 });
+            yield return Sized(new(kind, b, t, d, width) { HasStatic = kind == ShortConvolutionKind.Static, HasSilu = true, Residual = true });
+            yield return Sized(new(kind, b, t, d, width)
+            {
+                HasStatic = true,
+                HasBias = true,
+                HasSilu = true,
+                HasState = width > 1,
+                ReturnsState = true,
+            });
+        }
+
         // Sequences shorter than the filter, empty ones first, last and between, with states and without.
         foreach (long[] bounds in new long[][] { [0, 5, 6, 8, 30], [0, 0, 1, 1, 1, 27, 27], [0, 33, 64, 90] })
         {
@@ -45,6 +63,7 @@ internal static class ConvolutionCaseTable
                     ReturnsState = state,
                     CuSeqlens = bounds,
                 });
+                yield return Sized(new(kind, 1, bounds[^1], 24, 4) { HasStatic = true, HasBias = state, HasSilu = true, CuSeqlens = bounds });
             }
         }
     }
@@ -168,5 +187,7 @@ public sealed class ConvolutionLoopTests : OpTests<ConvolutionLoopTests>, IOpCas
             HasState = width > 1,
             ReturnsState = true,
             Residual = width == 4,
+            HasBias = width > 2,
+            HasSilu = width is 2 or 4,
         }.ToOpCase();
 }

@@ -12,13 +12,13 @@ public static partial class HeadWiseConvolution
     // Rows of filters as long as the inputs' compete with them for the same places of the L1 cache.
     private const long TileTokensOfLongRows = 4;
 
-    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor y) =>
-        ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, weight, null, false), Blocking(inputs, weight));
+    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor weight, ConvolutionFinish finish, Tensor y) =>
+        ConvolutionForward.Run(inputs.Call(y, finish), new Filter(inputs, weight, null, false), Blocking(inputs, weight));
 
-    private static void BackwardCpu(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
+    private static void BackwardCpu(ConvolutionInputs inputs, Tensor weight, Tensor dy, BackwardContext g)
     {
         ConvolutionBlocking blocking = Blocking(inputs, weight);
-        using var gradients = new ConvolutionTargets(inputs, g);
+        using var gradients = new ConvolutionTargets(inputs, dy, g);
         GradientRows target = gradients.Own(WeightInput, innerDimensions: 2);
         var filter = new Filter(inputs, weight, target.Tensor, target.Accumulate);
         ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), filter, blocking);

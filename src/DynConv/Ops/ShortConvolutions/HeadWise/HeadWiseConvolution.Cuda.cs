@@ -21,8 +21,17 @@ public static partial class HeadWiseConvolution
         new(DType.Float32, DType.Float32, Width: 1, Channels: 4, Heads: 1, Lanes: 32, FilterPack: 1, StaticPack: 4, Residual: true, Packed: false),
     ];
 
-    private static readonly KernelTable<HeadWiseKey> ForwardKernel =
-        new("head_wise_forward.cu", "head_wise_forward", key => key.ForwardMacros, Examples);
+    private static readonly KernelTable<HeadWiseKey> ForwardKernel = new(
+        "head_wise_forward.cu",
+        "head_wise_forward",
+        key => key.ForwardMacros,
+        [
+            .. Examples,
+            Examples[0] with { Finish = ConvolutionFinishKind.Biased },
+            Examples[2] with { Finish = ConvolutionFinishKind.Silu },
+            Examples[3] with { Finish = ConvolutionFinishKind.SiluGradient },
+            Examples[6] with { Finish = ConvolutionFinishKind.SiluGradient },
+        ]);
 
     private static readonly KernelTable<HeadWiseKey> BackwardKernel =
         new("head_wise_backward.cu", "head_wise_backward", key => key.BackwardMacros, Examples);
@@ -38,15 +47,16 @@ public static partial class HeadWiseConvolution
     /// <summary>Computes y.</summary>
     /// <param name="inputs">The convolution.</param>
     /// <param name="weight">The filters k, <c>[B, T, H, W]</c>; null in a static convolution.</param>
+    /// <param name="finish">What becomes of the sums.</param>
     /// <param name="y">The result.</param>
-    internal static void ForwardCuda(ConvolutionInputs inputs, Tensor? weight, Tensor y)
+    internal static void ForwardCuda(ConvolutionInputs inputs, Tensor? weight, ConvolutionFinish finish, Tensor y)
     {
         if (y.Count == 0)
         {
             return;
         }
 
-        HeadWiseKey key = HeadWiseKey.Forward(inputs, weight, y);
+        HeadWiseKey key = HeadWiseKey.Forward(inputs, weight, finish, y);
         long columns = inputs.Channels / key.Channels;
         long threads = (inputs.Sequences.Time + key.Tokens - 1) / key.Tokens * columns;
         long batch = inputs.Sequences.Batch;
@@ -56,6 +66,7 @@ public static partial class HeadWiseConvolution
         var state = new KernelRows(inputs.InitialState);
         var to = new KernelRows(y);
         var sequences = new KernelSequences(inputs.Sequences, y.Device);
+        var end = new KernelFinish(finish);
         ForwardKernel[y.Device, key].Launch(
             CudaGrid.Covering(threads, BlockThreads) with { Y = along, Z = (batch + along - 1) / along },
             KernelArgument.Of(in x),
@@ -63,17 +74,19 @@ public static partial class HeadWiseConvolution
             KernelArgument.Of(in state),
             KernelArgument.Of(in to),
             KernelArgument.Of(in sequences),
+            KernelArgument.Of(in end),
             columns);
     }
 
     /// <summary>Computes the gradients that are wanted.</summary>
     /// <param name="inputs">The convolution.</param>
     /// <param name="weight">The filters k; null in a static convolution.</param>
-    /// <param name="g">Where the gradients come from and go to.</param>
+    /// <param name="dy">The gradient of the sums over taps.</param>
+    /// <param name="g">Where the gradients go.</param>
     /// <param name="weightInput">The place of k on the tape.</param>
-    internal static void BackwardCuda(ConvolutionInputs inputs, Tensor? weight, BackwardContext g, int weightInput)
+    internal static void BackwardCuda(ConvolutionInputs inputs, Tensor? weight, Tensor dy, BackwardContext g, int weightInput)
     {
-        using var targets = new ConvolutionTargets(inputs, g);
+        using var targets = new ConvolutionTargets(inputs, dy, g);
         GradientRows weightGradient = weight is null ? default : targets.Own(weightInput, innerDimensions: 2);
         if (inputs.X.Count > 0)
         {

@@ -9,7 +9,7 @@ public static partial class HeadWiseConvolution
             ConvolutionDescription.X,
             new("weight", "[B, T, H, W]") { IsReadBackward = true },
             ConvolutionDescription.StaticWeight,
-            ConvolutionDescription.InitialState,
+            ConvolutionDescription.InitialState, ConvolutionDescription.Bias,
         ],
         ConvolutionDescription.Results,
         static call => ConvolutionDescription.Run(

@@ -38,16 +38,8 @@ public static partial class HeadWiseConvolution
         ConvolutionInputs.CheckApart(Op, options.Output, ("weight", weight));
         Tensor filters = RowLayout.Of(weight, innerDimensions: 2);
         Tensor y = inputs.Result(options);
-        if (x.Device.IsCuda)
-        {
-            ForwardCuda(inputs, filters, y);
-        }
-        else
-        {
-            ForwardCpu(inputs, filters, y);
-        }
-
-        Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState, filters];
+        Forward(inputs, filters, inputs.Finish, y);
+        Tensor?[] operands = [.. inputs.Operands, filters];
         return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g.Saved(WeightInput), g)));
     }
 
@@ -69,25 +61,44 @@ public static partial class HeadWiseConvolution
     /// <param name="staticWeight">The static weight s, <c>[W, D]</c>, if there is one.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
-    public static Tensor Step(Tensor x, Tensor weight, Tensor? staticWeight, Tensor state, bool residual = false)
+    public static Tensor Step(
+        Tensor x, Tensor weight, Tensor? staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
         ArgumentNullException.ThrowIfNull(state);
         using var scope = new TensorScope();
-        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.HeadWise(x, weight, staticWeight, state, residual))[0]);
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.HeadWise(x, weight, staticWeight, state, residual, bias, activation))[0]);
+    }
+
+    private static void Forward(ConvolutionInputs inputs, Tensor weight, ConvolutionFinish finish, Tensor y)
+    {
+        if (y.Device.IsCuda)
+        {
+            ForwardCuda(inputs, weight, finish, y);
+        }
+        else
+        {
+            ForwardCpu(inputs, weight, finish, y);
+        }
     }
 
     private static void Backward(ConvolutionInputs inputs, Tensor weight, BackwardContext g)
     {
+        Tensor dy = inputs.GradientOfSums(g, (finish, to) => Forward(inputs, weight, finish, to));
         if (weight.Device.IsCuda)
         {
-            BackwardCuda(inputs, weight, g, WeightInput);
+            BackwardCuda(inputs, weight, dy, g, WeightInput);
         }
         else
         {
-            BackwardCpu(inputs, weight, g);
+            BackwardCpu(inputs, weight, dy, g);
         }
     }
 

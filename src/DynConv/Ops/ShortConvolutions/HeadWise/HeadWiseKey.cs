@@ -13,6 +13,7 @@ namespace DynConv.Ops;
 /// <param name="StaticPack">Elements of the static weight read at a time; 0 without one.</param>
 /// <param name="Residual">Whether x is added.</param>
 /// <param name="Packed">Whether sequences are packed.</param>
+/// <param name="Finish">What becomes of the sums, forward.</param>
 internal readonly record struct HeadWiseKey(
     DType Type,
     DType? Static,
@@ -23,7 +24,8 @@ internal readonly record struct HeadWiseKey(
     int FilterPack,
     int StaticPack,
     bool Residual,
-    bool Packed)
+    bool Packed,
+    ConvolutionFinishKind Finish = ConvolutionFinishKind.Plain)
 {
     /// <summary>Warps of a block of the backward kernel.</summary>
     public const int Warps = 4;
@@ -41,7 +43,7 @@ internal readonly record struct HeadWiseKey(
     // Without heads a lane of 4 channels has few enough registers for twice the warps, and is faster so.
     private const int MostChannelsBackward = 4;
 
-    // Forward, a thread keeps its rows of x, its filters and the static weight in registers, of which it has 128.
+    // Forward, a thread keeps its rows of x, its filters, the static weight and the rest in registers, of which it has 128.
     private const int MostTokens = 8;
     private const int MostWords = 96;
     private const int WordBytes = 4;
@@ -64,7 +66,7 @@ internal readonly record struct HeadWiseKey(
         }
     }
 
-    public (string Name, object Value)[] ForwardMacros => [.. Macros, ("TOKENS", Tokens)];
+    public (string Name, object Value)[] ForwardMacros => [.. Macros, ("TOKENS", Tokens), KernelFinish.Macro(Finish)];
 
     public (string Name, object Value)[] BackwardMacros => [.. Macros, ("WARPS", Warps)];
 
@@ -84,9 +86,10 @@ internal readonly record struct HeadWiseKey(
     /// <summary>The widest accesses forward that shapes and alignment allow.</summary>
     /// <param name="inputs">The convolution.</param>
     /// <param name="heads">Its filters k, if any.</param>
+    /// <param name="finish">What becomes of the sums.</param>
     /// <param name="y">The result.</param>
-    public static HeadWiseKey Forward(ConvolutionInputs inputs, Tensor? heads, Tensor y) =>
-        Of(inputs, heads, [y], null, AccessBytes / inputs.X.DType.SizeInBytes(), fillsWarps: false);
+    public static HeadWiseKey Forward(ConvolutionInputs inputs, Tensor? heads, ConvolutionFinish finish, Tensor y) =>
+        Of(inputs, heads, [y, finish.Dy], null, AccessBytes / inputs.X.DType.SizeInBytes(), fillsWarps: false) with { Finish = finish.Kind };
 
     /// <summary>The widest accesses backward that shapes, alignment and a lane's registers allow.</summary>
     /// <param name="inputs">The convolution.</param>
@@ -160,7 +163,9 @@ internal readonly record struct HeadWiseKey(
         int row = WordsOf(Channels, Type);
         int filters = WordsOf(Heads * Width, Type);
         int statics = Static is { } type ? WordsOf(Channels, type) : 0;
-        return ((tokens + Width - 1) * row) + (tokens * filters) + (Width * statics);
+        int upstream = Finish == ConvolutionFinishKind.SiluGradient ? tokens * row : 0;
+        int bias = Finish == ConvolutionFinishKind.Plain ? 0 : Channels;
+        return ((tokens + Width - 1) * row) + (tokens * filters) + (Width * statics) + upstream + bias;
     }
 
     private static int WordsOf(int elements, DType type) => ((elements * type.SizeInBytes()) + WordBytes - 1) / WordBytes;

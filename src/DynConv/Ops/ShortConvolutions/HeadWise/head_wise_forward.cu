@@ -5,7 +5,8 @@
 // computes anything: bytes under way are what hides a busy memory's latency. The W - 1 rows before its tokens are other
 // threads', too, and come from a cache as a rule.
 //
-// The compiler's options: head_wise_convolution.cuh; besides, TOKENS.
+// The compiler's options: head_wise_convolution.cuh; besides, TOKENS, FINISH.
+#include "convolution_finish.cuh"
 #include "head_wise_convolution.cuh"
 
 static constexpr int THREADS = 256;
@@ -22,7 +23,8 @@ DEVICE void set_before(Inputs& rows, int token, const Row (&before)[WIDTH])
     }
 }
 
-DEVICE Row convolve(const StaticTaps& static_weight, const HeadRow& heads, const Inputs& rows, int token)
+DEVICE Row convolve(
+    const StaticTaps& static_weight, const HeadRow& heads, const Inputs& rows, int token, const float (&bias)[CHANNELS], const Row& dy)
 {
     float sums[CHANNELS];
 #pragma unroll
@@ -34,13 +36,16 @@ DEVICE Row convolve(const StaticTaps& static_weight, const HeadRow& heads, const
         {
             sums[c] = fused_multiply_add(tap(static_weight.at(w, c), heads, w, c), rows[PAST + token - w][c], sums[c]);
         }
+
+        sums[c] = finished(sums[c], bias[c], dy[c]);
     }
 
     return Row::of(sums);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
-    Rows<const ELEMENT> x, HeadWiseFilters filters, Rows<const ELEMENT> state, Rows<ELEMENT> y, Sequences sequences, int64 columns)
+    Rows<const ELEMENT> x, HeadWiseFilters filters, Rows<const ELEMENT> state, Rows<ELEMENT> y, Sequences sequences,
+    Finish<ELEMENT> finish, int64 columns)
 {
     after_earlier_launches();
     int64 index = (int64)blockIdx.x * THREADS + threadIdx.x;
@@ -60,6 +65,8 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
     const ELEMENT* next = from;
     Inputs rows;
     HeadRow heads[TOKENS];
+    Row dy[TOKENS] = {};
+    float bias[CHANNELS];
 #pragma unroll
     for (int i = 0; i < TOKENS; i++)
     {
@@ -67,6 +74,10 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
         {
             rows[PAST + i] = Row::load(next);
             heads[i] = load_heads(heads_from);
+            if constexpr (FINISH == SILU_GRADIENT)
+            {
+                dy[i] = Row::load(finish.dy.at(batch, begin + i) + channel);
+            }
         }
 
         next += x.time_stride;
@@ -95,6 +106,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
         static_weight.load(filters, channel);
     }
 
+#pragma unroll
+    for (int c = 0; c < CHANNELS; c++)
+    {
+        bias[c] = finish.bias_of(channel + c);
+    }
+
     set_before(rows, 0, before);
     ELEMENT* to = y.at(batch, begin) + channel;
 #pragma unroll
@@ -108,7 +125,7 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2) head_wise_forward(
                 set_before(rows, i, before);
             }
 
-            convolve(static_weight, heads[i], rows, i).store_streaming(to);
+            convolve(static_weight, heads[i], rows, i, bias, dy[i]).store_streaming(to);
         }
 
         to += y.time_stride;

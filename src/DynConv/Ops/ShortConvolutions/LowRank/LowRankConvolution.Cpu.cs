@@ -9,13 +9,13 @@ public static partial class LowRankConvolution
     private const long GroupChannels = 128;
     private const long WorkBlocks = 64;
 
-    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
+    internal static void ForwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, ConvolutionFinish finish, Tensor y)
     {
         ConvolutionBlocking blocking = Blocking(inputs);
-        ConvolutionForward.Run(inputs.Call(y), new Filter(inputs, z, u, null, null, blocking), blocking);
+        ConvolutionForward.Run(inputs.Call(y, finish), new Filter(inputs, z, u, null, null, blocking), blocking);
     }
 
-    private static void BackwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, BackwardContext g)
+    private static void BackwardCpu(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor dy, BackwardContext g)
     {
         ConvolutionBlocking blocking = Blocking(inputs);
         long tokens = inputs.Sequences.Tokens;
@@ -23,7 +23,7 @@ public static partial class LowRankConvolution
         Tensor? zPartials = g.Needs(FactorInput) ? Tensor.Empty([blocking.Groups, tokens, rank]) : null;
         Tensor? uPartials = g.Needs(LearnedInput) ? Tensor.Empty([blocking.Parts, rank, u.Shape[1]]) : null;
         var filter = new Filter(inputs, z, u, zPartials, uPartials, blocking);
-        using (var targets = new ConvolutionTargets(inputs, g))
+        using (var targets = new ConvolutionTargets(inputs, dy, g))
         {
             ConvolutionBackward.Run(inputs.Call(null), targets.Cpu(blocking), filter, blocking);
         }

@@ -7,7 +7,7 @@ public static partial class LowRankConvolution
 {
     private const int Threads = 128;
 
-    private static readonly KernelTable<(ConvolutionTypes Types, bool Backward)> ConvolutionKernel = new(
+    private static readonly KernelTable<(ConvolutionTypes Types, bool Backward, ConvolutionFinishKind Finish)> ConvolutionKernel = new(
         "low_rank_convolution.cu",
         "low_rank_convolution",
         key =>
@@ -15,9 +15,12 @@ public static partial class LowRankConvolution
             .. KernelTokenFilters.Macros(key.Types),
             ("TOKENS", TokensOfThread(key.Types.Width)),
             ("BACKWARD", key.Backward ? 1 : 0),
+            KernelFinish.Macro(key.Finish),
         ],
-        (new(DType.Float32, DType.Float32, DType.Float32, 4), false),
-        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 16), true));
+        (new(DType.Float32, DType.Float32, DType.Float32, 4), false, ConvolutionFinishKind.Plain),
+        (new(DType.Float32, DType.Float32, DType.Float32, 4), false, ConvolutionFinishKind.Silu),
+        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 4), false, ConvolutionFinishKind.SiluGradient),
+        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 16), true, ConvolutionFinishKind.Plain));
 
     private static readonly KernelTable<(DType X, DType U, int Width, int Ranks)> FactorsKernel = new(
         "low_rank_factors.cu",
@@ -33,17 +36,16 @@ public static partial class LowRankConvolution
         (DType.Float32, 4, 16),
         (DType.BFloat16, 16, 4));
 
-    private static void ForwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
+    private static void ForwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, ConvolutionFinish finish, Tensor y)
     {
-        if (y.Count > 0 && !LowRankTensorCores.Forward(inputs, z, u, y))
+        if (y.Count > 0 && !LowRankTensorCores.Forward(inputs, z, u, finish, y))
         {
-            Convolve(inputs, z, u, inputs.X, y, backward: false, accumulate: false);
+            Convolve(inputs, z, u, inputs.X, y, backward: false, accumulate: false, finish);
         }
     }
 
-    private static void BackwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, BackwardContext g)
+    private static void BackwardCuda(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor dy, BackwardContext g)
     {
-        Tensor dy = RowLayout.Of(g.Gradient(0)!);
         using var gradients = new GradientPlaces(g);
         GradientRows dx = gradients.Rows(ConvolutionInputs.XInput, innerDimensions: 1);
         GradientRows dState = gradients.Rows(ConvolutionInputs.StateInput, innerDimensions: 1);
@@ -76,7 +78,7 @@ public static partial class LowRankConvolution
 
     /// <summary>The convolution of <paramref name="from"/>, or the gradient of x from that of y.</summary>
     internal static void Convolve(
-        ConvolutionInputs inputs, Tensor z, Tensor u, Tensor from, Tensor to, bool backward, bool accumulate)
+        ConvolutionInputs inputs, Tensor z, Tensor u, Tensor from, Tensor to, bool backward, bool accumulate, ConvolutionFinish finish = default)
     {
         ConvolutionArguments arguments = new()
         {
@@ -87,12 +89,13 @@ public static partial class LowRankConvolution
             Sequences = new(inputs.Sequences, to.Device),
             Learned = new(u),
             StaticWeight = new(inputs.StaticWeight, inputs.Residual),
+            Finish = new(finish),
             Channels = inputs.Channels,
             Accumulate = accumulate ? 1 : 0,
         };
         long blocks = DivideUp(inputs.Channels, Threads) * inputs.Sequences.Batch
             * DivideUp(inputs.Sequences.Time, TokensOfThread(inputs.Width));
-        ConvolutionKernel[to.Device, (ConvolutionTypes.Of(inputs, u), backward)].Launch(
+        ConvolutionKernel[to.Device, (ConvolutionTypes.Of(inputs, u), backward, finish.Kind)].Launch(
             new CudaGrid(blocks, Threads), KernelArgument.Of(in arguments));
     }
 
@@ -180,6 +183,7 @@ public static partial class LowRankConvolution
         public KernelSequences Sequences;
         public KernelLearnedFilters Learned;
         public KernelStaticWeight StaticWeight;
+        public KernelFinish Finish;
         public long Channels;
         public long Accumulate;
     }

@@ -10,7 +10,7 @@ public static partial class LowRankConvolution
             new("z", "[B, T, R]") { IsReadBackward = true },
             new("u", "[R, W*D]") { IsParameter = true, IsReadBackward = true },
             ConvolutionDescription.StaticWeight,
-            ConvolutionDescription.InitialState,
+            ConvolutionDescription.InitialState, ConvolutionDescription.Bias,
         ],
         ConvolutionDescription.Results,
         static call => ConvolutionDescription.Run(

@@ -39,16 +39,8 @@ public static partial class LowRankConvolution
         Tensor factors = TokenRows.HaveOneStride(z) ? RowLayout.Of(z) : z.Contiguous();
         Tensor basis = RowLayout.Of(u);
         Tensor y = inputs.Result(options);
-        if (x.Device.IsCuda)
-        {
-            ForwardCuda(inputs, factors, basis, y);
-        }
-        else
-        {
-            ForwardCpu(inputs, factors, basis, y);
-        }
-
-        Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState, factors, basis];
+        Forward(inputs, factors, basis, inputs.Finish, y);
+        Tensor?[] operands = [.. inputs.Operands, factors, basis];
         return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g)));
     }
 
@@ -72,30 +64,49 @@ public static partial class LowRankConvolution
     /// <param name="staticWeight">The static weight s, <c>[W, D]</c>, if there is one.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <returns>
     /// y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token, but for bfloat16 on a GPU
     /// (<see cref="ConvolutionStep.Run"/>).
     /// </returns>
-    public static Tensor Step(Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state, bool residual = false)
+    public static Tensor Step(
+        Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(z);
         ArgumentNullException.ThrowIfNull(u);
         ArgumentNullException.ThrowIfNull(state);
         using var scope = new TensorScope();
-        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.LowRank(x, z, u, staticWeight, state, residual))[0]);
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.LowRank(x, z, u, staticWeight, state, residual, bias, activation))[0]);
+    }
+
+    private static void Forward(ConvolutionInputs inputs, Tensor factors, Tensor basis, ConvolutionFinish finish, Tensor y)
+    {
+        if (y.Device.IsCuda)
+        {
+            ForwardCuda(inputs, factors, basis, finish, y);
+        }
+        else
+        {
+            ForwardCpu(inputs, factors, basis, finish, y);
+        }
     }
 
     private static void Backward(ConvolutionInputs inputs, BackwardContext g)
     {
         (Tensor factors, Tensor basis) = (g.Saved(FactorInput), g.Saved(LearnedInput));
-        if (inputs.X.Device.IsCuda)
+        Tensor dy = inputs.GradientOfSums(g, (finish, to) => Forward(inputs, factors, basis, finish, to));
+        if (dy.Device.IsCuda)
         {
-            BackwardCuda(inputs, factors, basis, g);
+            BackwardCuda(inputs, factors, basis, dy, g);
         }
         else
         {
-            BackwardCpu(inputs, factors, basis, g);
+            BackwardCpu(inputs, factors, basis, dy, g);
         }
     }
 

@@ -20,7 +20,11 @@ internal static class LowRankPadding
         (long channels, long rank, long width) = (x.Shape[2], u.Shape[0], LowRankConvolution.Width(x, u));
         long wide = (channels + Multiple - 1) / Multiple * Multiple;
         Tensor basis = Padded(u.Reshape(rank, width, channels), wide).Reshape(rank, width * wide);
-        var inside = options with { InitialState = options.InitialState is { } state ? Padded(state, wide) : null };
+        var inside = options with
+        {
+            InitialState = options.InitialState is { } state ? Padded(state, wide) : null,
+            Bias = options.Bias is { } bias ? Padded(bias.Reshape(1, channels), wide).Reshape(wide) : null,
+        };
         Tensor y = LowRankConvolution.Apply(
             Padded(x, wide), z, basis, staticWeight is null ? null : Padded(staticWeight, wide), inside);
         return y.Slice(2, 0, channels);

@@ -17,12 +17,14 @@ internal static class LowRankTensorCores
     private const int ForwardLead = 4;
     private const int BackwardLead = 6;
 
-    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types)> ForwardKernel = new(
+    private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, ConvolutionFinishKind Finish)> ForwardKernel = new(
         "low_rank_forward_tensor.cu",
         "low_rank_forward_tensor",
-        key => key.Tiling.ForwardMacros(key.Types),
-        (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false)),
-        (new(8, 2, 4, 4, 2, 1, 1), new(DType.BFloat16, DType.Float32, true)));
+        key => [.. key.Tiling.ForwardMacros(key.Types), KernelFinish.Macro(key.Finish)],
+        (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false), ConvolutionFinishKind.Plain),
+        (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false), ConvolutionFinishKind.Silu),
+        (new(4, 1, 4, 8, 2, 1, 2), new(DType.Float32, DType.Float32, false), ConvolutionFinishKind.SiluGradient),
+        (new(8, 2, 4, 4, 2, 1, 1), new(DType.BFloat16, DType.Float32, true), ConvolutionFinishKind.Plain));
 
     private static readonly KernelTable<(LowRankTiling Tiling, LowRankTypes Types, bool Inputs, bool Accumulate)> BackwardKernel = new(
         "low_rank_backward_tensor.cu",
@@ -36,10 +38,10 @@ internal static class LowRankTensorCores
         "low_rank_padding.cu", "low_rank_padding", wide => [("WIDE", wide)], 16);
 
     /// <summary>Convolves; false, and nothing done, if the arguments do not suit.</summary>
-    public static bool Forward(ConvolutionInputs inputs, Tensor z, Tensor u, Tensor y)
+    public static bool Forward(ConvolutionInputs inputs, Tensor z, Tensor u, ConvolutionFinish finish, Tensor y)
     {
         CudaContext context = y.Device.Context;
-        if (!Suits(inputs, u, y) || LowRankTiling.Forward(inputs.Width, u.Shape[0], context.MaximumSharedBytes) is not { } tiling)
+        if (!Suits(inputs, u, y, finish.Dy) || LowRankTiling.Forward(inputs.Width, u.Shape[0], context.MaximumSharedBytes) is not { } tiling)
         {
             return false;
         }
@@ -56,11 +58,12 @@ internal static class LowRankTensorCores
             State = new(inputs.InitialState),
             Sequences = new(sequences, y.Device),
             Weights = new(inputs, u, 0, u.Shape[0]),
+            Finish = new(finish),
             Channels = checked((int)inputs.Channels),
             Run = run,
         };
         long blocks = tiling.BlocksAlongChannels(inputs.Channels) * sequences.Batch * tiling.BlocksAlongTime(sequences.Time, run);
-        ForwardKernel[y.Device, (tiling, types)].Launch(
+        ForwardKernel[y.Device, (tiling, types, finish.Kind)].Launch(
             new CudaGrid(blocks, tiling.Threads, tiling.ForwardBytes), KernelArgument.Of(in arguments));
         return true;
     }
@@ -204,6 +207,7 @@ internal static class LowRankTensorCores
         public KernelRows State;
         public KernelSequences Sequences;
         public Weights Weights;
+        public KernelFinish Finish;
         public int Channels;
         public int Run;
     }

@@ -4,8 +4,9 @@
 //
 // A thread owns a channel and TOKENS tokens, whose filters it mixes in registers; a block owns THREADS channels. The
 // factors of its tokens pass through shared memory, PIECE ranks at a time. Macros besides: BACKWARD, TOKENS (a multiple
-// of 4).
+// of 4), FINISH (of the forward direction).
 #include "convolution_filters.cuh"
+#include "convolution_finish.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int PIECE = 16;
@@ -22,6 +23,7 @@ struct LowRankConvolution
     Sequences sequences;
     LearnedFilters learned;
     StaticWeight static_weight;
+    Finish<ELEMENT> finish;
     int64 channels;
     int64 accumulate; // whether the results are added to what is there
 };
@@ -134,7 +136,8 @@ extern "C" __global__ void __launch_bounds__(THREADS) low_rank_convolution(const
                 sum = fused_multiply_add(filters[i][w], operand(a, b, t, w, d), sum);
             }
 
-            put(a.y.at(b, t) + d, sum, a.accumulate != 0);
+            float dy = FINISH == SILU_GRADIENT ? to_float(a.finish.dy.at(b, t)[d]) : 0.f;
+            put(a.y.at(b, t) + d, finished(sum, a.finish.bias_of(d), dy), a.accumulate != 0);
         }
     }
 }

@@ -2,8 +2,9 @@
 //
 // A block takes the channels of COLUMNS warps and the tokens of WARPS / COLUMNS warps of one batch entry. Each warp walks along
 // its runs (low_rank_tiles.cuh says which lane holds which token and channel) with AHEAD steps of x and z on their way. x and
-// y move once.
+// y move once, and with FINISH = SILU_GRADIENT dy.
 #include "low_rank_tiles.cuh"
+#include "convolution_finish.cuh"
 
 static constexpr int THREADS = WARPS * WARP;
 static constexpr int RING = AHEAD + 1;
@@ -16,6 +17,7 @@ struct LowRankForward
     Rows<const bf16> state;
     Sequences sequences;
     Weights weights;
+    Finish<bf16> finish;
     int channels;
     int run; // tokens of a run, a multiple of STEP * RING
 };
@@ -68,11 +70,12 @@ DEVICE void load_factors(uint32 (&factors)[TILES][RANK_TILES][4], const FactorSt
     }
 }
 
-// The results of STEP tokens of each run: x in rows -PAST .. STEP - 1, counted from the step's first token.
+// The results of STEP tokens of each run: x in rows -PAST .. STEP - 1, counted from the step's first token. y holds dy where that
+// takes part.
 template <bool NEAR_START>
 DEVICE void convolve(
     LaneRow (&y)[STEP], const LaneRow (&x)[PAST + STEP], const FactorStep& z, const FilterMixer<KEPT != 0>& filters,
-    const Positions& positions)
+    const Positions& positions, const Finish<bf16>& finish, int64 channel, bool inside)
 {
     uint32 factors[TILES][RANK_TILES][4];
     load_factors(factors, z, filters.lane);
@@ -99,10 +102,18 @@ DEVICE void convolve(
             }
         }
 
+        float bias[2];
+#pragma unroll
+        for (int c = 0; c < 2; c++)
+        {
+            bias[c] = inside ? finish.bias_of(channel + 2 * j + c) : 0.f;
+        }
+
 #pragma unroll
         for (int i = 0; i < STEP; i++)
         {
-            y[i].words[j] = pack_bf16(sums[i][0], sums[i][1]);
+            uint32 dy = FINISH == SILU_GRADIENT ? y[i].words[j] : 0;
+            y[i].words[j] = pack_bf16(finished(sums[i][0], bias[0], low_float(dy)), finished(sums[i][1], bias[1], high_float(dy)));
         }
     }
 }
@@ -175,13 +186,22 @@ extern "C" __global__ void __launch_bounds__(THREADS, 1) low_rank_forward_tensor
             }
 
             LaneRow y[STEP];
+            if constexpr (FINISH == SILU_GRADIENT)
+            {
+#pragma unroll
+                for (int i = 0; i < STEP; i++)
+                {
+                    y[i] = i < left ? LaneRow::load(a.finish.dy.at(runs.batch, token + (int64)step * STEP + i) + own_channel) : LaneRow{};
+                }
+            }
+
             if (PACKED && positions.reach_behind())
             {
-                convolve<true>(y, x, own.z[place], filters, positions);
+                convolve<true>(y, x, own.z[place], filters, positions, a.finish, own_channel, own_channel < a.channels);
             }
             else
             {
-                convolve<false>(y, x, own.z[place], filters, positions);
+                convolve<false>(y, x, own.z[place], filters, positions, a.finish, own_channel, own_channel < a.channels);
             }
 
 #pragma unroll

@@ -14,7 +14,7 @@ internal sealed unsafe class ConvolutionCall
     private readonly long _stateSequenceStride;
     private readonly long _stateRowStride;
 
-    public ConvolutionCall(Tensor x, int width, TokenSequences sequences, bool residual, Tensor? state, Tensor? y)
+    public ConvolutionCall(Tensor x, int width, TokenSequences sequences, bool residual, Tensor? state, Tensor? y, ConvolutionFinish finish)
     {
         Sequences = sequences;
         Width = width;
@@ -22,6 +22,7 @@ internal sealed unsafe class ConvolutionCall
         Channels = x.Shape[2];
         X = new TokenRows(x);
         Y = y is null ? default : new TokenRows(y);
+        Finish = new FinishedRows(finish);
         if (state is not null)
         {
             _state = state.Float();
@@ -44,6 +45,9 @@ internal sealed unsafe class ConvolutionCall
     public TokenRows X { get; }
 
     public TokenRows Y { get; }
+
+    /// <summary>What becomes of the sums in <see cref="Y"/>.</summary>
+    public FinishedRows Finish { get; }
 
     /// <summary>
     /// How many tokens from one on lie next to the start of their sequences, or to the end, where windows are not whole: as

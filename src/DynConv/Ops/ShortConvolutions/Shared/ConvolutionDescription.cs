@@ -9,16 +9,20 @@ internal static class ConvolutionDescription
 
     public static readonly OpTensor InitialState = new("initial_state", "[B, W-1, D]") { IsReadBackward = true, IsOptional = true };
 
+    public static readonly OpTensor Bias = new("bias", "[D]") { IsFloat32 = true, IsOptional = true };
+
     /// <summary>y, and the final state where the settings ask for it.</summary>
     public static readonly OpTensor[] Results =
         [new("y", "[B, T, D]"), new("final_state", "[B, W-1, D]") { IsOptional = true }];
 
-    /// <summary>Settings: <c>residual</c>, <c>final_state</c>, <c>cu_seqlens</c>.</summary>
+    /// <summary>Settings: <c>residual</c>, <c>activation</c> (<c>silu</c>), <c>final_state</c>, <c>cu_seqlens</c>.</summary>
     public static Tensor[] Run(OpCall call, Func<ShortConvolutionOptions, Tensor> apply, Func<ShortConvolutionOptions, (Tensor, Tensor)> applyWithState)
     {
         var options = new ShortConvolutionOptions
         {
             Residual = call.Flag("residual"),
+            Bias = call.Find("bias"),
+            Activation = call.Text("activation") == "silu" ? ConvolutionActivation.Silu : ConvolutionActivation.None,
             InitialState = call.Find("initial_state"),
             Packed = call.Packed(),
         };

@@ -2,14 +2,14 @@ using DynConv.Cpu;
 
 namespace DynConv.Ops;
 
-/// <summary>The forward pass of all three kinds: <c>y[t] = Σ_w f[t, w] · x[t - w]</c>, with the residual or without.</summary>
+/// <summary>The forward pass of all three kinds: <c>y[t] = Σ_w f[t, w] · x[t - w]</c>, with the residual or without, and what becomes of that sum.</summary>
 internal static unsafe class ConvolutionForward
 {
     public static void Run<TFilter>(ConvolutionCall call, TFilter filter, ConvolutionBlocking blocking)
         where TFilter : struct, IConvolutionFilter
     {
         ConvolveMode mode = call.Residual ? ConvolveMode.Residual : ConvolveMode.None;
-        if (call.Y.SuitsNonTemporalStores(blocking.Tokens, blocking.Channels))
+        if (call.Finish.IsPlain && call.Y.SuitsNonTemporalStores(blocking.Tokens, blocking.Channels))
         {
             mode |= ConvolveMode.NonTemporal;
         }
@@ -43,6 +43,10 @@ internal static unsafe class ConvolutionForward
                 {
                     long rows = Math.Min(blocking.TileTokens, last - token);
                     Convolve<TSimd, TVector>(ref own, token, rows, block, tile, zeros);
+                    if (!call.Finish.IsPlain)
+                    {
+                        call.Finish.Apply<TSimd, TVector>(call.Y, token, rows, block);
+                    }
                 }
             }
         }

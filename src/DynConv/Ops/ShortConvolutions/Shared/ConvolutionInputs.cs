@@ -13,29 +13,39 @@ internal sealed class ConvolutionInputs
     public const int StateInput = 2;
 
     /// <inheritdoc cref="XInput"/>
-    public const int OwnInput = 3;
+    public const int BiasInput = 3;
 
-    private ConvolutionInputs(Tensor x, int width, TokenSequences sequences, bool residual, Tensor? staticWeight, Tensor? state)
+    /// <inheritdoc cref="XInput"/>
+    public const int OwnInput = 4;
+
+    private ConvolutionInputs(Tensor x, int width, TokenSequences sequences)
     {
         X = x;
         Width = width;
         Sequences = sequences;
-        Residual = residual;
-        StaticWeight = staticWeight;
-        InitialState = state;
     }
 
     public Tensor X { get; }
 
-    public Tensor? StaticWeight { get; }
+    public Tensor? StaticWeight { get; private init; }
 
-    public Tensor? InitialState { get; }
+    public Tensor? InitialState { get; private init; }
+
+    public Tensor? Bias { get; private init; }
+
+    public ConvolutionActivation Activation { get; private init; }
 
     public TokenSequences Sequences { get; }
 
     public int Width { get; }
 
-    public bool Residual { get; }
+    public bool Residual { get; private init; }
+
+    /// <summary>What all kinds keep for the backward pass, at the places above.</summary>
+    public Tensor?[] Operands => [X, StaticWeight, InitialState, Bias];
+
+    /// <summary>How the forward pass ends.</summary>
+    public ConvolutionFinish Finish => ConvolutionFinish.Forward(Bias, Activation);
 
     public long Channels => X.Shape[2];
 
@@ -54,6 +64,13 @@ internal sealed class ConvolutionInputs
         {
             CheckShape(op, "staticWeight", staticWeight, [width, channels], "[W, D]", x);
             OpArguments.Weight(op, "staticWeight", staticWeight, x);
+        }
+
+        if (options.Bias is { } bias)
+        {
+            CheckShape(op, "the bias", bias, [channels], "[D]", x);
+            OpArguments.Float32(op, bias);
+            OpArguments.OneDevice(op, x, bias);
         }
 
         TokenSequences sequences = Sequence(op, x, options.Packed);
@@ -77,16 +94,17 @@ internal sealed class ConvolutionInputs
                     op, $"the given output has strides [{string.Join(", ", output.Strides.ToArray())}], by which one element stands for several.", output);
             }
 
-            CheckApart(op, output, ("x", x), ("staticWeight", staticWeight), ("initialState", options.InitialState));
+            CheckApart(op, output, ("x", x), ("staticWeight", staticWeight), ("initialState", options.InitialState), ("the bias", options.Bias));
         }
 
-        return new ConvolutionInputs(
-            RowLayout.Of(x),
-            (int)width,
-            sequences,
-            options.Residual,
-            staticWeight is null ? null : RowLayout.Of(staticWeight),
-            options.InitialState is null ? null : RowLayout.Of(options.InitialState));
+        return new ConvolutionInputs(RowLayout.Of(x), (int)width, sequences)
+        {
+            Residual = options.Residual,
+            StaticWeight = staticWeight is null ? null : RowLayout.Of(staticWeight),
+            InitialState = options.InitialState is null ? null : RowLayout.Of(options.InitialState),
+            Bias = options.Bias is null ? null : RowLayout.Of(options.Bias),
+            Activation = options.Activation,
+        };
     }
 
     /// <summary>The sequences of <paramref name="x"/> <c>[B, T, D]</c>.</summary>
@@ -156,9 +174,40 @@ internal sealed class ConvolutionInputs
     public Tensor Result(ShortConvolutionOptions options) => options.Output ?? Tensor.Empty(X.Shape, X.DType, X.Device);
 
     /// <summary>The same arguments from what the tape has saved.</summary>
-    public ConvolutionInputs Restore(BackwardContext g) => new(
-        g.Saved(XInput), Width, Sequences, Residual, g.SavedOrNull(StaticInput), g.SavedOrNull(StateInput));
+    public ConvolutionInputs Restore(BackwardContext g) => new(g.Saved(XInput), Width, Sequences)
+    {
+        Residual = Residual,
+        StaticWeight = g.SavedOrNull(StaticInput),
+        InitialState = g.SavedOrNull(StateInput),
+        Bias = g.SavedOrNull(BiasInput),
+        Activation = Activation,
+    };
+
+    /// <summary>
+    /// The gradient of the sums over taps, residual and bias, with inner stride 1; that of the bias goes where it belongs.
+    /// </summary>
+    /// <param name="g">Has the gradient of the result.</param>
+    /// <param name="convolve">The forward pass with another end.</param>
+    public Tensor GradientOfSums(BackwardContext g, Action<ConvolutionFinish, Tensor> convolve)
+    {
+        Tensor dy = RowLayout.Of(g.Gradient(0)!);
+        Tensor sums = dy;
+        if (Activation != ConvolutionActivation.None)
+        {
+            sums = Tensor.Empty(X.Shape, X.DType, X.Device);
+            convolve(new ConvolutionFinish(ConvolutionFinishKind.SiluGradient, Bias, dy), sums);
+        }
+
+        if (g.Needs(BiasInput))
+        {
+            using var gradients = new GradientPlaces(g);
+            GradientRows bias = gradients.Rows(BiasInput, innerDimensions: 1);
+            ColumnSums.Into(sums, bias.Tensor!, bias.Accumulate);
+        }
+
+        return sums;
+    }
 
     /// <summary>As the CPU kernels see them.</summary>
-    public ConvolutionCall Call(Tensor? y) => new(X, Width, Sequences, Residual, InitialState, y);
+    public ConvolutionCall Call(Tensor? y, ConvolutionFinish finish = default) => new(X, Width, Sequences, Residual, InitialState, y, finish);
 }

@@ -8,17 +8,17 @@ internal sealed class ConvolutionTargets : IDisposable
     private readonly GradientPlaces _places;
     private Tensor? _staticPartials;
 
-    public ConvolutionTargets(ConvolutionInputs inputs, BackwardContext g)
+    public ConvolutionTargets(ConvolutionInputs inputs, Tensor dy, BackwardContext g)
     {
         _context = g;
         _inputs = inputs;
-        Dy = RowLayout.Of(g.Gradient(0)!);
+        Dy = dy;
         _places = new GradientPlaces(g);
         X = _places.Rows(ConvolutionInputs.XInput, innerDimensions: 1);
         State = _places.Rows(ConvolutionInputs.StateInput, innerDimensions: 1);
     }
 
-    /// <summary>Of the result, with inner stride 1.</summary>
+    /// <summary>Of the sums over taps, with inner stride 1.</summary>
     public Tensor Dy { get; }
 
     /// <summary>Where the gradient of x goes.</summary>

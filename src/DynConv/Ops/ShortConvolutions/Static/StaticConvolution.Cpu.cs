@@ -10,13 +10,13 @@ public static partial class StaticConvolution
     private const long WorkBlocks = 64;
     private const long TileTokens = 8;
 
-    internal static unsafe void ForwardCpu(ConvolutionInputs inputs, Tensor y) =>
-        ConvolutionForward.Run(inputs.Call(y), new Filter(inputs.StaticWeight!), Blocking(inputs));
+    internal static unsafe void ForwardCpu(ConvolutionInputs inputs, ConvolutionFinish finish, Tensor y) =>
+        ConvolutionForward.Run(inputs.Call(y, finish), new Filter(inputs.StaticWeight!), Blocking(inputs));
 
-    private static void BackwardCpu(ConvolutionInputs inputs, BackwardContext g)
+    private static void BackwardCpu(ConvolutionInputs inputs, Tensor dy, BackwardContext g)
     {
         ConvolutionBlocking blocking = Blocking(inputs);
-        using var gradients = new ConvolutionTargets(inputs, g);
+        using var gradients = new ConvolutionTargets(inputs, dy, g);
         ConvolutionBackward.Run(inputs.Call(null), gradients.Cpu(blocking), new Filter(inputs.StaticWeight!), blocking);
     }
 

@@ -8,7 +8,7 @@ public static partial class StaticConvolution
     /// </summary>
     public static OpDescription Description { get; } = new(
         "static",
-        [ConvolutionDescription.X, ConvolutionDescription.StaticWeight with { IsOptional = false }, ConvolutionDescription.InitialState],
+        [ConvolutionDescription.X, ConvolutionDescription.StaticWeight with { IsOptional = false }, ConvolutionDescription.InitialState, ConvolutionDescription.Bias],
         ConvolutionDescription.Results,
         static call => ConvolutionDescription.Run(
             call,

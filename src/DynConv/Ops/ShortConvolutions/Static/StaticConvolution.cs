@@ -27,16 +27,8 @@ public static partial class StaticConvolution
         using var scope = new TensorScope();
         ConvolutionInputs inputs = ConvolutionInputs.Create(Op, x, Width(x, staticWeight), staticWeight, options);
         Tensor y = inputs.Result(options);
-        if (x.Device.IsCuda)
-        {
-            HeadWiseConvolution.ForwardCuda(inputs, weight: null, y);
-        }
-        else
-        {
-            ForwardCpu(inputs, y);
-        }
-
-        Tensor?[] operands = [inputs.X, inputs.StaticWeight, inputs.InitialState];
+        Forward(inputs, inputs.Finish, y);
+        Tensor?[] operands = inputs.Operands;
         return scope.Keep(Tape.Record(Op, y, operands, operands, g => Backward(inputs.Restore(g), g)));
     }
 
@@ -57,29 +49,48 @@ public static partial class StaticConvolution
     /// <param name="staticWeight">The filters s, <c>[W, D]</c>.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <returns>y, <c>[B, D]</c>: bit for bit what <see cref="Apply"/> gives for that token.</returns>
-    public static Tensor Step(Tensor x, Tensor staticWeight, Tensor state, bool residual = false)
+    public static Tensor Step(
+        Tensor x, Tensor staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(staticWeight);
         ArgumentNullException.ThrowIfNull(state);
         using var scope = new TensorScope();
-        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.Static(x, staticWeight, state, residual))[0]);
+        return scope.Keep(ConvolutionStep.Run(ConvolutionStep.Static(x, staticWeight, state, residual, bias, activation))[0]);
     }
 
     internal static long Width(Tensor x, Tensor staticWeight) => staticWeight.Rank == 2
         ? staticWeight.Shape[0]
         : throw new TensorException(Op, $"staticWeight has to be [W, D], and is {staticWeight.Shape}.", x, staticWeight);
 
-    private static void Backward(ConvolutionInputs inputs, BackwardContext g)
+    private static void Forward(ConvolutionInputs inputs, ConvolutionFinish finish, Tensor y)
     {
-        if (inputs.X.Device.IsCuda)
+        if (y.Device.IsCuda)
         {
-            HeadWiseConvolution.BackwardCuda(inputs, weight: null, g, ConvolutionInputs.OwnInput);
+            HeadWiseConvolution.ForwardCuda(inputs, weight: null, finish, y);
         }
         else
         {
-            BackwardCpu(inputs, g);
+            ForwardCpu(inputs, finish, y);
+        }
+    }
+
+    private static void Backward(ConvolutionInputs inputs, BackwardContext g)
+    {
+        Tensor dy = inputs.GradientOfSums(g, (finish, to) => Forward(inputs, finish, to));
+        if (dy.Device.IsCuda)
+        {
+            HeadWiseConvolution.BackwardCuda(inputs, weight: null, dy, g, ConvolutionInputs.OwnInput);
+        }
+        else
+        {
+            BackwardCpu(inputs, dy, g);
         }
     }
 }

@@ -8,15 +8,15 @@ public sealed unsafe partial class ConvolutionStep
         Tensor token = y.Reshape(_inputs.X.Shape.Dimensions);
         if (_learned is not null)
         {
-            LowRankConvolution.ForwardCpu(_inputs, _factors!, _learned, token);
+            LowRankConvolution.ForwardCpu(_inputs, _factors!, _learned, _inputs.Finish, token);
         }
         else if (_weight is not null)
         {
-            HeadWiseConvolution.ForwardCpu(_inputs, _weight, token);
+            HeadWiseConvolution.ForwardCpu(_inputs, _weight, _inputs.Finish, token);
         }
         else
         {
-            StaticConvolution.ForwardCpu(_inputs, token);
+            StaticConvolution.ForwardCpu(_inputs, _inputs.Finish, token);
         }
 
         MoveOn(_inputs.InitialState!, new TokenRows(_inputs.X));

@@ -11,14 +11,14 @@ public sealed partial class ConvolutionStep
     private const int MostFilters = 32; // taps of all sequences that a thread has registers for
     private const long MostBlocksAlongY = 65_535;
 
-    private static readonly KernelTable<(ConvolutionTypes Types, int Sequences)> Kernel = new(
+    private static readonly KernelTable<(ConvolutionTypes Types, int Sequences, ConvolutionFinishKind Finish)> Kernel = new(
         "convolution_step.cu",
         "convolution_step",
-        key => [.. KernelTokenFilters.Macros(key.Types), ("CONVOLUTIONS", MostTogether), ("SEQUENCES", key.Sequences)],
-        (new(DType.Float32, DType.Float32, DType.Float32, 4), 1),
-        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 3), 8),
-        (new(DType.BFloat16, DType.BFloat16, DType.Float32, 1), 2),
-        (new(DType.BFloat16, DType.Float32, DType.Float32, 16), 2));
+        key => [.. KernelTokenFilters.Macros(key.Types), ("CONVOLUTIONS", MostTogether), ("SEQUENCES", key.Sequences), KernelFinish.Macro(key.Finish)],
+        (new(DType.Float32, DType.Float32, DType.Float32, 4), 1, ConvolutionFinishKind.Plain),
+        (new(DType.BFloat16, DType.Float32, DType.BFloat16, 3), 8, ConvolutionFinishKind.Silu),
+        (new(DType.BFloat16, DType.BFloat16, DType.Float32, 1), 2, ConvolutionFinishKind.Biased),
+        (new(DType.BFloat16, DType.Float32, DType.Float32, 16), 2, ConvolutionFinishKind.Plain));
 
     private static void RunCuda(ReadOnlySpan<ConvolutionStep> steps, Tensor[] results)
     {
@@ -45,7 +45,7 @@ public sealed partial class ConvolutionStep
         && _inputs.X.Shape[0] == other._inputs.X.Shape[0]
         && Key() == other.Key();
 
-    private (ConvolutionTypes Types, int Sequences) Key()
+    private (ConvolutionTypes Types, int Sequences, ConvolutionFinishKind Finish) Key()
     {
         int sequences = 1;
         while (sequences < _inputs.X.Shape[0] && 2 * sequences * _inputs.Width <= MostFilters && sequences < 8)
@@ -53,12 +53,12 @@ public sealed partial class ConvolutionStep
             sequences *= 2;
         }
 
-        return (ConvolutionTypes.Of(_inputs, _learned), sequences);
+        return (ConvolutionTypes.Of(_inputs, _learned), sequences, _inputs.Finish.Kind);
     }
 
     private static void Launch(ReadOnlySpan<ConvolutionStep> steps, ReadOnlySpan<Tensor> results)
     {
-        (ConvolutionTypes Types, int Sequences) key = steps[0].Key();
+        (ConvolutionTypes Types, int Sequences, ConvolutionFinishKind Finish) key = steps[0].Key();
         var arguments = new StepArguments { Batch = results[0].Shape[0] };
         long blocks = 0;
         for (int i = 0; i < MostTogether; i++)
@@ -87,6 +87,7 @@ public sealed partial class ConvolutionStep
         to.State = new(_inputs.InitialState);
         to.Y = new(y.Reshape(_inputs.X.Shape.Dimensions));
         to.Filters = new(_inputs, _weight, _factors, _learned);
+        to.Finish = new(_inputs.Finish);
         to.FirstBlock = firstBlock;
     }
 
@@ -98,6 +99,7 @@ public sealed partial class ConvolutionStep
         public KernelRows State;
         public KernelRows Y;
         public KernelTokenFilters Filters;
+        public KernelFinish Finish;
         public long FirstBlock;
     }
 

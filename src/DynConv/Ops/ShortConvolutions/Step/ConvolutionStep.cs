@@ -25,13 +25,12 @@ public sealed partial class ConvolutionStep
         long width,
         Tensor? staticWeight,
         Tensor state,
-        bool residual,
+        ShortConvolutionOptions options,
         Tensor? weight = null,
         Tensor? factors = null,
         Tensor? learned = null)
     {
-        var options = new ShortConvolutionOptions { Residual = residual, InitialState = state };
-        _inputs = ConvolutionInputs.Create(op, token, width, staticWeight, options);
+        _inputs = ConvolutionInputs.Create(op, token, width, staticWeight, options with { InitialState = state });
         if (Overlap.Within(state))
         {
             throw new TensorException(op, "the state's strides make one element stand for several, which cannot move on.", state);
@@ -46,9 +45,10 @@ public sealed partial class ConvolutionStep
         _weight = weight is null ? null : RowLayout.Of(weight, innerDimensions: 2);
         _factors = factors is null ? null : RowLayout.Of(factors);
         _learned = learned is null ? null : RowLayout.Of(learned);
-        Tensor?[] made = [token, weight, factors, _inputs.X, _inputs.StaticWeight, _inputs.InitialState, _weight, _factors, _learned];
+        Tensor?[] made = [token, weight, factors, _inputs.X, _inputs.StaticWeight, _inputs.InitialState, _inputs.Bias, _weight, _factors, _learned];
         _own = [.. made.OfType<Tensor>().Where(tensor =>
-            !ReferenceEquals(tensor, state) && !ReferenceEquals(tensor, staticWeight) && !ReferenceEquals(tensor, learned))];
+            !ReferenceEquals(tensor, state) && !ReferenceEquals(tensor, staticWeight) && !ReferenceEquals(tensor, options.Bias)
+            && !ReferenceEquals(tensor, learned))];
     }
 
     /// <summary>A token of a static convolution.</summary>
@@ -56,14 +56,20 @@ public sealed partial class ConvolutionStep
     /// <param name="staticWeight">The filters s, <c>[W, D]</c>.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
-    public static ConvolutionStep Static(Tensor x, Tensor staticWeight, Tensor state, bool residual = false)
+    public static ConvolutionStep Static(
+        Tensor x, Tensor staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(staticWeight);
         ArgumentNullException.ThrowIfNull(state);
         Tensor token = Token(StaticConvolution.Op, "x", x, 2);
-        return new(StaticConvolution.Op, token, StaticConvolution.Width(token, staticWeight), staticWeight, state, residual);
+        return new(StaticConvolution.Op, token, StaticConvolution.Width(token, staticWeight), staticWeight, state, Options(residual, bias, activation));
     }
 
     /// <summary>A token of a head-wise convolution.</summary>
@@ -72,8 +78,14 @@ public sealed partial class ConvolutionStep
     /// <param name="staticWeight">The static weight s, <c>[W, D]</c>, if there is one.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
-    public static ConvolutionStep HeadWise(Tensor x, Tensor weight, Tensor? staticWeight, Tensor state, bool residual = false)
+    public static ConvolutionStep HeadWise(
+        Tensor x, Tensor weight, Tensor? staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(weight);
@@ -81,7 +93,7 @@ public sealed partial class ConvolutionStep
         Tensor token = Token(HeadWiseConvolution.Op, "x", x, 2);
         Tensor filters = Token(HeadWiseConvolution.Op, "weight", weight, 3);
         HeadWiseConvolution.CheckWeight(token, filters);
-        return new(HeadWiseConvolution.Op, token, weight.Shape[2], staticWeight, state, residual, weight: filters);
+        return new(HeadWiseConvolution.Op, token, weight.Shape[2], staticWeight, state, Options(residual, bias, activation), weight: filters);
     }
 
     /// <summary>A token of a low-rank convolution.</summary>
@@ -91,8 +103,14 @@ public sealed partial class ConvolutionStep
     /// <param name="staticWeight">The static weight s, <c>[W, D]</c>, if there is one.</param>
     /// <param name="state">The last W - 1 inputs, <c>[B, W-1, D]</c>, oldest first; x takes the newest place.</param>
     /// <param name="residual">Whether x is added to the result.</param>
+    /// <param name="bias">Added to the sums, float32 <c>[D]</c>; none if not given.</param>
+    /// <param name="activation">Applied to the sums.</param>
     /// <exception cref="TensorException">A shape or dtype does not fit.</exception>
-    public static ConvolutionStep LowRank(Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state, bool residual = false)
+    public static ConvolutionStep LowRank(
+        Tensor x, Tensor z, Tensor u, Tensor? staticWeight, Tensor state,
+        bool residual = false,
+        Tensor? bias = null,
+        ConvolutionActivation activation = ConvolutionActivation.None)
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(z);
@@ -102,7 +120,7 @@ public sealed partial class ConvolutionStep
         Tensor factors = Token(LowRankConvolution.Op, "z", z, 2);
         long width = LowRankConvolution.Width(token, u);
         LowRankConvolution.CheckFactors(token, factors, u);
-        return new(LowRankConvolution.Op, token, width, staticWeight, state, residual, factors: factors, learned: u);
+        return new(LowRankConvolution.Op, token, width, staticWeight, state, Options(residual, bias, activation), factors: factors, learned: u);
     }
 
     /// <summary>Convolves the tokens and moves the states on; records no gradient.</summary>
@@ -139,6 +157,9 @@ public sealed partial class ConvolutionStep
 
         return results;
     }
+
+    private static ShortConvolutionOptions Options(bool residual, Tensor? bias, ConvolutionActivation activation) =>
+        new() { Residual = residual, Bias = bias, Activation = activation };
 
     private static void Check(ReadOnlySpan<ConvolutionStep> steps)
     {

@@ -5,8 +5,9 @@
 // A thread owns a channel of SEQUENCES sequences: nobody else reads or writes that column of their states, which can move in
 // place, and what it reads of U serves them all. A block owns THREADS channels of one convolution.
 //
-// Macros: those of convolution_filters.cuh, CONVOLUTIONS (the most of a launch), SEQUENCES.
+// Macros: those of convolution_filters.cuh, CONVOLUTIONS (the most of a launch), SEQUENCES, FINISH.
 #include "convolution_filters.cuh"
+#include "convolution_finish.cuh"
 
 static constexpr int THREADS = 128;
 static constexpr int PAST = WIDTH - 1;
@@ -18,6 +19,7 @@ struct StepConvolution
     Rows<ELEMENT> state;
     Rows<ELEMENT> y;
     TokenFilters filters;
+    Finish<ELEMENT> finish;
     int64 first_block; // behind the last of the launch where there is no convolution
 };
 
@@ -91,7 +93,7 @@ DEVICE void step(const StepConvolution& a, int64 batch, int64 first, int64 d)
             sum = fused_multiply_add(filters[i][w], to_float(inputs[i][w]), sum);
         }
 
-        put(a.y.at(first + i, 0) + d, sum, false);
+        put(a.y.at(first + i, 0) + d, finished(sum, a.finish.bias_of(d), 0.f), false);
 #pragma unroll
         for (int w = 0; w < PAST; w++)
         {
