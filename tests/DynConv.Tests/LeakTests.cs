@@ -41,7 +41,7 @@ public sealed class LeakTests
         ("mean along", x => x.Mean(1, keepDimension: true)),
         ("softmax", x => x.Softmax()),
         ("softmax along 0", x => x.Softmax(0)),
-        ("functions", x => Using(x.Exp(), a => Using(a.Log(), b => Using(a.Sqrt(), c => Using(b.Tanh(), d => Using(d.Sigmoid(), e => Using(e.Relu(), f => Using(f.Silu(), g => g.Gelu())))))))),
+        ("functions", x => Using(x.Exp(), a => Using(a.Log(), b => Using(a.Sqrt(), c => Using(b.Tanh(), d => Using(d.Sigmoid(), e => Using(e.Relu(), f => Using(f.Silu(), g => Using(g.Softplus(), h => h.Gelu()))))))))),
         ("matrix product", x => Using(x.Transpose(0, 1), turned => x.MatMul(turned))),
         ("concatenation", x => Tensor.Concatenate(0, x, x)),
     ];

@@ -140,4 +140,26 @@ internal static class Simd
         TVector one = TSimd.Broadcast(1f);
         return TSimd.Divide(one, TSimd.Add(one, Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, x))));
     }
+
+    /// <summary>
+    /// <c>log(1 + e^x)</c> for each lane, within 3e-7 of itself wherever e^x is a normal number: <c>max(x, 0)</c> and
+    /// <c>2 artanh(e / (2 + e))</c> with e = e^-|x|, by its power series up to 1/3.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Softplus<TSimd, TVector>(TVector x)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector e = Exp<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, TSimd.Abs(x)));
+        TVector s = TSimd.Divide(e, TSimd.Add(e, TSimd.Broadcast(2f)));
+        TVector square = TSimd.Multiply(s, s);
+        TVector p = TSimd.Broadcast(2f / 13);
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f / 11));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f / 9));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f / 7));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f / 5));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f / 3));
+        p = TSimd.MultiplyAdd(p, square, TSimd.Broadcast(2f));
+        return TSimd.MultiplyAdd(p, s, TSimd.Max(TSimd.Zero, x));
+    }
 }

@@ -20,6 +20,7 @@ internal static class KernelGroups
         ("convolution_", "convolutions"),
         ("gated_delta_", "gated delta rule"),
         ("ssd_", "state space duality"),
+        ("recurrence_gates", "gates of recurrences"),
         ("initial_state", "convolutions"),
         ("final_state", "convolutions"),
         ("rms_norm", "norms"),

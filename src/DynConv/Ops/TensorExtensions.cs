@@ -118,6 +118,9 @@ public static class TensorExtensions
         /// <inheritdoc cref="Functions.Silu" path="/summary"/>
         public Tensor Silu() => Functions.Silu(x);
 
+        /// <inheritdoc cref="Functions.Softplus" path="/summary"/>
+        public Tensor Softplus() => Functions.Softplus(x);
+
         /// <inheritdoc cref="Functions.Gelu" path="/summary"/>
         public Tensor Gelu() => Functions.Gelu(x);
 

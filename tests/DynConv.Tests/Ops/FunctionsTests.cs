@@ -26,6 +26,10 @@ public sealed class FunctionsTests : OpTests<FunctionsTests>, IOpCases
         Assert.Equal([0f, float.NaN], Functions.Sqrt(x[..2]).ToArray<float>());
         Assert.Equal([0f, 0f, 1e4f, float.NaN], Functions.Relu(x).ToArray<float>());
         Assert.Equal([1f, 0f, float.PositiveInfinity, float.NaN], Functions.Exp(x).ToArray<float>(), (a, b) => a.Equals(b) || Math.Abs(a - b) < 1e-30f);
+        Assert.Equal([0.6931472f, 0f, 1e4f, float.NaN], Functions.Softplus(x).ToArray<float>(), (a, b) => a.Equals(b) || Math.Abs(a - b) < 1e-7f);
+
+        // A step size of 1e-6, as a logarithm of one and a little would lose it.
+        Assert.InRange(Functions.Softplus(Tensor.From([-13.815511f], [1], x.Device)).Item(), 0.9999985e-6f, 1.0000010e-6f);
         Assert.InRange(Functions.Exp(Tensor.From([88.6f], [1], x.Device)).Item(), 3.00e38f, 3.02e38f);
     }
 
@@ -44,6 +48,7 @@ public sealed class FunctionsTests : OpTests<FunctionsTests>, IOpCases
         "tanh" => Math.Tanh,
         "sigmoid" => x => 1 / (1 + Math.Exp(-x)),
         "relu" => x => Math.Max(x, 0),
+        "softplus" => x => Math.Max(x, 0) + Math.Log(1 + Math.Exp(-Math.Abs(x))),
         "silu" => x => x / (1 + Math.Exp(-x)),
         "gelu" => x => x * NormalProbability(x),
         _ => throw new ArgumentOutOfRangeException(nameof(op), op, "No reference."),

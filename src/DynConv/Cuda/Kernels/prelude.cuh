@@ -59,6 +59,22 @@ DEVICE float log_of(float x) { return log2_fast(x) * 0.6931471805599453f; }
 
 DEVICE float sigmoid(float x) { return 1.f / (1.f + exp_of(-x)); }
 
+// log(1 + e^x), as max(x, 0) and 2 artanh(e / (2 + e)) with e = e^-|x|, by its power series up to 1/3: small results keep their digits.
+DEVICE float softplus(float x)
+{
+    float e = exp_of(x < 0.f ? x : -x);
+    float s = e / (2.f + e);
+    float square = s * s;
+    float p = 2.f / 13.f;
+    p = fused_multiply_add(p, square, 2.f / 11.f);
+    p = fused_multiply_add(p, square, 2.f / 9.f);
+    p = fused_multiply_add(p, square, 2.f / 7.f);
+    p = fused_multiply_add(p, square, 2.f / 5.f);
+    p = fused_multiply_add(p, square, 2.f / 3.f);
+    p = fused_multiply_add(p, square, 2.f);
+    return fused_multiply_add(p, s, x < 0.f ? 0.f : x);
+}
+
 DEVICE float shuffle_xor(float value, int mask) { return float_of_bits(shuffle_xor(bits_of_float(value), mask)); }
 DEVICE float shuffle(float value, int lane) { return float_of_bits(shuffle(bits_of_float(value), lane)); }
 

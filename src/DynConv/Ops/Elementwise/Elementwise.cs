@@ -143,7 +143,8 @@ public static partial class Elementwise
         }
     }
 
-    private static void MultiplyTo(Tensor a, Tensor b, Tensor product, bool accumulate)
+    /// <summary>Writes <c>a * b</c>, or adds it to what is there; records nothing.</summary>
+    internal static void MultiplyTo(Tensor a, Tensor b, Tensor product, bool accumulate)
     {
         if (product.Device.IsCuda)
         {

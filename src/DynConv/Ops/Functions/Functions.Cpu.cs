@@ -35,6 +35,7 @@ public static unsafe partial class Functions
             case Function.Sigmoid: call.Invoke<SigmoidFunction>(); break;
             case Function.Relu: call.Invoke<ReluFunction>(); break;
             case Function.Silu: call.Invoke<SiluFunction>(); break;
+            case Function.Softplus: call.Invoke<SoftplusFunction>(); break;
             default: call.Invoke<GeluFunction>(); break;
         }
     }
@@ -187,6 +188,17 @@ public static unsafe partial class Functions
             TVector s = Simd.Sigmoid<TSimd, TVector>(kept);
             return TSimd.MultiplyAdd(TSimd.Multiply(kept, s), TSimd.Subtract(TSimd.Broadcast(1f), s), s);
         }
+    }
+
+    private readonly struct SoftplusFunction : IFunction
+    {
+        public static TVector Value<TSimd, TVector>(TVector x)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => Simd.Softplus<TSimd, TVector>(x);
+
+        public static TVector Slope<TSimd, TVector>(TVector kept)
+            where TSimd : struct, ISimd<TVector>
+            where TVector : struct => Simd.Sigmoid<TSimd, TVector>(kept);
     }
 
     private readonly struct GeluFunction : IFunction

@@ -12,6 +12,7 @@ public static partial class Functions
         Describe(Function.Sigmoid),
         Describe(Function.Relu),
         Describe(Function.Silu),
+        Describe(Function.Softplus),
         Describe(Function.Gelu),
     ];
 

@@ -13,6 +13,7 @@ public static partial class Functions
         Sigmoid,
         Relu,
         Silu,
+        Softplus,
         Gelu,
     }
 
@@ -43,6 +44,10 @@ public static partial class Functions
     /// <summary><c>x / (1 + e^-x)</c>, also known as swish (Elfwing et al. 2018).</summary>
     /// <param name="x">Values.</param>
     public static Tensor Silu(Tensor x) => Apply(Function.Silu, x);
+
+    /// <summary><c>log(1 + e^x)</c> (Dugas et al. 2001).</summary>
+    /// <param name="x">Values.</param>
+    public static Tensor Softplus(Tensor x) => Apply(Function.Softplus, x);
 
     /// <summary><c>x Φ(x)</c> with the normal distribution's Φ, exact and not by tanh (Hendrycks and Gimpel 2016).</summary>
     /// <param name="x">Values.</param>
@@ -86,6 +91,7 @@ public static partial class Functions
         Function.Sigmoid => "sigmoid",
         Function.Relu => "relu",
         Function.Silu => "silu",
+        Function.Softplus => "softplus",
         _ => "gelu",
     };
 

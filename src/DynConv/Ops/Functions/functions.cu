@@ -6,7 +6,7 @@
 typedef Packet<TYPE, VECTOR> Chunk;
 
 // In the order of Functions.cs.
-enum Function { EXP, LOG, SQRT, TANH, SIGMOID, RELU, SILU, GELU };
+enum Function { EXP, LOG, SQRT, TANH, SIGMOID, RELU, SILU, SOFTPLUS, GELU };
 
 // The error function, a rational approximation on |x| <= 4, beyond which it is 1 in float32: within 4e-7.
 DEVICE float erf_of(float x)
@@ -54,6 +54,7 @@ DEVICE float value_of(int function, float x)
         case SIGMOID: return sigmoid(x);
         case RELU: return x < 0.f ? 0.f : x;
         case SILU: return x * sigmoid(x);
+        case SOFTPLUS: return softplus(x);
         default: return x * normal_probability(x);
     }
 }
@@ -75,6 +76,7 @@ DEVICE float slope_of(int function, float kept)
             return fused_multiply_add(kept * s, 1.f - s, s);
         }
 
+        case SOFTPLUS: return sigmoid(kept);
         default: return fused_multiply_add(kept * 0.39894228f, exp_of(-0.5f * kept * kept), normal_probability(kept));
     }
 }
