@@ -28,7 +28,7 @@ public sealed class LanguageModelTests
     {
         using var reference = new LanguageModel(TinyModels.Shape("lowrank all qknorm untied"), 4);
         Dictionary<string, float[]> wanted = TinyModels.Weights(reference);
-        foreach (string variant in TinyModels.Variants.Except(["mixed"]))
+        foreach (string variant in TinyModels.Variants.Except(["mixed", .. TinyModels.Recurrences]))
         {
             using var model = new LanguageModel(TinyModels.Shape(variant), 4);
             Assert.All(TinyModels.Weights(model), weight =>

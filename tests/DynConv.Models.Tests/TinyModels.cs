@@ -16,8 +16,12 @@ internal static class TinyModels
     public static IEnumerable<string> Variants { get; } =
     [
         "none", "none qknorm", "none bias", "static qkv", "static all", "headwise qkv", "headwise all qknorm untied",
-        "lowrank qkv", "lowrank all", "lowrank k,o,down qknorm untied", "lowrank all bias", "mixed",
+        "lowrank qkv", "lowrank all", "lowrank k,o,down qknorm untied", "lowrank all bias", "mixed", .. Recurrences,
     ];
+
+    /// <summary>Models with recurrences in place of attention or beside it, with their own convolutions and others, and all settings.</summary>
+    public static IEnumerable<string> Recurrences =>
+        ["gdn", "gdn lowrank qkv", "gdn headwise all variant", "mamba2", "mamba2 lowrank qkv", "mamba2 headwise all variant", "hybrid"];
 
     /// <summary>Layers all alike.</summary>
     public static ModelConfiguration Transformer(
@@ -39,6 +43,18 @@ internal static class TinyModels
         if (words[0] == "mixed")
         {
             return Plain with { Layers = [First, Second, First with { Channel = null }] };
+        }
+
+        if (words[0] is "gdn" or "mamba2")
+        {
+            MixerConfiguration mixer = words[0] == "gdn" ? DeltaNet(words.Contains("variant")) : Mamba(words.Contains("variant"));
+            ModelConfiguration recurrent = Plain with { Layers = [.. Plain.Layers.Select(layer => layer with { Sequence = mixer })] };
+            return words.Length == 1 ? recurrent : recurrent.WithConvolutions(Convolution(words[1]), words[2]);
+        }
+
+        if (words[0] == "hybrid")
+        {
+            return Plain with { Layers = [new(DeltaNet(false), Second.Channel), Second, new(Mamba(true), null), First] };
         }
 
         bool bias = words.Contains("bias");
@@ -69,6 +85,27 @@ internal static class TinyModels
         this ModelConfiguration shape, Func<AttentionConfiguration, AttentionConfiguration> change) => shape with
     {
         Layers = [.. shape.Layers.Select(layer => layer with { Sequence = change((AttentionConfiguration)layer.Sequence) })],
+    };
+
+    private static GatedDeltaNetConfiguration DeltaNet(bool variant) => new()
+    {
+        Heads = 2,
+        ValueHeads = variant ? 2 : 4,
+        KeyDimension = 4,
+        ValueDimension = 6,
+        Gate = true,
+        GateFirst = variant,
+        NegativeEigenvalues = variant,
+    };
+
+    private static Mamba2Configuration Mamba(bool variant) => new()
+    {
+        Heads = 4,
+        HeadDimension = 3,
+        StateSize = 5,
+        Groups = variant ? 1 : 2,
+        Bias = variant,
+        ConvolutionBias = !variant,
     };
 
     private static LayerConfiguration First => new(

@@ -112,13 +112,13 @@ internal sealed class TrainingOptions
     private void AddShape()
     {
         Text("--preset", "P", $"The model's shape: {string.Join(", ", Presets.Names)}. Default nano.", static (c, v) => c with { Preset = v });
-        Choice("--conv", $"The short convolutions. Default {_defaults.Conv ?? "lowrank, or with --init the model's own"}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
-        Text("--placement", "P", "Linear layers that they follow: qkv, all, or some of q,k,v,o,gate,up,down. Default qkv.", static (c, v) => c with { Placement = v });
+        Choice("--conv", $"The short convolutions; gdn and mamba2 have static ones where it is none. Default {_defaults.Conv ?? "lowrank, or with --init the model's own"}.", [.. ShortConvolutionKinds.NamesOrNone], static (c, v) => c with { Conv = v });
+        Text("--placement", "P", "Linear layers that they follow: qkv, all, or some of q,k,v,o,gate,up,down; of Mamba-2 xbc is what qkv means. Default qkv.", static (c, v) => c with { Placement = v });
         Number<int>("--width", "Taps of a filter, 1 to 16. Default 4.", static (c, v) => c with { Width = v });
         Number<int>("--rank", "Bottleneck of a low-rank convolution. Default 16.", static (c, v) => c with { Rank = v });
         Number<int>("--head-size", "Channels that share a filter of a head-wise convolution. Default 16.", static (c, v) => c with { HeadSize = v });
         Add(new Option<bool>("--qk-norm") { Description = "Normalise queries and keys." }, static (c, v) => c with { QkNorm = v });
-        Text("--mixer", "M", $"Sequence mixers that the layers have in turn, with commas between them; there are: {Mixers()}. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
+        Text("--mixer", "M", $"Sequence mixers that the layers have in turn, with commas between them and *N for N in a row; there are: {Mixers()}. Default {AttentionConfiguration.Name}.", static (c, v) => c with { Model = c.Model with { SequenceMixers = MixerPattern.Parse(v) } });
     }
 
     private void AddTemplate() => Add(CommonOptions.NoTemplate(), static (c, v) => c with { Template = !v });

@@ -41,14 +41,16 @@ public sealed record ModelConfiguration
     internal IEnumerable<MixerConfiguration> Mixers => Layers.SelectMany(layer => layer.Mixers);
 
     /// <summary>The model with the same short convolution behind linear layers of some names, in every layer that has them.</summary>
-    /// <param name="convolution">Its settings; null for no convolutions at all.</param>
-    /// <param name="placement"><c>qkv</c>, <c>all</c>, or names from <see cref="LinearLayers"/> with commas between them.</param>
+    /// <param name="convolution">Its settings; null for none but those that mixers have of their own.</param>
+    /// <param name="placement">
+    /// <c>qkv</c>, which takes in the <c>xbc</c> of Mamba-2, <c>all</c>, or names from <see cref="LinearLayers"/> with commas between them.
+    /// </param>
     /// <exception cref="DynConvException">No layer has a linear layer of such a name.</exception>
     public ModelConfiguration WithConvolutions(ShortConvolutionConfiguration? convolution, string placement = "qkv") =>
         WithConvolutions(convolution, ParsePlacement(placement));
 
     /// <inheritdoc cref="WithConvolutions(ShortConvolutionConfiguration?, string)"/>
-    /// <param name="convolution">Its settings; null for no convolutions at all.</param>
+    /// <param name="convolution">Its settings; null for none but those that mixers have of their own.</param>
     /// <param name="placement">Names from <see cref="LinearLayers"/>.</param>
     public ModelConfiguration WithConvolutions(ShortConvolutionConfiguration? convolution, IReadOnlyCollection<string> placement)
     {
@@ -99,7 +101,7 @@ public sealed record ModelConfiguration
     private IReadOnlyList<string> ParsePlacement(string text) => text.Trim() switch
     {
         "all" => LinearLayers,
-        "qkv" => [.. LinearLayers.Intersect(["q", "k", "v"])],
+        "qkv" => [.. LinearLayers.Intersect(["q", "k", "v", "xbc"])],
         string names => names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries),
     };
 

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using DynConv.Models.Layers;
 using DynConv.Modules;
 
 namespace DynConv.Models;
@@ -43,28 +44,27 @@ public sealed record ShortConvolutionConfiguration
     };
 
     /// <summary>Parameters and operations of a token behind a linear layer, the generator's included.</summary>
-    internal PartCount Count(string part, int inputs, int channels)
+    internal PartCount Count(string part, LinearLayer layer)
     {
-        long filter = (long)Width * channels;
-        long generator = (long)GeneratorSize(channels) * inputs;
+        long filter = (long)Width * layer.Outputs;
+        long generator = (long)GeneratorSize(layer.Outputs) * layer.Inputs;
         long mixture = Kind == ShortConvolutionKind.LowRank ? Rank * filter : 0;
         long products = generator + mixture + filter;
-        return new PartCount(part, products, PartCount.MultiplyAdd * products);
+        return new PartCount(part, products + (layer.ConvolutionBias ? layer.Outputs : 0), PartCount.MultiplyAdd * products);
     }
 
     /// <summary>The convolution behind a layer.</summary>
-    /// <param name="channels">The layer's outputs.</param>
-    /// <param name="inputs">The layer's inputs.</param>
+    /// <param name="layer">The layer.</param>
     /// <param name="random">Where its own weights come from.</param>
     /// <param name="generator">The rows of the layer's weight that make its filters; null where they are static.</param>
     /// <param name="device">Where its weights live.</param>
-    internal ShortConvolution Create(int channels, int inputs, RandomSource random, Parameter? generator, Device device) => Kind switch
+    internal ShortConvolution Create(LinearLayer layer, RandomSource random, Parameter? generator, Device device) => Kind switch
     {
-        ShortConvolutionKind.HeadWise =>
-            new HeadWiseShortConvolution(channels, inputs, Width, HeadSize, random, Residual, generator, device),
-        ShortConvolutionKind.LowRank =>
-            new LowRankShortConvolution(channels, inputs, Width, Rank, random, Residual, generator, device),
-        _ => new StaticShortConvolution(channels, Width, random, Residual, device),
+        ShortConvolutionKind.HeadWise => new HeadWiseShortConvolution(
+            layer.Outputs, layer.Inputs, Width, HeadSize, random, Residual, generator, device, layer.ConvolutionBias, layer.Activation),
+        ShortConvolutionKind.LowRank => new LowRankShortConvolution(
+            layer.Outputs, layer.Inputs, Width, Rank, random, Residual, generator, device, layer.ConvolutionBias, layer.Activation),
+        _ => new StaticShortConvolution(layer.Outputs, Width, random, Residual, device, layer.ConvolutionBias, layer.Activation),
     };
 
     internal void Validate()

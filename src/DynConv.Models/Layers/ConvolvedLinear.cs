@@ -81,13 +81,14 @@ public sealed class ConvolvedLinear : Module
         if (state is not null)
         {
             state.Advance(_convolutions, results, features);
-            return results;
         }
 
         var options = new ShortConvolutionOptions { Packed = packed };
         for (int i = 0; i < results.Length; i++)
         {
-            results[i] = _convolutions[i]?.Apply(results[i], features[i], options) ?? results[i];
+            results[i] = _convolutions[i] is not { } convolution ? Activated(results[i], _parts[i].Layer.Activation)
+                : state is null ? convolution.Apply(results[i], features[i], options)
+                : results[i];
         }
 
         return results;
@@ -109,6 +110,9 @@ public sealed class ConvolvedLinear : Module
         _bias?.Dispose();
     }
 
+    private static Tensor Activated(Tensor x, ConvolutionActivation activation) =>
+        activation == ConvolutionActivation.Silu ? Functions.Silu(x) : x;
+
     private void AddParameters(Part part, ParameterFactory factory, bool writesResidual)
     {
         (string name, int inputs, int outputs, _) = part.Layer;
@@ -124,7 +128,7 @@ public sealed class ConvolvedLinear : Module
             ParameterFactory inside = factory.Inside($"{name}_conv");
             Parameter? generator = part.Features == 0 ? null : Rows(
                 part.FeatureStart, part.Features, ParameterKind.Convolution, GeneratorWeight(inside, convolution.Kind, part.Features, inputs));
-            part.Convolution = Add($"{name}_conv", convolution.Create(outputs, inputs, inside.Random(), generator, factory.Device));
+            part.Convolution = Add($"{name}_conv", convolution.Create(part.Layer, inside.Random(), generator, factory.Device));
         }
     }
 

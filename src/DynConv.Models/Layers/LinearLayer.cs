@@ -1,3 +1,5 @@
+using DynConv.Ops;
+
 namespace DynConv.Models.Layers;
 
 /// <summary>A linear layer inside a mixer; its output is where a short convolution may stand.</summary>
@@ -7,6 +9,12 @@ namespace DynConv.Models.Layers;
 /// <param name="Bias">Whether a learned number is added to each output.</param>
 public sealed record LinearLayer(string Name, int Inputs, int Outputs, bool Bias = false)
 {
+    /// <summary>Applied to its outputs, behind the convolution if there is one.</summary>
+    public ConvolutionActivation Activation { get; init; }
+
+    /// <summary>Whether the convolution behind it adds a learned number to each channel, before the activation.</summary>
+    public bool ConvolutionBias { get; init; }
+
     /// <summary>The convolution behind it; null for none.</summary>
     public ShortConvolutionConfiguration? Convolution { get; init; }
 

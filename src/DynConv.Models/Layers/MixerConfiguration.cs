@@ -23,6 +23,12 @@ public abstract record MixerConfiguration
     /// <summary>What its parameters' names begin with inside a layer, as in <c>self_attn</c>.</summary>
     public abstract string ModuleName { get; }
 
+    /// <summary>
+    /// The convolutions that a mixer of this kind has where nothing is said of them, and keeps where others are placed elsewhere: those
+    /// of Gated DeltaNet and Mamba-2, which are part of what these are. A kind that has some sets <see cref="Convolutions"/> to them.
+    /// </summary>
+    public virtual IReadOnlyList<PlacedConvolution> OwnConvolutions => [];
+
     /// <summary>The short convolutions in it.</summary>
     public IReadOnlyList<PlacedConvolution> Convolutions
     {
@@ -79,7 +85,7 @@ public abstract record MixerConfiguration
     [
         .. CountParts(hiddenSize, context),
         .. Convolved(hiddenSize).Where(layer => layer.Convolution is not null)
-            .Select(layer => layer.Convolution!.Count(ConvolutionPart, layer.Inputs, layer.Outputs)),
+            .Select(layer => layer.Convolution!.Count(ConvolutionPart, layer)),
     ];
 
     internal void ValidateAll(int hiddenSize)
@@ -102,15 +108,22 @@ public abstract record MixerConfiguration
         }
     }
 
-    /// <summary>The same mixer with a convolution behind those of its linear layers that are named; null for none at all.</summary>
+    /// <summary>
+    /// The same mixer with a convolution behind those of its linear layers that are named, and its own behind others; null for its own
+    /// alone.
+    /// </summary>
     internal MixerConfiguration WithConvolutions(
         int hiddenSize, ShortConvolutionConfiguration? convolution, IReadOnlyCollection<string> placement) => this with
     {
-        Convolutions = convolution is null
-            ? []
-            : [.. from layer in LinearLayers(hiddenSize)
-                  where placement.Contains(layer.Name)
-                  select new PlacedConvolution(layer.Name, convolution)],
+        Convolutions =
+        [
+            .. from layer in LinearLayers(hiddenSize)
+               let placed = convolution is not null && placement.Contains(layer.Name)
+                   ? new PlacedConvolution(layer.Name, convolution)
+                   : OwnConvolutions.FirstOrDefault(own => own.Layer == layer.Name)
+               where placed is not null
+               select placed,
+        ],
     };
 
     /// <summary>The settings with their kind and convolutions, as <see cref="MixerKinds.Read"/> reads them.</summary>
@@ -118,7 +131,7 @@ public abstract record MixerConfiguration
     {
         var section = new JsonObject { [TypeKey] = Type };
         Write(section);
-        if (Convolutions.Count > 0)
+        if (!Convolutions.SequenceEqual(OwnConvolutions))
         {
             section[ConvolutionKey] = new JsonObject(Convolutions.Select(placed =>
                 KeyValuePair.Create(placed.Layer, (JsonNode?)placed.Convolution.ToJson())));

@@ -27,6 +27,8 @@ public sealed record MixerKinds
     public static MixerKinds BuiltIn { get; } = new(
     [
         new(AttentionConfiguration.Name, MixerRole.Sequence, AttentionConfiguration.Read),
+        new(GatedDeltaNetConfiguration.Name, MixerRole.Sequence, GatedDeltaNetConfiguration.Read),
+        new(Mamba2Configuration.Name, MixerRole.Sequence, Mamba2Configuration.Read),
         new(FeedForwardConfiguration.Name, MixerRole.Channel, FeedForwardConfiguration.Read),
     ]);
 

@@ -69,6 +69,22 @@ public sealed class ParameterFactory
         return new Parameter(Filled(value, shape.Count).Reshape(shape.Dimensions), kind);
     }
 
+    /// <summary>Numbers of a recurrence, one a head, that are made of uniform ones from 0 to 1.</summary>
+    /// <param name="name">Its name in this part.</param>
+    /// <param name="size">Heads.</param>
+    /// <param name="ofUniform">Makes one of them.</param>
+    public Parameter Recurrence(string name, int size, Func<double, double> ofUniform)
+    {
+        if (_random is null)
+        {
+            return new Parameter(Tensor.Empty([size], device: Device), ParameterKind.Recurrence);
+        }
+
+        RandomSource random = _random.Fork(Prefix + name);
+        float[] values = [.. Enumerable.Range(0, size).Select(_ => (float)ofUniform(random.NextDouble()))];
+        return new Parameter(Tensor.From(values, [size], Device), ParameterKind.Recurrence);
+    }
+
     /// <summary>The first values of a linear layer's weight, <c>[outputs, inputs]</c>.</summary>
     /// <param name="name">Its name in this part.</param>
     /// <param name="outputs">Output channels.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
@@ -20,10 +21,26 @@ public sealed class MixerPattern : IEquatable<MixerPattern>
 
     private MixerPattern(JsonArray mixers) => _mixers = mixers;
 
-    /// <summary>Reads names with commas between them.</summary>
+    /// <summary>Reads names with commas between them, as in <c>gdn*4,attention,gdn*3</c>.</summary>
     /// <param name="names">As on the command line.</param>
-    public static MixerPattern Parse(string names) =>
-        new([.. names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).Select(name => (JsonNode)name)]);
+    /// <exception cref="DynConvException">What a name is repeated by is no number, or too large.</exception>
+    public static MixerPattern Parse(string names)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        return new([.. names.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).SelectMany(Repeated)]);
+
+        static IEnumerable<JsonNode> Repeated(string name)
+        {
+            string[] parts = name.Split('*', StringSplitOptions.TrimEntries);
+            int count = 1;
+            bool fits = parts.Length == 1
+                || (parts.Length == 2 && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out count)
+                    && count is >= 1 and <= LayerConfiguration.MostLayers);
+            return fits
+                ? Enumerable.Range(0, count).Select(_ => (JsonNode)parts[0])
+                : throw new DynConvException($"'{name}' is no mixer; a number from 1 to {LayerConfiguration.MostLayers} can stand behind *, as in attention*3.");
+        }
+    }
 
     /// <summary>The names of the mixers.</summary>
     public override string ToString() => string.Join(", ", _mixers.Select(mixer => mixer switch

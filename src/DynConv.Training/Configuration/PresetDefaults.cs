@@ -16,7 +16,7 @@ internal sealed record PresetDefaults(int Context, int Batch, double LearningRat
         ModelConfiguration shape = Presets.Get(preset);
         return preset switch
         {
-            "nano" => new(256, 16, 3e-3, static _ => 600),
+            "nano" or "nano-gdn" or "nano-mamba2" => new(256, 16, 3e-3, static _ => 600),
             "micro" => new(256, 12, 1e-3, static _ => 2000),
             _ => new(shape.MaxPositions, 4, 3e-4, perStep => ParameterCounts.Of(shape).Total * TokensPerParameter / perStep),
         };

@@ -15,6 +15,9 @@ public enum ParameterKind
     /// <summary>A number that is added to an output of a linear layer: without weight decay.</summary>
     Bias,
 
+    /// <summary>Rates, step sizes and the like of a recurrence, one a head: without weight decay.</summary>
+    Recurrence,
+
     /// <summary>Part of a short convolution, its generator included: a group of its own, without weight decay.</summary>
     Convolution,
 }

@@ -97,7 +97,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         Assert.Matches(@"gated convolution +8,416\n", output);
         CommandRun.Of(Kinds, "params", "--preset", "300m", "--mixer", "gated_convolution,attention").Succeeded();
         CommandRun.Of(Kinds, "params", "--preset", "300m", "--mixer", "gated_convolution,mamba").Failed(
-            1, "no sequence mixer 'mamba'", "attention, gated_convolution");
+            1, "no sequence mixer 'mamba'", "attention, gdn, mamba2, gated_convolution");
     }
 
     [Theory]
@@ -133,7 +133,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
         for (int i = 0; i < runs.Length; i += programs.Length)
         {
             Assert.Equal(difference, Total(runs[i + 1]) - Total(runs[i]));
-            runs[i + 2].Failed(1, "There is no sequence mixer 'gated_convolution'; there is attention.");
+            runs[i + 2].Failed(1, "There is no sequence mixer 'gated_convolution'; there are attention, gdn, mamba2.");
         }
 
         static long Total(CommandRun run) =>
@@ -143,7 +143,7 @@ public sealed partial class MixerFromOutsideTests : IDisposable
     [Fact]
     public void The_help_names_the_kinds_there_are()
     {
-        Assert.Contains("attention, gated_convolution.", Words(CommandRun.Of(Kinds, "train", "--help")), StringComparison.Ordinal);
+        Assert.Contains("attention, gdn, mamba2, gated_convolution.", Words(CommandRun.Of(Kinds, "train", "--help")), StringComparison.Ordinal);
         Assert.DoesNotContain("gated_convolution", Words(CommandRun.Of("train", "--help")), StringComparison.Ordinal);
 
         static string Words(CommandRun help) => Whitespace().Replace(help.Succeeded().Output, " ");

@@ -109,7 +109,7 @@ public sealed class ConfigurationFileTests
     [InlineData("\"repeat\": 1", "\"repeat\": 0", "layers[].repeat is 0; it has to be at least 1.")]
     [InlineData("\"repeat\": 1", "\"repeat\": 2147483647", "num_hidden_layers is 2147483647; it can be 10000 at most.")]
     [InlineData("\"num_hidden_layers\": 3", "\"num_hidden_layers\": 4", "num_hidden_layers is 4, and layers lists 3.")]
-    [InlineData("\"type\": \"attention\"", "\"type\": \"retention\"", "There is no sequence mixer 'retention'; there is attention.")]
+    [InlineData("\"type\": \"attention\"", "\"type\": \"retention\"", "There is no sequence mixer 'retention'; there are attention, gdn, mamba2.")]
     [InlineData("\"type\": \"feed_forward\"", "\"type\": \"attention\"", "There is no channel mixer 'attention'; there is feed_forward.")]
     [InlineData("\"head_dim\": 4", "\"head_size\": 4", "There is no setting layers[0].sequence_mixer.head_size; there can be type, num_attention_heads, attention_bias, position_embedding_type, rope_scaling, rope_parameters, rope_theta, partial_rotary_factor, num_key_value_heads, head_dim, qk_norm, attention_out_bias, short_conv.")]
     [InlineData("\"intermediate_size\": 14", "\"intermediate_size\": \"x\"", "layers[1].channel_mixer.intermediate_size is \"x\"; a whole number is wanted.")]

@@ -18,6 +18,10 @@ public sealed class ParameterCountsTests
         { "300m", "headwise", 4, 0, 8, "330.5M" },
         { "300m", "headwise", 4, 0, 128, "306.9M" },
         { "2b", "none", 4, 0, 0, "1.82B" },
+        { "300m-gdn", "none", 4, 0, 0, "305.37M" },
+        { "300m-gdn", "lowrank", 4, 16, 0, "308.26M" },
+        { "300m-mamba2", "none", 4, 0, 0, "306.11M" },
+        { "300m-mamba2", "lowrank", 4, 16, 0, "308.06M" },
         { "2b", "lowrank all", 4, 16, 0, "1.88B" },
     };
 
@@ -35,7 +39,7 @@ public sealed class ParameterCountsTests
 
         string text = printed[^1] == 'B'
             ? (total / 1e9).ToString("F2", CultureInfo.InvariantCulture) + "B"
-            : (total / 1e6).ToString("F1", CultureInfo.InvariantCulture) + "M";
+            : (total / 1e6).ToString(printed.Length == 7 ? "F2" : "F1", CultureInfo.InvariantCulture) + "M";
         Assert.Equal(printed, text);
     }
 
@@ -67,6 +71,6 @@ public sealed class ParameterCountsTests
         long[] totals = [.. Presets.Names.Select(name => ParameterCounts.Of(Presets.Get(name)).Total)];
         Assert.Equal(totals.Order(), totals);
         DynConvException failure = Assert.Throws<DynConvException>(() => Presets.Get("3b"));
-        Assert.Equal("There is no preset '3b'; there are nano, micro, 150m, 300m, 600m, 1b, 2b.", failure.Message);
+        Assert.Equal("There is no preset '3b'; there are nano, nano-gdn, nano-mamba2, micro, 150m, 300m, 300m-gdn, 300m-mamba2, 600m, 1b, 2b.", failure.Message);
     }
 }

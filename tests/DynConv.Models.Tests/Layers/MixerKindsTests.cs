@@ -19,8 +19,8 @@ public sealed class MixerKindsTests
     {
         MixerKinds more = MixerKinds.BuiltIn.With(Normed);
 
-        Assert.Equal(["attention", "feed_forward", "normed"], more.All.Select(kind => kind.Name));
-        Assert.Equal(["attention", "feed_forward"], MixerKinds.BuiltIn.All.Select(kind => kind.Name));
+        Assert.Equal(["attention", "gdn", "mamba2", "feed_forward", "normed"], more.All.Select(kind => kind.Name));
+        Assert.Equal(["attention", "gdn", "mamba2", "feed_forward"], MixerKinds.BuiltIn.All.Select(kind => kind.Name));
         Assert.Equal(more, MixerKinds.BuiltIn.With(Normed));
         Assert.NotEqual(more, MixerKinds.BuiltIn);
     }
@@ -42,7 +42,7 @@ public sealed class MixerKindsTests
 
         Assert.True(Assert.IsType<AttentionConfiguration>(Assert.Single(model.Layers).Sequence).QkNorm);
         Assert.Equal(
-            "There is no sequence mixer 'normed'; there is attention.",
+            "There is no sequence mixer 'normed'; there are attention, gdn, mamba2.",
             Assert.Throws<DynConvException>(() => ConfigurationFile.Parse(Json)).Message);
     }
 }

@@ -80,7 +80,7 @@ public sealed class TrainingConfigurationTests
         { "checkpoint_every: -1", "checkpoint_every is -1; it has to be 0 or more." },
         { "validation_tokens: 0", "validation_tokens is 0; it has to be at least 1." },
         { "device: tpu", "There is no device 'tpu'; it can be auto, cpu, cuda or, where there are several cards, cuda:1 and so on." },
-        { "preset: giant", "There is no preset 'giant'; there are nano, micro, 150m, 300m, 600m, 1b, 2b." },
+        { "preset: giant", "There is no preset 'giant'; there are nano, nano-gdn, nano-mamba2, micro, 150m, 300m, 300m-gdn, 300m-mamba2, 600m, 1b, 2b." },
     };
 
     [Theory]
@@ -169,12 +169,12 @@ public sealed class TrainingConfigurationTests
     }
 
     [Theory]
-    [InlineData("model: {sequence_mixers: [attention, retention]}", "There is no sequence mixer 'retention'; there is attention.")]
+    [InlineData("model: {sequence_mixers: [attention, retention]}", "There is no sequence mixer 'retention'; there are attention, gdn, mamba2.")]
     [InlineData("model: {channel_mixers: [{type: feed_forward, size: 3}]}", "There is no setting channel_mixers[0].size; there can be type, hidden_act, intermediate_size, mlp_bias, short_conv.")]
     [InlineData("model: {sequence_mixers: [{type: attention, head_dim: x}]}", "sequence_mixers[0].head_dim is \"x\"; a whole number is wanted.")]
     [InlineData("model: {sequence_mixers: [attention, {type: attention, num_key_value_heads: 3}]}", "sequence_mixers[1]: num_key_value_heads 3 does not divide num_attention_heads 4.")]
     [InlineData("model: {sequence_mixers: [{type: attention, short_conv: {q: {kind: static, width: 17}}}]}", "sequence_mixers[0]: A convolution's width is 17; it can be 1 to 16.")]
-    [InlineData("conv: none\nqk_norm: true\nmodel: {sequence_mixers: [outside]}", "There is no sequence mixer 'outside'; there is attention.")]
+    [InlineData("conv: none\nqk_norm: true\nmodel: {sequence_mixers: [outside]}", "There is no sequence mixer 'outside'; there are attention, gdn, mamba2.")]
     [InlineData("model: {sequence_mixers: []}", "sequence_mixers has 0 mixers; it needs 1 to 10000.")]
     [InlineData("model: {sequence_mixers: [[attention]]}", "sequence_mixers[0].type is [\"attention\"]; a text is wanted.")]
     public void A_pattern_that_makes_no_mixers_is_refused(string yaml, string message)
