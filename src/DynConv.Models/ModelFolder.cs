@@ -59,7 +59,7 @@ public static class ModelFolder
             var added = new HashSet<string>();
             foreach ((string name, Module module) in model.NamedModules())
             {
-                if (module is ShortConvolution convolution && !reader.Entries.ContainsKey(format.TensorName($"{name}.static_weight")))
+                if (module is ShortConvolution convolution && !reader.Entries.ContainsKey(format.PlaceOf($"{name}.static_weight").Tensor))
                 {
                     convolution.SetIdentity(random.Fork(name));
                     added.UnionWith(convolution.NamedParameters().Select(parameter => $"{name}.{parameter.Key}"));
@@ -78,7 +78,7 @@ public static class ModelFolder
     {
         ModelFormat format = ConfigurationFile.FormatOf(Path.Combine(folder, ConfigurationFileName));
         using var reader = new CheckpointReader(folder);
-        ReadWeights(reader, model, folder, format.TensorName, []);
+        ReadWeights(reader, model, folder, format.PlaceOf, []);
     }
 
     /// <summary>
@@ -102,7 +102,12 @@ public static class ModelFolder
             CompanionFiles.Write(folder, model.Configuration, tokenizer, ends);
         }
 
-        model.Save(Path.Combine(folder, CheckpointReader.FileName), ModelFormat.For(model.Configuration).TensorName);
+        using var scope = new TensorScope();
+        SafetensorsWriter.Write(
+            Path.Combine(folder, CheckpointReader.FileName),
+            StoredTensor.Of(model.NamedParameters(), ModelFormat.For(model.Configuration).PlaceOf)
+                .Select(stored => KeyValuePair.Create(stored.Name, stored.Join())),
+            [new("format", "pt")]);
     }
 
     /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>
@@ -110,7 +115,7 @@ public static class ModelFolder
     /// <param name="model">The model.</param>
     /// <param name="source">What the checkpoint is called in messages.</param>
     public static void ReadWeights(CheckpointReader reader, LanguageModel model, string source) =>
-        ReadWeights(reader, model, source, static name => name, []);
+        ReadWeights(reader, model, source, static name => new StoredPlace(name), []);
 
     /// <summary>Makes a model and reads all of its parameters but those that <paramref name="fill"/> has filled and names.</summary>
     private static LanguageModel Make(
@@ -126,7 +131,7 @@ public static class ModelFolder
         LanguageModel model = LanguageModel.Uninitialized(configuration, device, dtype);
         try
         {
-            ReadWeights(reader, model, folder, format.TensorName, fill(model, reader));
+            ReadWeights(reader, model, folder, format.PlaceOf, fill(model, reader));
             return model;
         }
         catch
@@ -138,32 +143,33 @@ public static class ModelFolder
 
     /// <summary>Reads all parameters but those that have their values already.</summary>
     private static void ReadWeights(
-        CheckpointReader reader, LanguageModel model, string source, Func<string, string> tensorName, HashSet<string> filled)
+        CheckpointReader reader, LanguageModel model, string source, Func<string, StoredPlace> place, HashSet<string> filled)
     {
         var expected = new HashSet<string>();
-        foreach ((string parameterName, Parameter parameter) in model.NamedParameters().Where(parameter => !filled.Contains(parameter.Key)))
+        string output = place(OutputName).Tensor;
+        foreach (StoredTensor stored in StoredTensor.Of(model.NamedParameters().Where(parameter => !filled.Contains(parameter.Key)), place))
         {
-            string name = tensorName(parameterName);
-            if (parameterName == EmbeddingName && model.Configuration.TiedEmbeddings && !reader.Contains(name) && reader.Contains(tensorName(OutputName)))
+            string name = stored.Name;
+            if (stored.Parts[0].Key == EmbeddingName && model.Configuration.TiedEmbeddings && !reader.Contains(name) && reader.Contains(output))
             {
                 // One tensor under two names: some writers keep the other one.
-                name = tensorName(OutputName);
+                name = output;
             }
 
             expected.Add(name);
             if (!reader.Entries.TryGetValue(name, out SafetensorsEntry? entry))
             {
                 throw new DynConvException(
-                    $"{source}: the configuration asks for {name} {parameter.Shape}, and the weights do not have it.");
+                    $"{source}: the configuration asks for {name} {stored.Shape}, and the weights do not have it.");
             }
 
-            if (entry.Shape != parameter.Shape)
+            if (entry.Shape != stored.Shape)
             {
                 throw new DynConvException(
-                    $"{source}: {name} is {entry.Shape} in the weights, and the configuration makes it {parameter.Shape}.");
+                    $"{source}: {name} is {entry.Shape} in the weights, and the configuration makes it {stored.Shape}.");
             }
 
-            reader.ReadInto(name, parameter.Tensor);
+            stored.ReadFrom(reader.ReadInto, name);
         }
 
         string? unknown = Stored(reader).Select(entry => entry.Name).FirstOrDefault(name => !expected.Contains(name) && !IsDerived(name, model));

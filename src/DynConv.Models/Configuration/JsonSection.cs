@@ -151,6 +151,26 @@ public sealed class JsonSection
         }
     }
 
+    /// <summary>Two numbers, the second of which may be infinite, in either way in which transformers writes that.</summary>
+    internal (double First, double Second)? Range(string key)
+    {
+        const string Wanted = "a list of two numbers";
+        return Find(key) switch
+        {
+            null => null,
+            JsonArray { Count: 2 } range => (Bound(range[0], range), Bound(range[1], range)),
+            JsonNode other => throw Wrong(key, Wanted, other),
+        };
+
+        double Bound(JsonNode? bound, JsonArray range) => bound switch
+        {
+            JsonValue value when value.TryGetValue(out double number) => number,
+            JsonObject spelled when spelled["__float__"] is JsonValue text && text.TryGetValue(out string? name) && name == "Infinity" =>
+                double.PositiveInfinity,
+            _ => throw Wrong(key, Wanted, range),
+        };
+    }
+
     private JsonNode? Find(string key)
     {
         _asked.Add(key);

@@ -2,7 +2,7 @@ using DynConv.Diagnostics;
 namespace DynConv.Models.Conformance;
 
 /// <summary>
-/// Runs conformance vectors: op files and model folders in which a reference implementation has left inputs, results
+/// Runs conformance vectors: files of ops and of single layers, and model folders, in which a reference implementation has left inputs, results
 /// and gradients.
 /// </summary>
 public static class ConformanceRunner
@@ -50,7 +50,7 @@ public static class ConformanceRunner
     {
         if (File.Exists(path))
         {
-            return [OpVector.Run(path, device, dtype)];
+            return [LayerVector.IsOne(path) ? LayerVector.Run(path, device, dtype) : OpVector.Run(path, device, dtype)];
         }
 
         if (File.Exists(Path.Combine(path, ModelVector.FileName)))

@@ -65,6 +65,13 @@ internal static class ModelVector
     private static LanguageModel RoundedLike(LanguageModel model, string folder)
     {
         LanguageModel rounded = ModelFolder.Load(folder);
+        RoundLike(model, rounded);
+        return rounded;
+    }
+
+    /// <summary>Rounds the parameters of a module on the CPU that one like it computes with in bfloat16.</summary>
+    internal static void RoundLike(Module model, Module rounded)
+    {
         using var scope = new TensorScope();
         foreach ((Parameter own, Parameter other) in model.NamedParameters().Zip(
             rounded.NamedParameters(), static (own, other) => (own.Value, other.Value)))
@@ -75,8 +82,6 @@ internal static class ModelVector
                 values.CopyFrom(values.To(DType.BFloat16).To(DType.Float32));
             }
         }
-
-        return rounded;
     }
 
     private static Dictionary<string, HostTensor> ExecuteRounding(LanguageModel model, ModelFormat format, SafetensorsReader reader)
@@ -100,9 +105,9 @@ internal static class ModelVector
         Tensor loss = model.Loss(ids, NextTokens(ids));
         values["out.loss"] = HostTensor.Of(loss);
         tape.Backward(loss);
-        foreach ((string parameterName, Parameter parameter) in model.NamedParameters())
+        foreach (StoredTensor stored in StoredTensor.Of(model.NamedParameters(), format.PlaceOf))
         {
-            values[$"grad.{format.TensorName(parameterName)}"] = HostTensor.OfGradient(parameter.Tensor);
+            values[$"grad.{stored.Name}"] = stored.Join(HostTensor.OfGradient);
         }
 
         foreach ((_, Parameter parameter) in model.NamedParameters())
@@ -115,11 +120,11 @@ internal static class ModelVector
 
     private static bool IsGradient(string tensor) => tensor.StartsWith("grad.", StringComparison.Ordinal);
 
-    private static double Float32Limit(string tensor) => IsGradient(tensor) ? 1e-4 : 1e-5;
+    internal static double Float32Limit(string tensor) => IsGradient(tensor) ? 1e-4 : 1e-5;
 
     // What kernels round inside, such as low-rank filters, and roundings between ops that fell to the other side; the gradient of a
     // norm on queries, a sum in which much cancels, is off by 1e-1.
-    private static double BFloat16Limit(string tensor) => IsGradient(tensor) ? 1.2e-1 : 4e-2;
+    internal static double BFloat16Limit(string tensor) => IsGradient(tensor) ? 1.2e-1 : 4e-2;
 
     private static Tensor NextTokens(Tensor ids)
     {

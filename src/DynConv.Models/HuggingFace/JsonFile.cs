@@ -37,10 +37,43 @@ internal static class JsonFile
     /// <exception cref="JsonException">It is not JSON.</exception>
     public static JsonSection Parse(ReadOnlySpan<byte> utf8)
     {
-        ReadOnlySpan<byte> json = utf8 is [0xEF, 0xBB, 0xBF, ..] ? utf8[3..] : utf8;
+        ReadOnlySpan<byte> json = WithNumbers(utf8 is [0xEF, 0xBB, 0xBF, ..] ? utf8[3..] : utf8);
         CheckTexts(json);
         JsonNode? node = JsonNode.Parse(json, documentOptions: new JsonDocumentOptions { AllowDuplicateProperties = false });
         return new JsonSection(node as JsonObject ?? throw new DynConvException("A JSON object is wanted here."));
+    }
+
+    /// <summary>
+    /// The text with a number for each <c>Infinity</c> outside of strings, which is no JSON and which Python writes all the same. The
+    /// number is as long, so that places in messages stay right.
+    /// </summary>
+    private static ReadOnlySpan<byte> WithNumbers(ReadOnlySpan<byte> json)
+    {
+        ReadOnlySpan<byte> word = "Infinity"u8;
+        if (json.IndexOf(word) < 0)
+        {
+            return json;
+        }
+
+        byte[] changed = json.ToArray();
+        bool inside = false;
+        for (int i = 0; i < changed.Length; i++)
+        {
+            if (inside && changed[i] == '\\')
+            {
+                i++;
+            }
+            else if (changed[i] == '"')
+            {
+                inside = !inside;
+            }
+            else if (!inside && json[i..].StartsWith(word))
+            {
+                "1e999999"u8.CopyTo(changed.AsSpan(i));
+            }
+        }
+
+        return changed;
     }
 
     /// <summary>

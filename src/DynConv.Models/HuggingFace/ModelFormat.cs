@@ -13,7 +13,10 @@ internal abstract class ModelFormat
 
     /// <summary>All formats. A model is written in the first one that can say all of it.</summary>
     public static IReadOnlyList<ModelFormat> All { get; } =
-        [new LlamaFormat(), new Qwen3Format(), new Qwen2Format(), new MistralFormat(), new DynConvLlamaFormat(), new DynConvFormat()];
+    [
+        new LlamaFormat(), new Qwen3Format(), new Qwen2Format(), new MistralFormat(), new Mamba2Format(), new GatedDeltaNetFormat(),
+        new DynConvLlamaFormat(), new DynConvFormat(),
+    ];
 
     /// <summary>The value of <c>model_type</c>.</summary>
     public abstract string ModelType { get; }
@@ -38,8 +41,11 @@ internal abstract class ModelFormat
     /// <summary>Writes what a model is, beside the keys that all formats share.</summary>
     public abstract void Write(ModelConfiguration model, JsonObject root);
 
-    /// <summary>What a checkpoint calls one of a model's parameters.</summary>
+    /// <summary>What a checkpoint calls one of a model's parameters that is a tensor of its own.</summary>
     public virtual string TensorName(string parameter) => parameter;
+
+    /// <summary>Where a checkpoint keeps one of a model's parameters.</summary>
+    public virtual StoredPlace PlaceOf(string parameter) => new(TensorName(parameter));
 
     /// <summary>Key and value heads where a file does not say, as older files leave out what is usual; null for as many as query heads.</summary>
     protected virtual int? UsualKeyValueHeads => null;

@@ -54,12 +54,9 @@ public abstract class Module : IDisposable
     /// <summary>Writes all parameters as safetensors, each under its name.</summary>
     /// <param name="path">The file; complete or absent, whatever happens.</param>
     /// <exception cref="DynConvException">The file cannot be written.</exception>
-    public void Save(string path) => Save(path, static name => name);
-
-    /// <summary>The same under the names that a file format has for parameters.</summary>
-    internal void Save(string path, Func<string, string> nameInFile) => SafetensorsWriter.Write(
+    public void Save(string path) => SafetensorsWriter.Write(
         path,
-        NamedParameters().Select(parameter => new KeyValuePair<string, Tensor>(nameInFile(parameter.Key), parameter.Value)),
+        NamedParameters().Select(parameter => new KeyValuePair<string, Tensor>(parameter.Key, parameter.Value)),
         [new("format", "pt")]);
 
     /// <summary>Reads parameters that <see cref="Save(string)"/>, or another program, has written for a module like this one.</summary>
