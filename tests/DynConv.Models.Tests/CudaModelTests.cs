@@ -55,6 +55,9 @@ public sealed class CudaModelTests
     [InlineData("lowrank all")]
     [InlineData("headwise all qknorm untied")]
     [InlineData("static all")]
+    [InlineData("gdn lowrank qkv")]
+    [InlineData("mamba2 headwise qkv variant")]
+    [InlineData("hybrid")]
     public void A_prompt_in_parts_scores_as_a_whole_one(string variant)
     {
         using LanguageModel model = TinyModels.Randomize(new LanguageModel(TinyModels.Shape(variant), 1, Card.OrSkip()), 1);
@@ -123,6 +126,7 @@ public sealed class CudaModelTests
     [InlineData("ops")]
     [InlineData("models")]
     [InlineData("hf")]
+    [InlineData("layers")]
     public void Conformance_vectors_pass(string folder)
     {
         Device card = Card.OrSkip();

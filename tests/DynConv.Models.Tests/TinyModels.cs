@@ -21,7 +21,7 @@ internal static class TinyModels
 
     /// <summary>Models with recurrences in place of attention or beside it, with their own convolutions and others, and all settings.</summary>
     public static IEnumerable<string> Recurrences =>
-        ["gdn", "gdn lowrank qkv", "gdn headwise all variant", "mamba2", "mamba2 lowrank qkv", "mamba2 headwise all variant", "hybrid"];
+        ["gdn", "gdn lowrank qkv", "gdn headwise qkv variant", "mamba2", "mamba2 lowrank qkv", "mamba2 headwise qkv variant", "mamba2 alone", "hybrid"];
 
     /// <summary>Layers all alike.</summary>
     public static ModelConfiguration Transformer(
@@ -48,8 +48,12 @@ internal static class TinyModels
         if (words[0] is "gdn" or "mamba2")
         {
             MixerConfiguration mixer = words[0] == "gdn" ? DeltaNet(words.Contains("variant")) : Mamba(words.Contains("variant"));
-            ModelConfiguration recurrent = Plain with { Layers = [.. Plain.Layers.Select(layer => layer with { Sequence = mixer })] };
-            return words.Length == 1 ? recurrent : recurrent.WithConvolutions(Convolution(words[1]), words[2]);
+            bool alone = words.Contains("alone");
+            ModelConfiguration recurrent = Plain with
+            {
+                Layers = [.. Plain.Layers.Select(layer => new LayerConfiguration(mixer, alone ? null : layer.Channel))],
+            };
+            return words.Length == 1 || alone ? recurrent : recurrent.WithConvolutions(Convolution(words[1]), words[2]);
         }
 
         if (words[0] == "hybrid")

@@ -44,6 +44,11 @@ public sealed class ConfigurationFileTests
     [InlineData("static all", "dynconv_llama", "DynConvLlamaForCausalLM")]
     [InlineData("none qknorm bias", "dynconv_llama", "DynConvLlamaForCausalLM")]
     [InlineData("mixed", "dynconv", "DynConvForCausalLM")]
+    [InlineData("mamba2 alone", "mamba2", "Mamba2ForCausalLM")]
+    [InlineData("mamba2", "dynconv", "DynConvForCausalLM")]
+    [InlineData("gdn", "gated_deltanet", "GatedDeltaNetForCausalLM")]
+    [InlineData("gdn lowrank qkv", "dynconv", "DynConvForCausalLM")]
+    [InlineData("hybrid", "dynconv", "DynConvForCausalLM")]
     public void A_model_is_written_as_what_other_tools_know_if_that_says_all_of_it(string variant, string type, string architecture)
     {
         JsonNode json = JsonNode.Parse(ConfigurationFile.ToJson(TinyModels.Shape(variant)))!;
@@ -195,7 +200,7 @@ public sealed class ConfigurationFileTests
     [InlineData(""" "tie_word_embeddings": 1 """, "tie_word_embeddings is 1; true or false is wanted.")]
     [InlineData(""" "hidden_act": "gelu" """, "hidden_act is 'gelu'; only 'silu' is computed here.")]
     [InlineData(""" "attention_bias": "qkv" """, "attention_bias is \"qkv\"; true or false is wanted.")]
-    [InlineData(""" "model_type": "mixtral" """, "model_type is 'mixtral'; llama, qwen3, qwen2, mistral, dynconv_llama and dynconv can be read.")]
+    [InlineData(""" "model_type": "mixtral" """, "model_type is 'mixtral'; llama, qwen3, qwen2, mistral, mamba2, gated_deltanet, dynconv_llama and dynconv can be read.")]
     [InlineData(""" "layer_types": ["full_attention", "linear_attention"] """, "layer_types has 'linear_attention'; full_attention and sliding_attention can be computed.")]
     [InlineData(""" "partial_rotary_factor": 0.5 """, "partial_rotary_factor is 0.5; only the rotation of whole heads is computed here.")]
     [InlineData(""" "rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.25} """, "partial_rotary_factor is 0.25; only the rotation of whole heads is computed here.")]

@@ -33,6 +33,48 @@ public sealed class ConformanceTests
     }
 
     [Fact]
+    public void Every_layer_passes()
+    {
+        ConformanceResult[] results = [.. ConformanceRunner.Run([Golden("layers")])];
+
+        Assert.Equal(Directory.GetFiles(Golden("layers")).Length, results.Length);
+        Assert.All(results, result =>
+        {
+            Assert.Equal(ConformanceOutcome.Passed, result.Outcome);
+            Assert.InRange(result.LargestError, 0, 1e-5);
+        });
+    }
+
+    [Theory]
+    [InlineData("mamba2", "out.y")]
+    [InlineData("mamba2", "grad.conv1d.weight")]
+    [InlineData("gated_deltanet_qwen3_next", "grad.in_proj_qkvz.weight")]
+    [InlineData("gated_deltanet_positive_eigenvalues", "grad.A_log")]
+    public void A_changed_expectation_of_a_layer_fails(string layer, string tensor)
+    {
+        using var folder = new TemporaryFolder();
+        string changed = folder.File("changed.safetensors");
+        Change(Path.Combine(Golden("layers"), $"{layer}.safetensors"), changed, tensor, values => values[^1] += 1e-3f * values.Max(Math.Abs));
+
+        ConformanceResult result = Assert.Single(ConformanceRunner.Run([changed]));
+
+        Assert.Equal(ConformanceOutcome.Failed, result.Outcome);
+        Assert.Equal(tensor, result.Detail);
+    }
+
+    [Fact]
+    public void A_layer_that_is_not_here_is_skipped_with_its_name()
+    {
+        using var folder = new TemporaryFolder();
+        string vector = folder.File("other.safetensors");
+        SafetensorsWriter.Write(vector, [new("in.x", Tensor.Zeros([1, 1, 1]))], [new("layer", "retention")]);
+
+        ConformanceResult result = Assert.Single(ConformanceRunner.Run([vector]));
+        Assert.Equal(ConformanceOutcome.Skipped, result.Outcome);
+        Assert.Equal("retention is not implemented", result.Detail);
+    }
+
+    [Fact]
     public void A_folder_that_another_tool_wrote_is_the_same_model_after_it_was_written_here()
     {
         using var folder = new TemporaryFolder();
