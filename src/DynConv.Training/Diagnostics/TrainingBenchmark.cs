@@ -1,5 +1,6 @@
 using DynConv.Diagnostics;
 using DynConv.Models;
+using DynConv.Modules;
 using DynConv.Optimizers;
 using DynConv.Training.Data;
 using DynConv.Training.Optimization;
@@ -75,7 +76,9 @@ public sealed class TrainingBenchmark : IDisposable
         return new TrainingTiming
         {
             Model = _configuration.ModelName(),
-            Convolutions = shape.Convolutions.Count == 0 ? "none" : _configuration.ConvName,
+            Convolutions = shape.Convolutions.Count == 0
+                ? ShortConvolutionKinds.None
+                : string.Join('+', shape.Convolutions.Select(static placed => placed.Convolution.Kind.Name()).Distinct()),
             Placement = [.. shape.Convolutions.Select(static placed => placed.Layer).Distinct()],
             Parameters = _model.ParameterCount,
             VocabularySize = shape.VocabularySize,
