@@ -10,7 +10,8 @@ namespace DynConv.Models;
 /// <summary>Reads and writes Hugging Face's <c>config.json</c>.</summary>
 /// <remarks>
 /// <c>model_type</c> is <c>llama</c> for a plain Transformer, <c>qwen3</c> for one with QK-norm and <c>qwen2</c> for one with
-/// biases on queries, keys and values, so that other tools load them; <c>dynconv_llama</c> where all layers are alike otherwise,
+/// biases on queries, keys and values, <c>mamba2</c> and <c>gated_deltanet</c> for these with their own convolutions, so that other tools
+/// load them; <c>dynconv_llama</c> where all layers are alike otherwise,
 /// for example with the same convolutions, and <c>dynconv</c> for everything else.
 /// </remarks>
 public static class ConfigurationFile

@@ -13,6 +13,9 @@ namespace DynConv.Models;
 /// <item>attention projections: <c>L · 2 · D · (Dq + 2 Dkv + Dq)</c></item>
 /// <item>attention: <c>L · 2 · T · Dq</c>: scores and mixture, two products of <c>2 · Dq · T²/2</c> a sequence, as a
 /// token looks back alone</item>
+/// <item>the gated delta rule of Hv value heads of K and V channels: <c>L · 2 · 3 · Hv · K · V</c>, token by token: what the state has
+/// under a key, the correction, what a query reads; state space duality of H heads of P channels with a state of N:
+/// <c>L · 2 · 2 · H · P · N</c></item>
 /// <item>feed-forward: <c>L · 2 · 3 · D · F</c></item>
 /// <item>output: <c>2 · D · V</c>, tied to the embedding or not; looking up an embedding costs nothing</item>
 /// <item>a short convolution of width W on a layer with <c>in</c> inputs and C outputs: <c>2 · W · C</c>; its

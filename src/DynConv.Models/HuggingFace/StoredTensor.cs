@@ -1,6 +1,5 @@
 using DynConv.Diagnostics;
 using DynConv.Modules;
-using DynConv.Serialization;
 
 namespace DynConv.Models.HuggingFace;
 

@@ -46,7 +46,9 @@ public sealed record GatedDeltaNetConfiguration : MixerConfiguration
     /// <summary>Whether the gate comes before the norm; it comes behind it in the original.</summary>
     public bool GateFirst { get; init; }
 
-    /// <summary>Whether what is stored is corrected by up to twice its distance, so that states can change their sign (Grazzi et al. 2024).</summary>
+    /// <summary>
+    /// Whether what is stored is corrected by up to twice its distance, so that states can change their sign (Grazzi et al. 2024).
+    /// </summary>
     public bool NegativeEigenvalues { get; init; }
 
     /// <inheritdoc/>
@@ -218,10 +220,11 @@ internal sealed class GatedDeltaNet : Mixer
         }
     }
 
-    public override IMixerState CreateState(long batch, long maxTokens) => new RecurrentState(
-        Tensor.Zeros([batch, _configuration.ValueHeads, _configuration.KeyDimension, _configuration.ValueDimension], DType.Float32, _device),
-        _input.CreateState(batch),
-        _output.CreateState(batch));
+    public override IMixerState CreateState(long batch, long maxTokens)
+    {
+        Shape memory = [batch, _configuration.ValueHeads, _configuration.KeyDimension, _configuration.ValueDimension];
+        return new RecurrentState(Tensor.Zeros(memory, DType.Float32, _device), _input.CreateState(batch), _output.CreateState(batch));
+    }
 
     protected override void Dispose(bool disposing)
     {

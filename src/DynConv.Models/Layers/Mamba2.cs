@@ -65,7 +65,11 @@ public sealed record Mamba2Configuration : MixerConfiguration
     public override IReadOnlyList<LinearLayer> LinearLayers(int hiddenSize) =>
     [
         new("z", hiddenSize, InnerSize, Bias),
-        new("xbc", hiddenSize, InnerSize + (2 * StateChannels), Bias) { Activation = ConvolutionActivation.Silu, ConvolutionBias = ConvolutionBias },
+        new("xbc", hiddenSize, InnerSize + (2 * StateChannels), Bias)
+        {
+            Activation = ConvolutionActivation.Silu,
+            ConvolutionBias = ConvolutionBias,
+        },
         new("dt", hiddenSize, Heads, Bias),
         new("o", InnerSize, hiddenSize, Bias),
     ];
@@ -209,10 +213,11 @@ internal sealed class Mamba2 : Mixer
         }
     }
 
-    public override IMixerState CreateState(long batch, long maxTokens) => new RecurrentState(
-        Tensor.Zeros([batch, _configuration.Heads, _configuration.HeadDimension, _configuration.StateSize], DType.Float32, _device),
-        _input.CreateState(batch),
-        _output.CreateState(batch));
+    public override IMixerState CreateState(long batch, long maxTokens)
+    {
+        Shape memory = [batch, _configuration.Heads, _configuration.HeadDimension, _configuration.StateSize];
+        return new RecurrentState(Tensor.Zeros(memory, DType.Float32, _device), _input.CreateState(batch), _output.CreateState(batch));
+    }
 
     private static Tensor Split(Tensor x, int parts) => x.Reshape(x.Shape[0], x.Shape[1], parts, x.Shape[2] / parts);
 }
