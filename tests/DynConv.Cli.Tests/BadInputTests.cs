@@ -41,7 +41,7 @@ public sealed class BadInputTests(TinyRun tiny) : IDisposable
         { "--steps 0", "steps is 0" },
         { "--lr -1", "learning_rate is -1" },
         { "--lr nan", "learning_rate is NaN" },
-        { "--preset huge", "There is no preset 'huge'; there are nano, micro" },
+        { "--preset huge", "There is no preset 'huge'; there are nano, nano-gdn, nano-mamba2, micro" },
         { "--device cuda:99", "There is no CUDA device" },
         { "--device cpu --dtype bfloat16", "bfloat16 needs a GPU" },
         { "--tokenizer nothing", "There is no tokenizer at nothing" },

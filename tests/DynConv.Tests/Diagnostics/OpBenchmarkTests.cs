@@ -53,10 +53,16 @@ public sealed class OpBenchmarkTests
         OpDescription[] described =
         [
             .. typeof(OpDescription).Assembly.GetTypes()
+                .Where(static type => type != typeof(OpCatalogue))
                 .SelectMany(static type => type.GetProperties(BindingFlags.Static | BindingFlags.Public))
-                .Where(static property => property.PropertyType == typeof(OpDescription))
-                .Select(static property => (OpDescription)property.GetValue(null)!),
-            .. Functions.Descriptions,
+                .Where(static property => property.PropertyType == typeof(OpDescription) || property.PropertyType == typeof(IReadOnlyList<OpDescription>))
+                .SelectMany(static property => property.GetValue(null) switch
+                {
+                    OpDescription one => [one],
+                    IReadOnlyList<OpDescription> several => several,
+                    _ => Array.Empty<OpDescription>(),
+                }),
+            OpCatalogue.TransposedCopy,
         ];
         Assert.Equal(described.Select(static op => op.Name).Order(), OpCatalogue.All.Select(static op => op.Name).Order());
         Assert.Equal(described.Length, described.Select(static op => op.Name).Distinct().Count());
