@@ -7,7 +7,7 @@ namespace DynConv.Cli.Commands;
 /// <summary>Prints the table of <see cref="OpBenchmark"/>.</summary>
 internal static class OpReport
 {
-    private const int NameWidth = 16;
+    private const int NameWidth = 20;
     private const int SizesWidth = 34;
 
     public static void Run(CliContext context, IEnumerable<OpTiming> timings, Device device, string? json)

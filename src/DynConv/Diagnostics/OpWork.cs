@@ -23,7 +23,7 @@ internal sealed record OpWorkload(OpDescription Op, OpSizes Sizes, DType DType, 
 
     public PassCosts Operations => Op.Operations?.Invoke(Sizes) ?? default;
 
-    /// <summary>The results that a call gives whose optional inputs these are.</summary>
+    /// <summary>The results that a call gives where nothing optional is asked for.</summary>
     public IEnumerable<OpTensor> Results => Op.Results.Where(static result => !result.IsOptional);
 
     /// <summary>Bytes that both passes read: the inputs and the gradients of the results.</summary>

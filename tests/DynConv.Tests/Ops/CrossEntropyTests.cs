@@ -99,6 +99,58 @@ public sealed class CrossEntropyTests : OpTests<CrossEntropyTests>, IOpCases
         Assert.Equal("cross_entropy: targets have to be int32, not float32.", dtype.Message);
     }
 
+    // Around the numbers of classes at which a row no longer shares a multiprocessor, and no longer fits into shared memory.
+    [Theory]
+    [InlineData("cuda", 17, 1)]
+    [InlineData("cuda", 28929, 3)]
+    [InlineData("cuda", 57600, 0)]
+    [InlineData("cuda", 57857, 1)]
+    [InlineData("cuda bfloat16", 4097, 7)]
+    [InlineData("cuda bfloat16", 57857, 1)]
+    [InlineData("cuda bfloat16", 65537, 0)]
+    [InlineData("cuda bfloat16", 115713, 1)]
+    public void Losses_and_gradients_in_place_leave_what_is_beside_the_rows_alone(string device, int classes, int offset)
+    {
+        Device card = CudaCard.Get();
+        DType type = TestDevices.TypeOf(device, isParameter: false);
+        using var scope = new TensorScope();
+        const int Rows = 11;
+        int stride = classes + offset + 2;
+        var random = new Random(classes);
+        // Numbers that bfloat16 holds exactly.
+        float[] all = [.. Enumerable.Range(0, Rows * stride).Select(
+            _ => BitConverter.Int32BitsToSingle(BitConverter.SingleToInt32Bits((float)(4 * OpInput.Normal(random))) & ~0xffff))];
+        int[] targets = [.. Enumerable.Range(0, Rows).Select(i => i % 5 == 3 ? Ignored : i % 2 == 0 ? classes - 1 : i * 3 % classes)];
+        Tensor rows = Tensor.From(all, [Rows, stride], card).To(type);
+        Tensor wanted = Tensor.From(targets, [Rows], card);
+        Tensor losses = Tensor.Empty([Rows], DType.Float32, card);
+        CrossEntropy.WriteRowsAndGradient(
+            rows.Slice(1, offset, classes), wanted, Ignored, CrossEntropy.InverseCount(wanted, Ignored), losses);
+        float[] written = rows.To(DType.Float32).ToArray<float>();
+        float[] lost = losses.ToArray<float>();
+        double share = 1.0 / targets.Count(static target => target != Ignored);
+
+        // A result in bfloat16 is rounded to 8 bits.
+        double tolerance = type == DType.BFloat16 ? 1 / 256.0 : 2e-5;
+        for (int n = 0; n < Rows; n++)
+        {
+            ReadOnlySpan<float> before = all.AsSpan(n * stride, stride);
+            ReadOnlySpan<float> after = written.AsSpan(n * stride, stride);
+            Assert.True(before[..offset].SequenceEqual(after[..offset]) && before[^2..].SequenceEqual(after[^2..]), $"row {n}: beside it");
+            double[] logits = [.. before.Slice(offset, classes).ToArray()];
+            double max = logits.Max();
+            double sum = logits.Sum(logit => Math.Exp(logit - max));
+            int target = targets[n];
+            Assert.Equal(target == Ignored ? 0 : max + Math.Log(sum) - logits[target], lost[n], 1e-4);
+            for (int c = 0; c < classes; c++)
+            {
+                double gradient = target == Ignored ? 0 : share * ((Math.Exp(logits[c] - max) / sum) - (c == target ? 1 : 0));
+                Assert.True(
+                    Math.Abs(gradient - after[offset + c]) <= tolerance * Math.Abs(gradient), $"row {n}, class {c}: {after[offset + c]} for {gradient}");
+            }
+        }
+    }
+
     private static OpCase Case(string name, int classes, int[] targets, double spread = 1) => OpCase.Of(
         name, CrossEntropy.Description, [[targets.Length, classes], [targets.Length]], x => [[Reference(x[0], targets, classes)]])
         .With("logits", logits => logits with { Draw = random => spread * OpInput.Normal(random) })

@@ -11,8 +11,7 @@ public static partial class CrossEntropy
     // Classes up to which a small block has enough to do.
     private const long FewClasses = 4096;
 
-    // Of rows that are kept in shared memory: how many chunks of 16 bytes a thread fetches at most, and what a block needs for its sums.
-    private const int FetchedChunks = 16;
+    // Shared memory that a block needs for its sums beside a row that it keeps there.
     private const int SumBytes = 1024;
 
     private static readonly KernelTable<(DType Type, int Threads)> RowsTable = new(
@@ -60,19 +59,16 @@ public static partial class CrossEntropy
         }
 
         long bytes = v * logits.DType.SizeInBytes();
-        if (bytes + SumBytes > logits.Device.Context.MaximumSharedBytes)
+        long most = logits.Device.Context.MaximumSharedBytes;
+        if (bytes + SumBytes > most)
         {
             RowsAndGradientTable[logits.Device, (logits.DType, ThreadsFor(v))].Launch(
                 new CudaGrid(n, ThreadsFor(v)), logits, logits.Strides[0], v, targets, ignoreIndex, inverseCount, rows);
             return;
         }
 
-        int threads = ThreadsFor(v);
-        while (bytes > 16L * FetchedChunks * threads)
-        {
-            threads *= 2;
-        }
-
+        // A block whose row leaves no room for another has a multiprocessor to itself. A thread fetches 16 chunks at most.
+        int threads = 2 * (bytes + SumBytes) > most ? LargestBlock : ThreadsFor(v);
         CudaKernel kernel = FetchedRowsAndGradientTable[logits.Device, (logits.DType, threads)];
         long blocks = Math.Min(n, kernel.ResidentBlocks(threads, (int)bytes));
         kernel.Launch(

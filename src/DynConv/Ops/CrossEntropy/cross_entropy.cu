@@ -224,7 +224,7 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_rows
     Body body(row, classes);
     // Before the barriers of the sum, behind which the row is overwritten.
     bool known = target >= 0 && target < classes;
-    float wanted = known && threadIdx.x == 0 ? to_float(row[target]) : 0.f;
+    float wanted = known && target != ignored && threadIdx.x == 0 ? to_float(row[target]) : 0.f;
     SoftmaxSum softmax;
     if (target != ignored)
     {
@@ -309,7 +309,7 @@ DEVICE void wait_for_fetched(int pending)
     }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_fetched_rows_and_gradient(
+extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW, 1024 / THREADS_PER_ROW) cross_entropy_fetched_rows_and_gradient(
     TYPE* logits,
     int64 stride,
     int64 classes,
@@ -333,7 +333,7 @@ extern "C" __global__ void __launch_bounds__(THREADS_PER_ROW) cross_entropy_fetc
     {
         Fetched next(logits, stride, classes, targets, ignored, n + gridDim.x, count);
         bool known = now.target >= 0 && now.target < classes;
-        float wanted = known && threadIdx.x == 0 ? to_float(now.row[now.target]) : 0.f;
+        float wanted = known && now.target != ignored && threadIdx.x == 0 ? to_float(now.row[now.target]) : 0.f;
         SoftmaxSum softmax;
         if (now.target != ignored)
         {

@@ -32,7 +32,7 @@ public static partial class L2Normalization
     {
         ArgumentNullException.ThrowIfNull(x);
         ArgumentNullException.ThrowIfNull(scale);
-        OpArguments.Floating(Op, x);
+        RmsNormalization.Check(Op, x, scale, epsilon);
         return RmsNormalization.Apply(x, scale, epsilon / Math.Max(1, LengthOf(x)));
     }
 

@@ -136,7 +136,7 @@ public static partial class RmsNormalization
         /// <summary>The split of rows of so many columns.</summary>
         /// <param name="walk">The rows.</param>
         /// <param name="weight">The norm's weight.</param>
-        /// <param name="wanted">Chunks of a thread where there are as many threads as that takes.</param>
+        /// <param name="wanted">Chunks of a thread where a block has as many threads as that takes.</param>
         /// <param name="tensors">What the rows are of.</param>
         public static RowSplit Of(RowWalk walk, Tensor weight, int wanted, params ReadOnlySpan<Tensor> tensors)
         {
@@ -146,7 +146,7 @@ public static partial class RmsNormalization
             long chunks = walk.Length / vector;
             (int most, wanted) = vector == ElementLaunch.Single ? (MostSingle, MostSingle) : (MostChunks, wanted);
             int group = SmallestGroup;
-            while (group < LargestGroup && chunks > group * wanted)
+            while (group < LargestGroup && chunks > group * (group < BlockThreads ? wanted : most))
             {
                 group *= 2;
             }
