@@ -103,11 +103,10 @@ public static class ModelFolder
         }
 
         using var scope = new TensorScope();
-        SafetensorsWriter.Write(
+        Module.Save(
             Path.Combine(folder, CheckpointReader.FileName),
             StoredTensor.Of(model.NamedParameters(), ModelFormat.For(model.Configuration).PlaceOf)
-                .Select(stored => KeyValuePair.Create(stored.Name, stored.Join())),
-            [new("format", "pt")]);
+                .Select(stored => KeyValuePair.Create(stored.Name, stored.Join())));
     }
 
     /// <summary>Reads weights into a model whose parameters have to be those of the checkpoint.</summary>

@@ -9,7 +9,7 @@ namespace DynConv.Models;
 public static class Presets
 {
     /// <summary>All names, smallest first.</summary>
-    public static IReadOnlyList<string> Names { get; } = 
+    public static IReadOnlyList<string> Names { get; } =
         ["nano", "nano-gdn", "nano-mamba2", "micro", "150m", "300m", "300m-gdn", "300m-mamba2", "600m", "1b", "2b"];
 
     /// <summary>The model of a name, without convolutions but those that its mixers have of their own.</summary>

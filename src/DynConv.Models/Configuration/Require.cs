@@ -21,6 +21,14 @@ internal static class Require
         }
     }
 
+    public static void Divides(string name, int value, string dividedName, int divided)
+    {
+        if (divided % value != 0)
+        {
+            throw new DynConvException($"{name} {value} does not divide {dividedName} {divided}.");
+        }
+    }
+
     public static void LayerCount(int count)
     {
         const string Name = "num_hidden_layers";

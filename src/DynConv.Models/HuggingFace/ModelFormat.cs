@@ -41,11 +41,8 @@ internal abstract class ModelFormat
     /// <summary>Writes what a model is, beside the keys that all formats share.</summary>
     public abstract void Write(ModelConfiguration model, JsonObject root);
 
-    /// <summary>What a checkpoint calls one of a model's parameters that is a tensor of its own.</summary>
-    public virtual string TensorName(string parameter) => parameter;
-
     /// <summary>Where a checkpoint keeps one of a model's parameters.</summary>
-    public virtual StoredPlace PlaceOf(string parameter) => new(TensorName(parameter));
+    public virtual StoredPlace PlaceOf(string parameter) => new(parameter);
 
     /// <summary>Key and value heads where a file does not say, as older files leave out what is usual; null for as many as query heads.</summary>
     protected virtual int? UsualKeyValueHeads => null;

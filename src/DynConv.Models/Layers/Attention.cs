@@ -85,11 +85,7 @@ public sealed record AttentionConfiguration : MixerConfiguration
         Require.AtLeastOne("num_key_value_heads", KeyValueHeads);
         Require.AtLeastOne("head_dim", HeadDimension);
         Require.Channels("num_attention_heads times head_dim", (long)Heads * HeadDimension);
-        if (Heads % KeyValueHeads != 0)
-        {
-            throw new DynConvException($"num_key_value_heads {KeyValueHeads} does not divide num_attention_heads {Heads}.");
-        }
-
+        Require.Divides("num_key_value_heads", KeyValueHeads, "num_attention_heads", Heads);
         if (Rope is not null && HeadDimension % 2 != 0)
         {
             throw new DynConvException($"head_dim is {HeadDimension}; the rotary embedding needs an even number.");
@@ -226,9 +222,6 @@ internal sealed class CausalSelfAttention : Mixer
 
         Tensor Cache() => TensorScope.Release(Tensor.Empty(shape, _computeType, _device));
     }
-
-    private Tensor Heads(Tensor x, int heads) =>
-        x.Reshape(x.Shape[0], x.Shape[1], heads, _configuration.HeadDimension);
 
     private sealed record State(Tensor Keys, Tensor Values, ConvolvedLinearState Input, ConvolvedLinearState Output) : IMixerState
     {

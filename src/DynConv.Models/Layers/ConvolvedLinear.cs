@@ -86,9 +86,14 @@ public sealed class ConvolvedLinear : Module
         var options = new ShortConvolutionOptions { Packed = packed };
         for (int i = 0; i < results.Length; i++)
         {
-            results[i] = _convolutions[i] is not { } convolution ? Activated(results[i], _parts[i].Layer.Activation)
-                : state is null ? convolution.Apply(results[i], features[i], options)
-                : results[i];
+            if (_convolutions[i] is null)
+            {
+                results[i] = Activated(results[i], _parts[i].Layer.Activation);
+            }
+            else if (state is null)
+            {
+                results[i] = _convolutions[i]!.Apply(results[i], features[i], options);
+            }
         }
 
         return results;

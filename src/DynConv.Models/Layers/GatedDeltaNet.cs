@@ -110,10 +110,7 @@ public sealed record GatedDeltaNetConfiguration : MixerConfiguration
         Require.AtLeastOne(ValueDimensionKey, ValueDimension);
         Require.Channels($"{HeadsKey} times {KeyDimensionKey}", (long)Heads * KeyDimension);
         Require.Channels($"{ValueHeadsKey} times {ValueDimensionKey}", (long)ValueHeads * ValueDimension);
-        if (ValueHeads % Heads != 0)
-        {
-            throw new DynConvException($"{HeadsKey} {Heads} does not divide {ValueHeadsKey} {ValueHeads}.");
-        }
+        Require.Divides(HeadsKey, Heads, ValueHeadsKey, ValueHeads);
     }
 
     /// <inheritdoc/>
@@ -231,6 +228,4 @@ internal sealed class GatedDeltaNet : Mixer
         base.Dispose(disposing);
         _unit.Dispose();
     }
-
-    private static Tensor Heads(Tensor x, int heads) => x.Reshape(x.Shape[0], x.Shape[1], heads, x.Shape[2] / heads);
 }

@@ -102,10 +102,7 @@ public sealed record Mamba2Configuration : MixerConfiguration
         Require.AtLeastOne(GroupsKey, Groups);
         Require.Channels($"{HeadsKey} times {HeadDimensionKey}", (long)Heads * HeadDimension);
         Require.Channels($"{GroupsKey} times {StateSizeKey}", (long)Groups * StateSize);
-        if (Heads % Groups != 0)
-        {
-            throw new DynConvException($"{GroupsKey} {Groups} does not divide {HeadsKey} {Heads}.");
-        }
+        Require.Divides(GroupsKey, Groups, HeadsKey, Heads);
     }
 
     /// <inheritdoc/>
@@ -194,9 +191,9 @@ internal sealed class Mamba2 : Mixer
         (int inner, int channels) = (_configuration.InnerSize, _configuration.StateChannels);
         Tensor[] projected = _input.Forward(x, context.Packed, state?.Input);
         (Tensor z, Tensor xbc) = (projected[0], projected[1]);
-        Tensor input = Split(xbc.Slice(-1, 0, inner), _configuration.Heads);
-        Tensor b = Split(xbc.Slice(-1, inner, channels), _configuration.Groups);
-        Tensor c = Split(xbc.Slice(-1, inner + channels, channels), _configuration.Groups);
+        Tensor input = Heads(xbc.Slice(-1, 0, inner), _configuration.Heads);
+        Tensor b = Heads(xbc.Slice(-1, inner, channels), _configuration.Groups);
+        Tensor c = Heads(xbc.Slice(-1, inner + channels, channels), _configuration.Groups);
         Tensor dt = RecurrenceGates.StepSizes(projected[2], _stepBias);
         Tensor rate = Elementwise.Scale(Functions.Exp(_logRate), -1);
         var options = new StateSpaceDualityOptions { D = _skip, InitialState = state?.Memory, Packed = context.Packed };
@@ -218,6 +215,4 @@ internal sealed class Mamba2 : Mixer
         Shape memory = [batch, _configuration.Heads, _configuration.HeadDimension, _configuration.StateSize];
         return new RecurrentState(Tensor.Zeros(memory, DType.Float32, _device), _input.CreateState(batch), _output.CreateState(batch));
     }
-
-    private static Tensor Split(Tensor x, int parts) => x.Reshape(x.Shape[0], x.Shape[1], parts, x.Shape[2] / parts);
 }

@@ -18,6 +18,9 @@ public abstract class Mixer : Module
     /// <param name="batch">Sequences side by side, B.</param>
     /// <param name="maxTokens">The longest that a sequence will become.</param>
     public abstract IMixerState CreateState(long batch, long maxTokens);
+
+    /// <summary>Channels as heads, <c>[B, T, heads, D / heads]</c>.</summary>
+    private protected static Tensor Heads(Tensor x, int heads) => x.Reshape(x.Shape[0], x.Shape[1], heads, x.Shape[2] / heads);
 }
 
 /// <summary>What a <see cref="Mixer"/> keeps of earlier tokens; belongs to the mixer that made it.</summary>

@@ -90,6 +90,11 @@ internal sealed unsafe class CudaKernel
 
     private void AllowShared(int bytes)
     {
+        if (bytes == 0)
+        {
+            return;
+        }
+
         // Static shared memory counts against what a kernel may have without asking.
         _sharedBytes ??= Attribute(CudaFunctionAttribute.MaximumDynamicSharedBytes);
         if (bytes > _sharedBytes)

@@ -54,10 +54,12 @@ public abstract class Module : IDisposable
     /// <summary>Writes all parameters as safetensors, each under its name.</summary>
     /// <param name="path">The file; complete or absent, whatever happens.</param>
     /// <exception cref="DynConvException">The file cannot be written.</exception>
-    public void Save(string path) => SafetensorsWriter.Write(
-        path,
-        NamedParameters().Select(parameter => new KeyValuePair<string, Tensor>(parameter.Key, parameter.Value)),
-        [new("format", "pt")]);
+    public void Save(string path) =>
+        Save(path, NamedParameters().Select(parameter => new KeyValuePair<string, Tensor>(parameter.Key, parameter.Value)));
+
+    /// <summary>Writes what a file format makes of the parameters, so that other tools take it.</summary>
+    internal static void Save(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors) =>
+        SafetensorsWriter.Write(path, tensors, [new("format", "pt")]);
 
     /// <summary>Reads parameters that <see cref="Save(string)"/>, or another program, has written for a module like this one.</summary>
     /// <param name="path">A safetensors file with just this module's parameters; floats of other precisions are converted.</param>

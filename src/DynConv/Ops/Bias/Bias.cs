@@ -41,12 +41,6 @@ public static partial class Bias
     private static void SumRows(BackwardContext g)
     {
         using var gradients = new GradientPlaces(g);
-        GradientRows dbias = gradients.Rows(1, innerDimensions: 1);
-        if (dbias.Tensor is not { Count: > 0 } sum)
-        {
-            return;
-        }
-
-        ColumnSums.Into(RowLayout.Of(g.Gradient(0)!), sum, dbias.Accumulate);
+        ColumnSums.Into(g.Gradient(0)!, gradients.Rows(1, innerDimensions: 1));
     }
 }

@@ -43,9 +43,7 @@ public static partial class L2Normalization
     public static Tensor Scale(long length, Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        Tensor scale = Tensor.Zeros([length], DType.Float32, device);
-        Elementwise.ScaleTo(scale, 0, (float)(1 / Math.Sqrt(Math.Max(1, length))), scale, accumulate: false);
-        return scale;
+        return Tensor.Full([length], (float)(1 / Math.Sqrt(Math.Max(1, length))), device: device);
     }
 
     private static long LengthOf(Tensor x) => x.Rank > 0

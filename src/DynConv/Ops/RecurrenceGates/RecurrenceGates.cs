@@ -89,7 +89,6 @@ public static partial class RecurrenceGates
 
         // The gradient of x and the bias's sums come from one tensor, which is float32 whatever x is.
         Tensor inner = Tensor.Empty(x.Shape, DType.Float32, x.Device);
-        Tensor? outer = g.Needs(RateInput) ? Tensor.Empty(x.Shape, DType.Float32, x.Device) : null;
         if (x.Device.IsCuda)
         {
             BackwardCuda(gate, dy, x, bias, rate, factor, inner);
@@ -99,34 +98,21 @@ public static partial class RecurrenceGates
             BackwardCpu(gate, dy, x, bias, rate, factor, inner);
         }
 
+        using (var gradients = new GradientPlaces(g))
+        {
+            ColumnSums.Into(inner, gradients.Rows(BiasInput, innerDimensions: 1));
+            if (g.Needs(RateInput))
+            {
+                // The logarithm of the rate is in the exponent of a factor: its derivative is the result.
+                Tensor outer = Tensor.Empty(x.Shape, DType.Float32, x.Device);
+                Elementwise.MultiplyTo(dy, g.Saved(YSaved), outer, accumulate: false);
+                ColumnSums.Into(outer, gradients.Rows(RateInput, innerDimensions: 1));
+            }
+        }
+
         if (g.Needs(XInput))
         {
-            (Tensor dx, bool accumulate) = g.Target(XInput);
-            if (accumulate)
-            {
-                StridedCopy.Add(inner, dx);
-            }
-            else
-            {
-                StridedCopy.Copy(inner, dx);
-            }
-        }
-
-        using var gradients = new GradientPlaces(g);
-        SumInto(inner, gradients.Rows(BiasInput, innerDimensions: 1));
-        if (outer is not null)
-        {
-            // The logarithm of the rate is in the exponent of a factor: its derivative is the result.
-            Elementwise.MultiplyTo(dy, g.Saved(YSaved), outer, accumulate: false);
-            SumInto(outer, gradients.Rows(RateInput, innerDimensions: 1));
-        }
-    }
-
-    private static void SumInto(Tensor rows, GradientRows target)
-    {
-        if (target.Tensor is { Count: > 0 } sum)
-        {
-            ColumnSums.Into(rows, sum, target.Accumulate);
+            g.Add(XInput, inner);
         }
     }
 

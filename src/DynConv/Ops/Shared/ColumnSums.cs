@@ -26,6 +26,17 @@ internal static unsafe class ColumnSums
     public static void Into(Tensor x, Tensor sum, bool accumulate) =>
         PartialSums.SumInto(x.Device.IsCuda ? PartialsCuda(x) : PartialsCpu(x), sum, accumulate);
 
+    /// <summary>The same for a gradient; nothing where it is not wanted or empty.</summary>
+    /// <param name="x"><c>[..., D]</c>, any strides.</param>
+    /// <param name="target">Where the sum goes, <c>[D]</c>.</param>
+    public static void Into(Tensor x, GradientRows target)
+    {
+        if (target.Tensor is { Count: > 0 } sum)
+        {
+            Into(RowLayout.Of(x), sum, target.Accumulate);
+        }
+    }
+
     private static Tensor PartialsCpu(Tensor x)
     {
         var walk = RowWalk.OverRows(x);

@@ -198,13 +198,8 @@ internal sealed class ConvolutionInputs
             convolve(new ConvolutionFinish(ConvolutionFinishKind.SiluGradient, Bias, dy), sums);
         }
 
-        if (g.Needs(BiasInput))
-        {
-            using var gradients = new GradientPlaces(g);
-            GradientRows bias = gradients.Rows(BiasInput, innerDimensions: 1);
-            ColumnSums.Into(sums, bias.Tensor!, bias.Accumulate);
-        }
-
+        using var gradients = new GradientPlaces(g);
+        ColumnSums.Into(sums, gradients.Rows(BiasInput, innerDimensions: 1));
         return sums;
     }
 
